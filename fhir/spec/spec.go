@@ -1,0 +1,132 @@
+package spec
+
+// Kind sorts types by how their JSON looks.
+type Kind uint8
+
+// The kinds of type.
+const (
+	Primitive    Kind = 1 + iota // a JSON string, number or boolean, with an optional _name object beside it
+	Complex                      // a datatype such as HumanName; also Element and BackboneElement
+	Backbone                     // an element with children of its own, named by its path: "Patient.contact"
+	ResourceKind                 // a resource, abstract ones (Resource, DomainResource) included
+)
+
+// Type is a datatype, a resource type or a backbone element.
+type Type struct {
+	Name     string    // "Patient", "HumanName", "boolean", "Patient.contact"
+	Kind     Kind      //
+	Abstract bool      // Element, BackboneElement, Resource, DomainResource
+	Base     *Type     // what it specialises; nil for Element and Resource
+	Elements []Element // in the order of the definition, inherited ones first; empty for a Primitive but for id and extension
+	Pattern  Pattern   // how the text of a Primitive is checked; NoPattern otherwise
+
+	byName map[string]*Element
+}
+
+// Element is one JSON property of a type. A choice such as value[x] stands once
+// for each type it allows: valueQuantity, valueString, ...
+type Element struct {
+	Name     string    // the JSON property: "birthDate", "valueQuantity"
+	Choice   string    // "value" for value[x]; "" when the element is no choice
+	Type     *Type     // nil only for elements that hold any resource (contained, Bundle.entry.resource): see Resource
+	Resource bool      // holds a whole resource
+	Min      int       // for a choice: of the choice as a whole
+	Many     bool      // an array in JSON (max > 1)
+	Max      int       // 0 means unbounded where Many; else 1 (or the number the definition gives)
+	Binding  *ValueSet // the required binding, when its codes are known; else nil
+	Targets  []string  // for Reference and canonical: allowed target types; nil allows any
+	Summary  bool      // isSummary
+	Modifier bool      // isModifier
+}
+
+// ValueSet is the expansion of a value set that some element must take its codes from.
+type ValueSet struct {
+	URL     string
+	Codes   map[string]struct{}            // every code, whatever its system
+	Systems map[string]map[string]struct{} // system -> codes
+}
+
+// SearchType is the type of a search parameter.
+//
+// See https://hl7.org/fhir/R4/search.html#ptypes.
+type SearchType uint8
+
+// The nine search types.
+const (
+	Number SearchType = 1 + iota
+	Date
+	String
+	Token
+	Reference
+	Composite
+	Quantity
+	URI
+	Special
+)
+
+// String returns the code of the type in SearchParameter.type.
+func (t SearchType) String() string {
+	return [...]string{"", "number", "date", "string", "token", "reference", "composite", "quantity", "uri", "special"}[t]
+}
+
+// SearchParam is one search parameter as it applies to one resource type.
+type SearchParam struct {
+	ID         uint16      // stable for ever: it is stored. 1 to 19999 for the R4 table, from 20000 for parameters added later
+	Base       string      // resource type; "Resource" or "DomainResource" for those of every type
+	Code       string      // "birthdate"
+	Type       SearchType  //
+	Expression string      // FHIRPath, already narrowed to Base where the definition joins several types with |
+	Targets    []string    // for Reference: types it may point to
+	Components []Component // for Composite
+	URL        string      // canonical URL of the definition
+}
+
+// Component is a part of a composite search parameter.
+type Component struct {
+	Expression string // relative to an item of the composite's expression
+	Definition string // canonical URL of the parameter that gives its type
+	Type       SearchType
+}
+
+// TypeOf returns the type called name: resource, datatype, primitive, or backbone
+// by path ("Patient.contact"). It returns nil when there is none.
+func TypeOf(name string) *Type { return types[name] }
+
+// IsResource reports whether name is a concrete R4 resource type.
+func IsResource(name string) bool {
+	t := types[name]
+	return t != nil && t.Kind == ResourceKind && !t.Abstract
+}
+
+// Resources returns the names of all concrete resource types, sorted.
+func Resources() []string { return resources }
+
+// Element returns the element whose JSON property is name, or nil. It does not allocate.
+func (t *Type) Element(name []byte) *Element { return t.byName[string(name)] }
+
+// Is reports whether t is, or specialises, the type called name.
+func (t *Type) Is(name string) bool {
+	for ; t != nil; t = t.Base {
+		if t.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// Params returns the search parameters of a resource type, those of Resource and
+// DomainResource included, sorted by code.
+func Params(resource string) []*SearchParam { return params[resource] }
+
+// Param returns the search parameter of resource called code, or nil. With
+// resource "" it returns a parameter of every type (of Resource).
+func Param(resource, code string) *SearchParam { return paramsByCode[resource][code] }
+
+// ParamByID returns the search parameter stored under id, or nil.
+func ParamByID(id uint16) *SearchParam { return paramsByID[id] }
+
+// Compartment returns the parameters of resource that put it into compartment
+// ("Patient", "Encounter", "RelatedPerson", "Practitioner", "Device"); nil when it is never in it.
+//
+// See https://hl7.org/fhir/R4/compartmentdefinition.html.
+func Compartment(compartment, resource string) []string { return compartments[compartment][resource] }
