@@ -1,0 +1,131 @@
+package search
+
+import (
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/spec"
+)
+
+// Query is one search, parsed and normalised.
+type Query struct {
+	Type     string // "" searches all types
+	Where    []Expr // all must hold
+	Sort     []Sort // then by resource key, so that every order is total
+	Count    int    // resources a page; 0 asks for no entries (as _summary=count does)
+	Total    Total
+	Includes []Include
+	After    string // where the previous page ended: the engine's cursor, opaque here; "" is the first page
+
+	// Restriction is what the caller may see. The SQL compiler refuses a Query
+	// without one; Unrestricted says out loud that there is none.
+	Restriction *Restriction
+
+	// Self is the query as understood, for the self link: parameters in the order given.
+	Self []Param
+	// Ignored lists parameters that were not understood and passed over (handling=lenient).
+	Ignored []string
+}
+
+// Param is one name=value pair of a query string, decoded.
+type Param struct{ Name, Value string }
+
+// Restriction limits what a search may return, by type: a resource of a type is
+// visible only if the type is listed and all its conditions hold.
+type Restriction struct {
+	open  bool
+	Types map[string][]Expr
+}
+
+// Unrestricted is the Restriction of a caller who may see everything.
+var Unrestricted = &Restriction{open: true}
+
+// Open reports whether r restricts nothing.
+func (r *Restriction) Open() bool { return r != nil && r.open }
+
+// Expr is a condition on a resource. Each node prints itself.
+type Expr interface {
+	String() string
+	expr()
+}
+
+// And holds when all of its parts do.
+type And []Expr
+
+// Or holds when any of its parts does.
+type Or []Expr
+
+// Not holds when X does not.
+type Not struct{ X Expr }
+
+// Match holds when the resource has, for Param, a value that matches any of Values.
+type Match struct {
+	Param    *spec.SearchParam
+	Modifier string // "" or one of the modifiers of search.html#modifiers, without its colon
+	Values   []Value
+}
+
+// IDs holds for resources with one of these logical ids (_id).
+type IDs struct{ Any []string }
+
+// Updated compares meta.lastUpdated (_lastUpdated).
+type Updated struct{ Value Value }
+
+// Value is one value of a query, normalised as its parameter's type asks.
+type Value struct {
+	Raw    string // as given, for messages and links
+	Prefix string // eq ne gt lt ge le sa eb ap; "eq" when none was given. Only for date, number, quantity
+
+	Tokens []int64    // token, uri, reference by URL: any of these hashes matches
+	Refs   []fhir.Ref // reference: any of these targets matches
+	Lo, Hi int64      // date: the range that the text covers, Lo <= t < Hi
+	Unit   int64      // quantity: the unit's hash, or 0
+	Num    Decimal    // number, quantity
+	Text   string     // string: folded, or as given for :exact
+	Bool   bool       // :missing
+}
+
+// Decimal is a query number with the ends of its implicit precision.
+type Decimal struct{ Value, Lo, Hi float64 }
+
+// Sort is one key of the order.
+type Sort struct {
+	Param *spec.SearchParam // nil for the two below
+	Field string            // "_id" or "_lastUpdated" when Param is nil
+	Desc  bool
+}
+
+// Total says how Bundle.total is to be found.
+type Total uint8
+
+// The totals. See https://hl7.org/fhir/R4/search.html#total.
+const (
+	TotalNone Total = iota
+	TotalEstimate
+	TotalAccurate
+)
+
+// Include is one _include or _revinclude.
+//
+// See https://hl7.org/fhir/R4/search.html#include.
+type Include struct {
+	Reverse bool
+	Source  string              // type that holds the reference
+	Params  []*spec.SearchParam // the reference parameters followed; several for a wildcard
+	Target  string              // only this target type; "" for any
+	Iterate bool
+}
+
+// Result is a page of a search.
+type Result struct {
+	Matches  []fhir.Resource
+	Included []fhir.Resource // each once, and none that is among Matches
+	Total    int64           // -1 when not counted
+	Next     string          // for Query.After of the next page; "" on the last
+	Estimate bool            // Total is an estimate
+}
+
+func (And) expr()     {}
+func (Or) expr()      {}
+func (Not) expr()     {}
+func (Match) expr()   {}
+func (IDs) expr()     {}
+func (Updated) expr() {}
