@@ -29,3 +29,27 @@ const (
 	PatternBase64
 	PatternXHTML
 )
+
+// patterns gives the rule of each primitive type.
+var patterns = map[string]Pattern{
+	"boolean":      PatternBoolean,
+	"integer":      PatternInteger,
+	"unsignedInt":  PatternUnsignedInt,
+	"positiveInt":  PatternPositiveInt,
+	"decimal":      PatternDecimal,
+	"date":         PatternDate,
+	"dateTime":     PatternDateTime,
+	"instant":      PatternInstant,
+	"time":         PatternTime,
+	"string":       PatternString,
+	"markdown":     PatternMarkdown,
+	"code":         PatternCode,
+	"id":           PatternID,
+	"oid":          PatternOID,
+	"uuid":         PatternUUID,
+	"uri":          PatternURI,
+	"url":          PatternURL,
+	"canonical":    PatternCanonical,
+	"base64Binary": PatternBase64,
+	"xhtml":        PatternXHTML,
+}

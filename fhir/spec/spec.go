@@ -37,6 +37,8 @@ type Element struct {
 	Targets  []string  // for Reference and canonical: allowed target types; nil allows any
 	Summary  bool      // isSummary
 	Modifier bool      // isModifier
+	Simple   bool      // a SimpleQuantity: a Quantity that must not have a comparator
+	Index    int       // place in the Elements of the type that has it
 }
 
 // ValueSet is the expansion of a value set that some element must take its codes from.
@@ -123,7 +125,12 @@ func Params(resource string) []*SearchParam { return params[resource] }
 func Param(resource, code string) *SearchParam { return paramsByCode[resource][code] }
 
 // ParamByID returns the search parameter stored under id, or nil.
-func ParamByID(id uint16) *SearchParam { return paramsByID[id] }
+func ParamByID(id uint16) *SearchParam {
+	if int(id) >= len(paramsByID) {
+		return nil
+	}
+	return paramsByID[id]
+}
 
 // Compartment returns the parameters of resource that put it into compartment
 // ("Patient", "Encounter", "RelatedPerson", "Practitioner", "Device"); nil when it is never in it.

