@@ -46,7 +46,7 @@ func Parse(src []byte) (*Doc, error) {
 // which d is empty.
 func (d *Doc) Parse(src []byte, lim Limits) error {
 	lim.fill()
-	d.src, d.nodes, d.stack = src, d.nodes[:0], d.stack[:0]
+	d.src, d.nodes, d.stack, d.spaced = src, d.nodes[:0], d.stack[:0], false
 	p := parser{src: src, doc: d, lim: lim}
 	err := p.text()
 	if err == nil {
@@ -80,6 +80,9 @@ func (p *parser) text() *SyntaxError {
 	}
 	if cap(p.doc.nodes) == 0 {
 		p.doc.nodes = make([]node, 0, min(len(p.src)/16+8, p.lim.Nodes))
+	}
+	if cap(p.doc.stack) == 0 {
+		p.doc.stack = make([]frame, 0, 16)
 	}
 	if bytes.HasPrefix(p.src, byteOrderMark) {
 		p.i = len(byteOrderMark)
@@ -280,6 +283,7 @@ func (p *parser) space() {
 	for p.i < len(p.src) {
 		switch p.src[p.i] {
 		case ' ', '\n', '\t', '\r':
+			p.doc.spaced = true
 			p.i++
 		default:
 			return

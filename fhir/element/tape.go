@@ -36,8 +36,10 @@ type node struct {
 // while the Doc is used. A Doc can be parsed into again, which reuses its arena.
 // A parsed Doc may be read by many goroutines.
 type Doc struct {
-	src   []byte
-	nodes []node
+	src    []byte
+	nodes  []node
+	spaced bool // there is white space between tokens
+
 	stack []frame // while parsing: the containers that are open
 	table []Node  // while parsing: a hash table to find duplicate names
 }
