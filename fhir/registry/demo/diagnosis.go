@@ -31,7 +31,7 @@ var chronicDiagnoses = []diagnosis{
 	{"M17.9", "Gonartrosis", 0, 55, 120, 0.12},
 	{"F32.9", "Episodio depresivo", 0, 16, 90, 0.06},
 	{"F41.9", "Trastorno de ansiedad", 0, 16, 80, 0.05},
-	{"N18.3", "Enfermedad renal crónica, etapa 3", 0, 55, 120, 0.04},
+	{"N18.9", "Enfermedad renal crónica", 0, 55, 120, 0.04},
 	{"E03.9", "Hipotiroidismo", 'M', 25, 120, 0.04},
 	{"N40", "Hiperplasia de la próstata", 'H', 55, 120, 0.12},
 }

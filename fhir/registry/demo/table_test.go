@@ -81,7 +81,7 @@ func TestDiagnosesAreInCIE10(t *testing.T) {
 	others := []diagnosis{childCheckup, adultCheckup, prenatalCare, vaginalBirth, caesarean, preeclampsia, liveborn, lowWeight}
 	for _, list := range [][]diagnosis{chronicDiagnoses, acuteDiagnoses, others} {
 		for _, d := range list {
-			if !known[d.code] {
+			if !known[strings.ReplaceAll(d.code, ".", "")] { // the file writes codes without their point
 				t.Errorf("%s (%s) is no code of CIE-10", d.code, d.name)
 			}
 		}
