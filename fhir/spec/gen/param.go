@@ -51,9 +51,7 @@ func writeParams(b *bytes.Buffer, d *definitions) error {
 		}
 		fmt.Fprintf(b, "P\t%d\t%s\t%s\t%s\t%s\t%s", i+1, p.base, p.Code, p.Type, p.URL, p.expression)
 		if p.Target != nil {
-			targets := append([]string(nil), p.Target...)
-			sort.Strings(targets)
-			fmt.Fprintf(b, "\t%s", strings.Join(targets, "|"))
+			fmt.Fprintf(b, "\t%s", strings.Join(d.targets(p), "|"))
 		}
 		fmt.Fprintln(b)
 		for _, c := range p.Component {
