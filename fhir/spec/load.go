@@ -112,6 +112,9 @@ func (t *table) fill(f []string) error {
 		t.valueSet = &ValueSet{URL: f[1], Systems: make(map[string]map[string]struct{}, 1)}
 		t.valueSets[f[1]] = t.valueSet
 	case "S":
+		if t.valueSet == nil || len(f) < 3 {
+			return fmt.Errorf("bad codes")
+		}
 		t.valueSet.add(f[1], f[2:])
 	case "T":
 		return t.inherit(t.types[f[1]], f[3])
@@ -120,12 +123,21 @@ func (t *table) fill(f []string) error {
 	case "P":
 		return t.searchParam(f)
 	case "C":
+		if t.param == nil || len(f) < 4 || searchTypes[f[1]] == 0 {
+			return fmt.Errorf("bad component")
+		}
 		t.param.Components = append(t.param.Components, Component{Type: searchTypes[f[1]], Definition: f[2], Expression: f[3]})
 	case "R":
 		if t.compartments[f[1]] == nil {
 			t.compartments[f[1]] = make(map[string][]string, 128)
 		}
 		t.compartments[f[1]][f[2]] = slices.Clone(f[3:])
+	case "N":
+		t.valueSets[f[1]] = nil // known, and not checked
+	default:
+		if !strings.HasPrefix(f[0], "#") {
+			return fmt.Errorf("unknown line")
+		}
 	}
 	return nil
 }
@@ -186,7 +198,10 @@ func (t *table) element(f []string) error {
 		e.Max = 1
 	}
 	if len(f) > 5 {
-		e.Binding = t.valueSets[f[5]]
+		var known bool
+		if e.Binding, known = t.valueSets[f[5]]; !known {
+			return fmt.Errorf("no value set %s", f[5])
+		}
 	}
 	if most == "0" {
 		t.typ.remove(e.Name)

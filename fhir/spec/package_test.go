@@ -310,3 +310,31 @@ func TestParamsAreThePackage(t *testing.T) {
 		t.Errorf("%s is missing", pair)
 	}
 }
+
+func TestCompartmentsAreThePackage(t *testing.T) {
+	for file, c := range readPackage(t, "CompartmentDefinition") {
+		if strings.HasSuffix(file, "-example.json") {
+			continue
+		}
+		name := text(c, "code")
+		if !slices.Contains(Compartments(), name) {
+			t.Errorf("no compartment %s", name)
+		}
+		members := 0
+		for _, r := range list(c, "resource") {
+			want := texts(list(r, "param"))
+			if got := Compartment(name, text(r, "code")); !slices.Equal(got, want) {
+				t.Errorf("%s in %s by %v, want %v", text(r, "code"), name, got, want)
+			}
+			if want != nil {
+				members++
+			}
+		}
+		if members != len(compartments[name]) {
+			t.Errorf("%s has %d members, want %d", name, len(compartments[name]), members)
+		}
+	}
+	if n := len(Compartments()); n != 5 {
+		t.Errorf("%d compartments, want 5", n)
+	}
+}

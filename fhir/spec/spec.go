@@ -1,5 +1,10 @@
 package spec
 
+import (
+	"maps"
+	"slices"
+)
+
 // Kind sorts types by how their JSON looks.
 type Kind uint8
 
@@ -77,8 +82,8 @@ type SearchParam struct {
 	Base       string      // resource type; "Resource" or "DomainResource" for those of every type
 	Code       string      // "birthdate"
 	Type       SearchType  //
-	Expression string      // FHIRPath, already narrowed to Base where the definition joins several types with |
-	Targets    []string    // for Reference: types it may point to
+	Expression string      // FHIRPath, already narrowed to Base where the definition joins several types with |; "" for _text, _content, _query
+	Targets    []string    // for Reference: types it may point to, of those that the element allows
 	Components []Component // for Composite
 	URL        string      // canonical URL of the definition
 }
@@ -132,8 +137,13 @@ func ParamByID(id uint16) *SearchParam {
 	return paramsByID[id]
 }
 
-// Compartment returns the parameters of resource that put it into compartment
-// ("Patient", "Encounter", "RelatedPerson", "Practitioner", "Device"); nil when it is never in it.
+// Compartments returns the names of the compartments, sorted: Device, Encounter,
+// Patient, Practitioner, RelatedPerson.
+func Compartments() []string { return slices.Sorted(maps.Keys(compartments)) }
+
+// Compartment returns the codes of the parameters of resource that put it into
+// compartment; nil when it is never in it. The code "{def}" stands for the resource
+// that the compartment is of, which is in it by its id.
 //
 // See https://hl7.org/fhir/R4/compartmentdefinition.html.
 func Compartment(compartment, resource string) []string { return compartments[compartment][resource] }
