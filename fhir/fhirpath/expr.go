@@ -1,0 +1,303 @@
+package fhirpath
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/amate-health/amate/fhir/element"
+)
+
+// Expr is a compiled expression. It can be used by many goroutines at once.
+type Expr struct {
+	source string
+	root   node
+}
+
+// Option changes how an expression is understood.
+type Option uint8
+
+// Filtering lets as pass over the items of other types, however many there are,
+// where the language asks for a single item. The search parameters of R4 are
+// written with that in mind: (Observation.component.value as Quantity).
+const Filtering Option = 1
+
+// Compile reads an expression. The error is a *SyntaxError.
+func Compile(source string, options ...Option) (*Expr, error) {
+	if len(source) > maxText {
+		return nil, fault(maxText, "expression is too long")
+	}
+	p := parser{lex: lexer{src: source}}
+	for _, o := range options {
+		p.filter = p.filter || o == Filtering
+	}
+	root, err := p.parse()
+	if err != nil {
+		return nil, err
+	}
+	return &Expr{source, root}, nil
+}
+
+// Source returns the text that was compiled.
+func (e *Expr) Source() string { return e.source }
+
+// String returns the expression as it was understood, with all parentheses written.
+func (e *Expr) String() string {
+	var b strings.Builder
+	e.root.write(&b)
+	return b.String()
+}
+
+// Env is what an evaluation may know besides its input. The zero value is usable.
+type Env struct {
+	Now       time.Time            // for now(), today() and timeOfDay(); zero is the present
+	Variables map[string]Item      // %name
+	Steps     int                  // how much work is allowed; 0 means DefaultSteps
+	Trace     func(string, []Item) // what trace() calls; nil for nothing
+	Resource  Item                 // %resource; zero means the root
+}
+
+// DefaultSteps is about a second of work.
+const DefaultSteps = 2_000_000
+
+// maxString bounds the texts that an evaluation makes, in bytes.
+const maxString = 1 << 20
+
+// ErrTooCostly says that an evaluation ran into its limits.
+var ErrTooCostly = errors.New("FHIRPath: the evaluation takes more than its limit")
+
+// Eval evaluates e for the resource at node root of d.
+func (e *Expr) Eval(d *element.Doc, root element.Node, env *Env) (Collection, error) {
+	return e.EvalItem(Root(d, root), env)
+}
+
+// EvalItem evaluates e for any item.
+func (e *Expr) EvalItem(root Item, env *Env) (Collection, error) {
+	if env == nil {
+		env = &Env{}
+	}
+	r := &run{env: env, root: root, steps: env.Steps}
+	if r.steps == 0 {
+		r.steps = DefaultSteps
+	}
+	return e.root.eval(r, scope{this: Collection{root}})
+}
+
+// Holds evaluates e as a condition: its result, or false when that is empty.
+func (e *Expr) Holds(root Item, env *Env) (bool, error) {
+	out, err := e.EvalItem(root, env)
+	if err != nil {
+		return false, err
+	}
+	v, err := truth(out)
+	return v == yes, err
+}
+
+// run is one evaluation.
+type run struct {
+	env   *Env
+	root  Item
+	steps int
+	now   time.Time
+}
+
+// step takes n steps of those that are allowed.
+func (r *run) step(n int) error {
+	r.steps -= n
+	if r.steps < 0 {
+		return ErrTooCostly
+	}
+	return nil
+}
+
+// time returns the same moment throughout an evaluation.
+func (r *run) time() time.Time {
+	if r.now.IsZero() {
+		r.now = r.env.Now
+	}
+	if r.now.IsZero() {
+		r.now = time.Now()
+	}
+	return r.now
+}
+
+// scope is what $this, $index and $total stand for.
+type scope struct {
+	this  Collection
+	index int
+	total Collection
+}
+
+// failure is an error of evaluation.
+func failure(format string, args ...any) error { return fmt.Errorf("FHIRPath: "+format, args...) }
+
+func (n *literal) eval(r *run, _ scope) (Collection, error) { return n.items, r.step(1) }
+func (this) eval(r *run, s scope) (Collection, error)       { return s.this, r.step(1) }
+func (total) eval(r *run, s scope) (Collection, error)      { return s.total, r.step(1) }
+
+func (index) eval(r *run, s scope) (Collection, error) {
+	return Collection{Computed(Integer(s.index))}, r.step(1)
+}
+
+// Base URLs behind %vs-name and %ext-name.
+//
+// See https://hl7.org/fhir/R4/fhirpath.html#variables.
+const (
+	valueSets  = "http://hl7.org/fhir/ValueSet/"
+	extensions = "http://hl7.org/fhir/StructureDefinition/"
+)
+
+func (n *external) eval(r *run, _ scope) (Collection, error) {
+	if i, ok := r.env.Variables[n.name]; ok {
+		return Collection{i}, r.step(1)
+	}
+	text := ""
+	switch {
+	case n.name == "context":
+		return Collection{r.root}, r.step(1)
+	case n.name == "resource" || n.name == "rootResource":
+		if r.env.Resource.Doc != nil {
+			return Collection{r.env.Resource}, r.step(1)
+		}
+		return Collection{r.root}, r.step(1)
+	case n.name == "ucum":
+		text = ucum
+	case n.name == "sct":
+		text = "http://snomed.info/sct"
+	case n.name == "loinc":
+		text = "http://loinc.org"
+	case strings.HasPrefix(n.name, "vs-"):
+		text = valueSets + n.name[3:]
+	case strings.HasPrefix(n.name, "ext-"):
+		text = extensions + n.name[4:]
+	default:
+		return nil, failure("unknown variable %%%s", n.name)
+	}
+	return Collection{Computed(String(text))}, r.step(1)
+}
+
+// input evaluates x, or returns what a term without a receiver applies to.
+func input(x node, r *run, s scope) (Collection, error) {
+	if x == nil {
+		return s.this, nil
+	}
+	return x.eval(r, s)
+}
+
+func (n *member) eval(r *run, s scope) (Collection, error) {
+	in, err := input(n.x, r, s)
+	if err != nil {
+		return nil, err
+	}
+	var out Collection
+	for _, i := range in {
+		if n.x == nil && n.name[0] <= 'Z' && i.Doc != nil && i.Type.Is(n.name) {
+			out = append(out, i) // a path may start with the name of the type it applies to
+			continue
+		}
+		if out, err = r.member(out, i, n.name); err != nil {
+			return nil, err
+		}
+	}
+	return out, r.step(1 + len(out))
+}
+
+func (n *call) eval(r *run, s scope) (Collection, error) {
+	in, err := input(n.x, r, s)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.step(1 + len(in)); err != nil {
+		return nil, err
+	}
+	if n.typ != nil {
+		return n.fn.typed(r, in, n.typ)
+	}
+	return n.fn.eval(r, s, in, n.args)
+}
+
+func (n *indexer) eval(r *run, s scope) (Collection, error) {
+	in, err := n.x.eval(r, s)
+	if err != nil {
+		return nil, err
+	}
+	at, err := n.i.eval(r, s)
+	if err != nil || len(at) == 0 {
+		return nil, err
+	}
+	i, ok, err := integer(at)
+	if err != nil {
+		return nil, err
+	}
+	if !ok || i < 0 || i >= int64(len(in)) {
+		return nil, r.step(1)
+	}
+	return in[i : i+1 : i+1], r.step(1)
+}
+
+func (n *typeOp) eval(r *run, s scope) (Collection, error) {
+	in, err := n.x.eval(r, s)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.step(1 + len(in)); err != nil {
+		return nil, err
+	}
+	switch {
+	case n.filter:
+		return ofType(r, in, n.typ)
+	case n.as:
+		return asType(r, in, n.typ)
+	}
+	return isType(r, in, n.typ)
+}
+
+func (n *unary) eval(r *run, s scope) (Collection, error) {
+	x, err := n.x.eval(r, s)
+	if err != nil || len(x) == 0 {
+		return nil, err
+	}
+	v, err := single(x)
+	if err != nil {
+		return nil, err
+	}
+	if q, ok := v.(Quantity); ok && n.minus {
+		q.Value = negate(q.Value)
+		return Collection{Computed(q)}, r.step(1)
+	}
+	switch v := v.(type) {
+	case Integer:
+		if n.minus {
+			v = -v
+		}
+		return Collection{Computed(v)}, r.step(1)
+	case Decimal:
+		if n.minus {
+			v = negate(v)
+		}
+		return Collection{Computed(v)}, r.step(1)
+	}
+	if _, ok := v.(Quantity); ok {
+		return x, r.step(1)
+	}
+	return nil, failure("a sign needs a number")
+}
+
+func (n *binary) eval(r *run, s scope) (Collection, error) {
+	x, err := n.x.eval(r, s)
+	if err != nil {
+		return nil, err
+	}
+	if out, done, err := shortcut(n.op, x); done {
+		return out, err
+	}
+	y, err := n.y.eval(r, s)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.step(1); err != nil {
+		return nil, err
+	}
+	return n.fn(r, x, y)
+}
