@@ -79,7 +79,7 @@ func (t SearchType) String() string {
 // SearchParam is one search parameter as it applies to one resource type.
 //
 // Expressions are as published: "as" stands there for ofType, also on several items
-// ("(Group.characteristic.value as Range)").
+// ("(Group.characteristic.value as boolean)").
 type SearchParam struct {
 	ID         uint16      // stable for ever: it is stored. 1 to 19999 for the R4 table, from 20000 for parameters added later
 	Base       string      // resource type; "Resource" or "DomainResource" for those of every type
