@@ -5,7 +5,7 @@ import "github.com/amate-health/amate/fhir"
 // Index is what a resource can be found by. Every slice is sorted and without
 // duplicates, so that two Indexes can be compared row by row.
 type Index struct {
-	Tokens  []int64  // hashes of parameter and value: token, uri, canonical, and references that are not relative literals
+	Tokens  []int64  // hashes of parameter and value: token, uri, canonical, and references that are not relative literals; and Presence of every token, uri or reference parameter that has a value
 	Links   []Link   // relative literal references
 	Dates   []Range  // UTC microseconds; an open end is math.MinInt64 or math.MaxInt64
 	Numbers []Amount // number and quantity
@@ -44,4 +44,11 @@ type Text struct {
 	Param  uint16
 	Folded string
 	Exact  string
+}
+
+// Presence returns the hash that stands in Index.Tokens for "has some value under
+// this token, uri or reference parameter". It is what :missing asks for.
+func Presence(param uint16) int64 {
+	// A multiple of an odd number: distinct for distinct parameters, and spread like a hash.
+	return int64((uint64(param) + 1) * 0x9E3779B97F4A7C15)
 }

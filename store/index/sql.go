@@ -1,0 +1,124 @@
+package index
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Dialect is an engine's SQL.
+type Dialect uint8
+
+// The dialects.
+const (
+	Postgres Dialect = 1 + iota
+	SQLite
+)
+
+// SQL is a statement in the making: its text, and its arguments in the order of
+// their placeholders. Arguments are int64, float64, string, []int64 or []string.
+type SQL struct {
+	Dialect Dialect
+	Args    []any
+	text    strings.Builder
+}
+
+// String returns the text so far.
+func (s *SQL) String() string { return s.text.String() }
+
+// Add appends text as it is. Nothing from a request may be in it.
+func (s *SQL) Add(parts ...string) *SQL {
+	for _, p := range parts {
+		s.text.WriteString(p)
+	}
+	return s
+}
+
+// Arg binds a value and appends its placeholder.
+func (s *SQL) Arg(v any) *SQL {
+	s.Args = append(s.Args, v)
+	n := strconv.Itoa(len(s.Args))
+	if s.Dialect == SQLite {
+		return s.Add("?", n)
+	}
+	return s.Add("$", n, "::", postgresType(v))
+}
+
+// Int binds a number.
+func (s *SQL) Int(v int64) *SQL { return s.Arg(v) }
+
+// Param binds the number of a search parameter, as it is stored.
+func (s *SQL) Param(id uint16) *SQL { return s.Arg(int64(int16(id))) }
+
+func postgresType(v any) string {
+	switch v.(type) {
+	case int64:
+		return "bigint"
+	case float64:
+		return "double precision"
+	case string:
+		return "text"
+	case []int64:
+		return "bigint[]"
+	case []string:
+		return "text[]"
+	}
+	panic("index: argument of a type that SQL does not take") // a fault of the caller's code, never of input
+}
+
+// fewValues is up to how many values of a list SQLite gets one by one. More go
+// through JSON, since the number of placeholders is limited.
+const fewValues = 16
+
+// AnyInt appends: column is one of values.
+func (s *SQL) AnyInt(column string, values []int64) *SQL {
+	switch {
+	case len(values) == 0:
+		return s.Add("FALSE")
+	case len(values) == 1:
+		return s.Add(column, " = ").Arg(values[0])
+	case s.Dialect == Postgres:
+		return s.Add(column, " = ANY(").Arg(values).Add(")")
+	case len(values) > fewValues:
+		return s.Add(column, " IN (SELECT value FROM json_each(").Arg(jsonInts(values)).Add("))")
+	}
+	s.Add(column, " IN (")
+	for i, v := range values {
+		if i > 0 {
+			s.Add(", ")
+		}
+		s.Arg(v)
+	}
+	return s.Add(")")
+}
+
+// AnyString appends: column is one of values.
+func (s *SQL) AnyString(column string, values []string) *SQL {
+	switch {
+	case len(values) == 0:
+		return s.Add("FALSE")
+	case len(values) == 1:
+		return s.Add(column, " = ").Arg(values[0])
+	case s.Dialect == Postgres:
+		return s.Add(column, " = ANY(").Arg(values).Add(")")
+	}
+	s.Add(column, " IN (")
+	for i, v := range values {
+		if i > 0 {
+			s.Add(", ")
+		}
+		s.Arg(v)
+	}
+	return s.Add(")")
+}
+
+func jsonInts(values []int64) string {
+	b := make([]byte, 0, 2+20*len(values))
+	b = append(b, '[')
+	for i, v := range values {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, v, 10)
+	}
+	return string(append(b, ']'))
+}
