@@ -1,0 +1,190 @@
+package bundle
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/search"
+)
+
+// rewrite is a place in a resource that gets another text: where a change or a
+// lookup leads.
+type rewrite struct {
+	node   element.Node
+	change int    // the text is Env.Targets[change]; -1 for none
+	lookup int    // the text is Env.Lookups[lookup]; -1 for none
+	text   string // the text, when both are -1
+}
+
+// putLinked prepares a create or update whose references may lead to other
+// entries. What is known now is done now; what a criterion decides is left to
+// Build.
+func (p *planner) putLinked(a *Action) (Change, error) {
+	s := a.source
+	if err := s.validate(); err != nil {
+		return Change{}, err
+	}
+	edits, err := p.rewrites(a)
+	if err != nil {
+		return Change{}, err
+	}
+	c := Change{Op: a.Op, Ref: a.Ref}
+	m := p.Maker
+	if slices.ContainsFunc(edits, rewrite.late) {
+		c.Build = func(env *Env, at fhir.Ref, _ *fhir.Resource) (*Content, error) {
+			return m.rewritten(s, edits, env, at)
+		}
+		return c, nil
+	}
+	ready, err := m.rewritten(s, edits, nil, a.Ref)
+	if err != nil {
+		return Change{}, err
+	}
+	c.Build = func(_ *Env, at fhir.Ref, _ *fhir.Resource) (*Content, error) {
+		if at.ID == a.Ref.ID {
+			return ready, nil
+		}
+		return m.rewritten(s, edits, nil, at)
+	}
+	return c, nil
+}
+
+// late reports whether the text is known only inside the database transaction.
+func (r rewrite) late() bool { return r.change >= 0 || r.lookup >= 0 }
+
+// docs lends arenas for resources that are read again after a rewrite.
+var docs = sync.Pool{New: func() any { return new(element.Doc) }}
+
+// rewritten makes what is stored of s, with edits made.
+func (m Maker) rewritten(s *Source, edits []rewrite, env *Env, at fhir.Ref) (*Content, error) {
+	if len(edits) == 0 {
+		return m.content(s, at)
+	}
+	e := s.Doc.Edit(s.Root)
+	for _, r := range edits {
+		switch {
+		case r.change >= 0:
+			e.SetString(r.node, env.Targets[r.change].Current().String())
+		case r.lookup >= 0:
+			e.SetString(r.node, env.Lookups[r.lookup].Current().String())
+		default:
+			e.SetString(r.node, r.text)
+		}
+	}
+	body := stamp(e, at.ID)
+	doc := docs.Get().(*element.Doc)
+	defer docs.Put(doc)
+	if err := doc.Parse(body.JSON, element.Limits{}); err != nil {
+		return nil, err
+	}
+	index, err := search.Extract(doc, 0, m.Base)
+	if err != nil {
+		return nil, err
+	}
+	return &Content{Body: body, Index: index}, nil
+}
+
+// rewrites finds the places in the resource of a that are to change.
+func (p *planner) rewrites(a *Action) (edits []rewrite, err error) {
+	d := a.source.Doc
+	base := p.baseOf(a.Entry.FullURL)
+	links(d, a.source.Root, func(l link) {
+		if err != nil || d.Kind(l.node) != element.String {
+			return
+		}
+		var r rewrite
+		var found bool
+		if r, found, err = p.lead(a, l, d.Text(l.node), base); found {
+			edits = append(edits, r)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return edits, nil
+}
+
+// lead finds out where one link leads, if it is to change.
+func (p *planner) lead(a *Action, l link, text, base string) (r rewrite, found bool, err error) {
+	r = rewrite{node: l.node, change: -1, lookup: -1}
+	if text == "" || text[0] == '#' {
+		return r, false, nil
+	}
+	url := text
+	if l.literal {
+		url = p.absolute(text, base)
+	}
+	if i, ok := p.places[url]; ok {
+		to := &p.plan.Actions[i]
+		if to.twin >= 0 {
+			to = &p.plan.Actions[to.twin]
+		}
+		if to.Op == Delete {
+			return r, false, nil
+		}
+		if to.Conditional {
+			r.change = to.change
+			return r, true, nil
+		}
+		r.text = to.Ref.String()
+		return r, r.text != text, nil
+	}
+	if !l.literal {
+		return r, false, nil
+	}
+	if strings.HasPrefix(text, "urn:") {
+		return r, false, fhir.Errorf(fhir.Unprocessable, "no entry of the transaction has this fullUrl").
+			With("the reference is %.200q", text).At(a.source.expression(l.node))
+	}
+	if typ, query, ok := conditional(text); ok {
+		r.lookup, err = p.lookup(a, l, text, typ, query)
+		return r, err == nil, err
+	}
+	return r, false, nil
+}
+
+// lookup returns the position in Batch.Lookups of a conditional reference.
+func (p *planner) lookup(a *Action, l link, text, typ, query string) (int, error) {
+	if i, ok := p.lookups[text]; ok {
+		return i, nil
+	}
+	params, err := splitQuery(query)
+	if err != nil {
+		return 0, Within(err, a.source.expression(l.node))
+	}
+	q, err := p.Criterion(typ, params, p.References)
+	if err != nil {
+		return 0, Within(err, a.source.expression(l.node))
+	}
+	i := len(p.plan.Batch.Lookups)
+	p.lookups[text] = i
+	p.plan.Batch.Lookups = append(p.plan.Batch.Lookups, q)
+	p.plan.lookups = append(p.plan.lookups, a.source.expression(l.node))
+	return i, nil
+}
+
+// baseOf returns the base, with its slash, against which relative references in
+// an entry are read: that of its fullUrl, or this server's.
+//
+// See https://hl7.org/fhir/R4/bundle.html#references.
+func (p *planner) baseOf(fullURL string) string {
+	if strings.HasPrefix(fullURL, "http") {
+		if end := strings.LastIndexByte(fullURL, '/'); end > 0 {
+			if start := strings.LastIndexByte(fullURL[:end], '/'); start > 0 {
+				return fullURL[:start+1]
+			}
+		}
+	}
+	return p.Base + "/"
+}
+
+// absolute returns the key in places of a URL that may be relative to base.
+func (p *planner) absolute(url, base string) string {
+	if hasURL(url) {
+		return url
+	}
+	return base + url
+}

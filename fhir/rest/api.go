@@ -1,0 +1,130 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/bundle"
+)
+
+// Config is what an API needs. Store, Guard, BaseURL and CursorKey must be set.
+type Config struct {
+	Store     Store
+	Guard     Guard
+	BaseURL   string // the public FHIR base, such as http://127.0.0.1:8080/fhir
+	CursorKey []byte // signs the links to further pages; the same on every server, at least 32 bytes
+	Limits    Limits
+	Observer  Observer // nil observes nothing
+
+	// DeleteMany lets a conditional delete remove every match. Without it, more
+	// than one match is refused.
+	DeleteMany bool
+
+	Software string           // name and version for /metadata: "Amate 0.1.0"
+	Now      func() time.Time // nil is time.Now
+	NewID    func() string    // ids for created resources; nil makes UUIDs of version 7
+}
+
+// API is the FHIR RESTful API. It is safe for use by many goroutines.
+type API struct {
+	Config
+	limits       Limits
+	base         string // BaseURL without a slash at the end
+	path         string // path of base, under which it is mounted
+	router       *router
+	turns        chan struct{} // one place for each request at work
+	maker        bundle.Maker
+	capabilities []byte
+}
+
+// New returns the API that cfg describes.
+func New(cfg Config) (*API, error) {
+	base := strings.TrimRight(cfg.BaseURL, "/")
+	u, err := url.Parse(base)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		return nil, fmt.Errorf("base URL %q: want http(s)://host/path", cfg.BaseURL)
+	}
+	if cfg.Store == nil || cfg.Guard == nil {
+		return nil, errors.New("rest: Store and Guard must be set")
+	}
+	if len(cfg.CursorKey) < 32 {
+		return nil, errors.New("rest: CursorKey must have at least 32 bytes")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.NewID == nil {
+		cfg.NewID = newID
+	}
+	a := &API{
+		Config: cfg,
+		limits: cfg.Limits,
+		base:   base,
+		path:   u.EscapedPath(),
+		router: newRouter(),
+		maker:  bundle.Maker{Base: base},
+	}
+	a.limits.fill()
+	a.turns = make(chan struct{}, a.limits.Concurrent)
+	a.capabilities = a.capabilityStatement()
+	return a, nil
+}
+
+// newID returns a UUID of version 7, so that ids made one after another sort so.
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// interact performs the interactions. Each is in a file of its own.
+var interact = map[Interaction]func(*API, context.Context, *Request, Decision) (*Response, error){
+	Read:            (*API).read,
+	VRead:           (*API).vread,
+	Create:          (*API).create,
+	Update:          (*API).update,
+	Patch:           (*API).patch,
+	Delete:          (*API).delete,
+	HistoryInstance: (*API).history,
+	HistoryType:     (*API).history,
+	HistorySystem:   (*API).history,
+	SearchType:      (*API).search,
+	SearchSystem:    (*API).search,
+	Versions:        (*API).versions,
+	Capabilities:    (*API).metadata,
+}
+
+// Do performs one interaction. It asks the Guard once, and once more for each
+// entry of a batch or transaction.
+func (a *API) Do(ctx context.Context, req *Request) (*Response, error) {
+	if req.Interaction == Batch || req.Interaction == Transaction {
+		return a.bundle(ctx, req)
+	}
+	d, err := a.check(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	return interact[req.Interaction](a, ctx, req, d)
+}
+
+// check asks the Guard. A Decision without a restriction is refused: nothing may
+// be read by forgetting to say what may be read.
+func (a *API) check(ctx context.Context, req *Request) (Decision, error) {
+	d, err := a.Guard.Check(ctx, req)
+	if err != nil {
+		return Decision{}, err
+	}
+	if d.Restriction == nil {
+		return Decision{}, errors.New("the guard allowed a request without saying what it may see")
+	}
+	if x := exchangeOf(ctx); x != nil && d.Principal != "" {
+		x.record.Principal = d.Principal
+	}
+	return d, nil
+}
+
+// url returns the absolute URL of a resource or a version of it.
+func (a *API) url(ref fhir.Ref) string { return a.base + "/" + ref.String() }

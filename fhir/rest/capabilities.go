@@ -1,0 +1,187 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+	"slices"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/spec"
+)
+
+// metadata returns the CapabilityStatement.
+//
+// See https://hl7.org/fhir/R4/http.html#capabilities.
+func (a *API) metadata(context.Context, *Request, Decision) (*Response, error) {
+	return &Response{Status: http.StatusOK, Body: a.capabilities}, nil
+}
+
+// capabilityStatement writes what routes and spec say: nothing in it is claimed
+// by hand.
+//
+// See https://hl7.org/fhir/R4/capabilitystatement.html.
+func (a *API) capabilityStatement() []byte {
+	offered := map[Interaction]bool{}
+	conditional := map[Interaction]bool{}
+	for _, r := range routes {
+		offered[r.interaction] = true
+		if r.pattern == "/{type}" {
+			conditional[r.interaction] = true
+		}
+	}
+	p := &page{buf: make([]byte, 0, 512<<10)}
+	p.buf = append(p.buf, '{')
+	p.text("resourceType", "CapabilityStatement")
+	p.text("url", a.base+"/metadata")
+	p.text("status", "active")
+	p.text("date", a.Now().UTC().Format(fhir.InstantLayout))
+	p.text("kind", "instance")
+	if a.Software != "" {
+		p.open("software")
+		p.text("name", a.Software)
+		p.close()
+	}
+	p.open("implementation")
+	p.text("description", "FHIR R4 server")
+	p.text("url", a.base)
+	p.close()
+	p.text("fhirVersion", "4.0.1")
+	p.list("format", mediaFHIR, "json")
+	p.list("patchFormat", mediaJSONPatch)
+	p.member("rest")
+	p.buf = append(p.buf, "[{"...)
+	p.text("mode", "server")
+	p.member("resource")
+	p.buf = append(p.buf, '[')
+	for i, typ := range spec.Resources() {
+		if i > 0 {
+			p.buf = append(p.buf, ',')
+		}
+		a.capability(p, typ, offered, conditional)
+	}
+	p.buf = append(p.buf, ']')
+	p.interactions(offered, SearchSystem, HistorySystem)
+	p.searchParams(spec.Params("Resource")...)
+	p.buf = append(p.buf, "}]}"...)
+	return p.buf
+}
+
+// capability writes what is offered for one resource type.
+func (a *API) capability(p *page, typ string, offered, conditional map[Interaction]bool) {
+	p.buf = append(p.buf, '{')
+	p.text("type", typ)
+	p.text("profile", "http://hl7.org/fhir/StructureDefinition/"+typ)
+	p.interactions(offered, Read, VRead, Update, Patch, Delete, HistoryInstance, HistoryType, Create, SearchType)
+	p.text("versioning", "versioned-update")
+	p.flag("readHistory", offered[VRead])
+	p.flag("updateCreate", offered[Update])
+	p.flag("conditionalCreate", offered[Create])
+	if offered[Read] {
+		p.text("conditionalRead", "full-support")
+	}
+	p.flag("conditionalUpdate", conditional[Update])
+	if conditional[Delete] {
+		how := "single"
+		if a.DeleteMany {
+			how = "multiple"
+		}
+		p.text("conditionalDelete", how)
+	}
+	p.list("referencePolicy", "literal", "logical")
+	p.includes(typ)
+	p.searchParams(spec.Params(typ)...)
+	p.close()
+}
+
+// interactions writes those of names that are offered.
+func (p *page) interactions(offered map[Interaction]bool, names ...Interaction) {
+	if offered[Batch] && slices.Contains(names, SearchSystem) {
+		names = append([]Interaction{Transaction, Batch}, names...)
+		offered[Transaction] = true
+	}
+	p.member("interaction")
+	p.buf = append(p.buf, '[')
+	first := true
+	for _, name := range names {
+		if !offered[name] {
+			continue
+		}
+		if !first {
+			p.buf = append(p.buf, ',')
+		}
+		first = false
+		p.buf = append(p.buf, `{"code":`...)
+		p.buf = append(element.Quote(p.buf, string(name)), '}')
+	}
+	p.buf = append(p.buf, ']')
+}
+
+// includes writes searchInclude: every reference parameter of the type.
+func (p *page) includes(typ string) {
+	var names []string
+	for _, sp := range spec.Params(typ) {
+		if sp.Type == spec.Reference {
+			names = append(names, typ+":"+sp.Code)
+		}
+	}
+	if names != nil {
+		p.list("searchInclude", names...)
+	}
+}
+
+// searchParams writes the parameters that a search takes.
+func (p *page) searchParams(params ...*spec.SearchParam) {
+	first := true
+	for _, sp := range params {
+		if !searchable(sp) {
+			continue
+		}
+		if first {
+			p.member("searchParam")
+			p.buf = append(p.buf, '[')
+		} else {
+			p.buf = append(p.buf, ',')
+		}
+		first = false
+		p.buf = append(p.buf, '{')
+		p.text("name", sp.Code)
+		if sp.URL != "" {
+			p.text("definition", sp.URL)
+		}
+		p.text("type", sp.Type.String())
+		p.close()
+	}
+	if !first {
+		p.buf = append(p.buf, ']')
+	}
+}
+
+// list writes a member whose value is a list of strings.
+func (p *page) list(name string, values ...string) {
+	p.member(name)
+	p.buf = append(p.buf, '[')
+	for i, v := range values {
+		if i > 0 {
+			p.buf = append(p.buf, ',')
+		}
+		p.buf = element.Quote(p.buf, v)
+	}
+	p.buf = append(p.buf, ']')
+}
+
+// flag writes a member whose value is a boolean.
+func (p *page) flag(name string, value bool) {
+	p.member(name)
+	if value {
+		p.buf = append(p.buf, "true"...)
+	} else {
+		p.buf = append(p.buf, "false"...)
+	}
+}
+
+// searchable reports whether search.Parse takes the parameter: the statement asks
+// the parser itself, so that the two cannot disagree.
+func searchable(sp *spec.SearchParam) bool {
+	return sp.Type != spec.Composite && sp.Type != spec.Special
+}

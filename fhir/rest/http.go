@@ -1,0 +1,138 @@
+package rest
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/klauspost/compress/gzhttp"
+
+	"github.com/amate-health/amate/fhir"
+)
+
+// Mount puts the API on r, under the path of its base URL.
+func (a *API) Mount(r chi.Router) {
+	h := a.Handler()
+	r.Handle(a.path+"/", h)
+	r.Handle(a.path+"/*", h)
+	if a.path != "" {
+		r.Handle(a.path, h)
+	}
+}
+
+// Handler returns the API as a handler of requests whose path begins with that
+// of the base URL. It compresses what it sends when the client takes it.
+func (a *API) Handler() http.Handler {
+	wrap, err := gzhttp.NewWrapper(gzhttp.MinSize(1024), gzhttp.ContentTypes([]string{mediaFHIR, mediaJSON, mediaTextJSON}))
+	if err != nil {
+		panic(err) // the options are constants
+	}
+	return wrap(a)
+}
+
+// exchange is what is known of one HTTP request while it is answered.
+type exchange struct {
+	w      http.ResponseWriter
+	r      *http.Request
+	record Record
+	req    Request
+	media  string // Content-Type of the response
+}
+
+type exchangeKey struct{}
+
+func exchangeOf(ctx context.Context) *exchange {
+	x, _ := ctx.Value(exchangeKey{}).(*exchange)
+	return x
+}
+
+// ServeHTTP answers one request, and tells the Observer of it.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{w: w, r: r, media: contentType(mediaFHIR)}
+	x.record = Record{ID: requestID(r.Header.Get("X-Request-Id")), Method: safeMethod(r.Method), Started: a.Now()}
+	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), exchangeKey{}, x), a.limits.Timeout)
+	defer cancel()
+	defer a.observe(ctx, x)
+	defer func() {
+		if v := recover(); v != nil {
+			if v == http.ErrAbortHandler {
+				panic(v)
+			}
+			x.fail(a, fmt.Errorf("panic: %v\n%s", v, debug.Stack()))
+		}
+	}()
+	x.head()
+	resp, err := a.answer(ctx, x)
+	if err != nil {
+		x.fail(a, err)
+		return
+	}
+	if err := x.send(resp); err != nil {
+		x.fail(a, err)
+	}
+}
+
+// answer decodes the request and performs it.
+func (a *API) answer(ctx context.Context, x *exchange) (*Response, error) {
+	// A client that trickles its body must not hold a place for ever.
+	_ = http.NewResponseController(x.w).SetReadDeadline(time.Now().Add(a.limits.Timeout))
+	if err := a.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer a.leave()
+	if err := a.decode(x); err != nil {
+		return nil, err
+	}
+	return a.Do(ctx, &x.req)
+}
+
+// observe closes the record of a request.
+func (a *API) observe(ctx context.Context, x *exchange) {
+	x.record.Interaction, x.record.Type = x.req.Interaction, x.req.Type
+	x.record.Duration = a.Now().Sub(x.record.Started)
+	if a.Observer != nil {
+		a.Observer.Observe(ctx, &x.record)
+	}
+}
+
+// below returns the path of r below the base, still escaped.
+func (a *API) below(r *http.Request) (string, error) {
+	path, ok := strings.CutPrefix(r.URL.EscapedPath(), a.path)
+	if !ok || path != "" && path[0] != '/' {
+		return "", fhir.Errorf(fhir.NotFound, "there is nothing under this path; the FHIR base is %s", a.base)
+	}
+	if path == "" {
+		path = "/"
+	}
+	return path, nil
+}
+
+// fail sends err to the client, unless the response has begun.
+func (x *exchange) fail(a *API, err error) {
+	f := explain(err, x.record.ID)
+	x.record.Status, x.record.Code = f.status, f.code
+	if f.code == 0 {
+		x.record.Err = err
+	}
+	if f.status == clientGone {
+		return
+	}
+	h := x.w.Header()
+	if f.status == http.StatusMethodNotAllowed {
+		if path, err := a.below(x.r); err == nil {
+			h.Set("Allow", strings.Join(a.router.allowed(path), ", "))
+		}
+	}
+	if f.retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(f.retryAfter))
+	}
+	if f.version > 0 {
+		h.Set("ETag", ETag(f.version))
+	}
+	x.write(f.status, f.body)
+}

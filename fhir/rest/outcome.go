@@ -1,0 +1,169 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/element"
+)
+
+// outcome is what a code becomes over HTTP.
+type outcome struct {
+	status int
+	issue  string // http://hl7.org/fhir/issue-type
+}
+
+// outcomes is the one table from our codes to HTTP and OperationOutcome.
+//
+// See https://hl7.org/fhir/R4/valueset-issue-type.html.
+var outcomes = map[fhir.Code]outcome{
+	fhir.Invalid:          {http.StatusBadRequest, "invalid"},
+	fhir.Unprocessable:    {http.StatusUnprocessableEntity, "processing"},
+	fhir.UnknownType:      {http.StatusNotFound, "not-supported"},
+	fhir.NotFound:         {http.StatusNotFound, "not-found"},
+	fhir.Gone:             {http.StatusGone, "deleted"},
+	fhir.NotAllowed:       {http.StatusMethodNotAllowed, "not-supported"},
+	fhir.Conflict:         {http.StatusConflict, "conflict"},
+	fhir.Stale:            {http.StatusPreconditionFailed, "conflict"},
+	fhir.MultipleMatches:  {http.StatusPreconditionFailed, "multiple-matches"},
+	fhir.NotAcceptable:    {http.StatusNotAcceptable, "not-supported"},
+	fhir.UnsupportedMedia: {http.StatusUnsupportedMediaType, "not-supported"},
+	fhir.TooLarge:         {http.StatusRequestEntityTooLarge, "too-long"},
+	fhir.TooCostly:        {http.StatusForbidden, "too-costly"},
+	fhir.Forbidden:        {http.StatusForbidden, "forbidden"},
+	fhir.LoginRequired:    {http.StatusUnauthorized, "login"},
+	fhir.Throttled:        {http.StatusTooManyRequests, "throttled"},
+	fhir.Unavailable:      {http.StatusServiceUnavailable, "transient"},
+	fhir.NotSupported:     {http.StatusNotImplemented, "not-supported"},
+}
+
+// clientGone is the status recorded when the client left before the answer. It
+// is never sent.
+const clientGone = 499
+
+// RuleSystem is the code system of the rule keys in OperationOutcome.issue.details.
+const RuleSystem = "urn:amate:rule"
+
+// fault is an error, ready to be told.
+type fault struct {
+	status     int
+	code       fhir.Code // 0 when the fault is ours
+	retryAfter int       // seconds; 0 for none
+	version    int64     // of the resource that it is about, for the ETag; 0 for none
+	body       []byte    // the OperationOutcome
+}
+
+// explain turns any error into what the caller is told. What is no *fhir.Error
+// is our own fault, and shows nothing but the request id.
+func explain(err error, requestID string) *fault {
+	var e *fhir.Error
+	switch {
+	case errors.As(err, &e):
+	case errors.Is(err, context.DeadlineExceeded):
+		e = fhir.Errorf(fhir.Unavailable, "the request took longer than the server allows")
+	case errors.Is(err, context.Canceled):
+		return &fault{status: clientGone}
+	default:
+		issue := fhir.Issue{Severity: "fatal", Type: "exception", Details: "internal error; the server's log has it under request " + requestID}
+		return &fault{status: http.StatusInternalServerError, body: appendOutcome(nil, []fhir.Issue{issue})}
+	}
+	row, ok := outcomes[e.Code]
+	if !ok {
+		row = outcome{http.StatusInternalServerError, "exception"}
+	}
+	f := &fault{status: row.status, code: e.Code, body: appendOutcome(nil, issuesOf(e, row.issue))}
+	var about *versioned
+	if errors.As(err, &about) {
+		f.version = about.version
+	}
+	if e.Code == fhir.Throttled || e.Code == fhir.Unavailable {
+		f.retryAfter = max(e.RetryAfter, 1)
+	}
+	return f
+}
+
+// issuesOf lists what e found: its own text first, when it has one.
+func issuesOf(e *fhir.Error, issueType string) []fhir.Issue {
+	if e.Details == "" && len(e.Issues) > 0 {
+		return e.Issues
+	}
+	own := fhir.Issue{
+		Severity: "error", Type: issueType,
+		Details: e.Details, Diagnostics: e.Diagnostics, Expression: e.Expression,
+	}
+	return append([]fhir.Issue{own}, e.Issues...)
+}
+
+// information is the OperationOutcome of something that went well.
+func information(text string) []byte {
+	return appendOutcome(nil, []fhir.Issue{{Severity: "information", Type: "informational", Details: text}})
+}
+
+// appendOutcome writes an OperationOutcome.
+//
+// See https://hl7.org/fhir/R4/operationoutcome.html.
+func appendOutcome(b []byte, issues []fhir.Issue) []byte {
+	b = append(b, `{"resourceType":"OperationOutcome","issue":[`...)
+	for i := range issues {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendIssue(b, &issues[i])
+	}
+	return append(b, "]}"...)
+}
+
+func appendIssue(b []byte, i *fhir.Issue) []byte {
+	b = append(b, '{')
+	if i.Line > 0 {
+		b = append(b, `"extension":[`...)
+		b = appendPosition(b, "line", i.Line)
+		b = append(b, ',')
+		b = appendPosition(b, "col", i.Col)
+		b = append(b, "],"...)
+	}
+	b = append(b, `"severity":`...)
+	b = element.Quote(b, i.Severity)
+	b = append(b, `,"code":`...)
+	b = element.Quote(b, i.Type)
+	if i.Rule != "" || i.Details != "" {
+		b = append(b, `,"details":{`...)
+		if i.Rule != "" {
+			b = append(b, `"coding":[{"system":"`+RuleSystem+`","code":`...)
+			b = element.Quote(b, i.Rule)
+			b = append(b, "}]"...)
+		}
+		if i.Details != "" {
+			if i.Rule != "" {
+				b = append(b, ',')
+			}
+			b = append(b, `"text":`...)
+			b = element.Quote(b, i.Details)
+		}
+		b = append(b, '}')
+	}
+	if i.Diagnostics != "" {
+		b = append(b, `,"diagnostics":`...)
+		b = element.Quote(b, i.Diagnostics)
+	}
+	if i.Expression != "" {
+		b = append(b, `,"expression":[`...)
+		b = element.Quote(b, i.Expression)
+		b = append(b, ']')
+	}
+	return append(b, '}')
+}
+
+// appendPosition writes the extension that gives a line or column of the input.
+//
+// See https://hl7.org/fhir/R4/extension-operationoutcome-issue-source.html.
+func appendPosition(b []byte, axis string, n int) []byte {
+	b = append(b, `{"url":"http://hl7.org/fhir/StructureDefinition/operationoutcome-issue-`...)
+	b = append(b, axis...)
+	b = append(b, `","valueInteger":`...)
+	b = strconv.AppendInt(b, int64(n), 10)
+	return append(b, '}')
+}

@@ -1,0 +1,90 @@
+package rest
+
+import (
+	"time"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/search"
+)
+
+// Interaction names what is asked for, in the words of CapabilityStatement.
+//
+// See https://hl7.org/fhir/R4/valueset-type-restful-interaction.html.
+type Interaction string
+
+// The interactions.
+const (
+	Read            Interaction = "read"
+	VRead           Interaction = "vread"
+	Create          Interaction = "create"
+	Update          Interaction = "update"
+	Patch           Interaction = "patch"
+	Delete          Interaction = "delete"
+	HistoryInstance Interaction = "history-instance"
+	HistoryType     Interaction = "history-type"
+	HistorySystem   Interaction = "history-system"
+	SearchType      Interaction = "search-type"
+	SearchSystem    Interaction = "search-system"
+	Batch           Interaction = "batch" // a Bundle sent to the base: its type says whether it is a transaction
+	Transaction     Interaction = "transaction"
+	Capabilities    Interaction = "capabilities"
+	Versions        Interaction = "versions"
+)
+
+// Request is one interaction asked for: over HTTP, or by an entry of a batch.
+type Request struct {
+	Interaction Interaction
+	Type        string // "" for the whole system
+	ID          string // "" where the interaction is not on an instance, and for conditional update, patch and delete
+	Version     int64  // VRead only
+
+	// Params are the query parameters, decoded, in order, without those that
+	// became Form. For conditional update, patch and delete they are the criterion.
+	Params []search.Param
+
+	IfMatch         int64     // the version that must be current; 0 asks for none
+	IfNoneMatch     string    // as sent
+	IfNoneExist     string    // Create: the criterion, as sent; "" when there is none
+	IfModifiedSince time.Time // zero when not asked for
+	Prefer          Prefer
+	Form            Form
+
+	Body   []byte         // as sent, decoded from its content encoding; nil for an entry of a batch
+	Media  string         // media type of Body, without parameters
+	Source *bundle.Source // the resource of an entry of a batch; nil over HTTP
+}
+
+// Prefer is what the Prefer header asks for.
+//
+// See https://hl7.org/fhir/R4/http.html#ops.
+type Prefer struct {
+	Return  string // "minimal", "representation", "OperationOutcome"; "" leaves it to the interaction
+	Lenient bool   // handling=lenient: unknown parameters are passed over
+}
+
+// Form is how a response is to look.
+//
+// See https://hl7.org/fhir/R4/http.html#parameters.
+type Form struct {
+	Pretty   bool
+	Summary  string   // "", "true", "text", "data" or "count"
+	Elements []string // _elements; nil for all
+}
+
+// whole reports whether resources go out as they are stored.
+func (f *Form) whole() bool { return f.Summary == "" && f.Elements == nil }
+
+// ref returns the resource, or the version of it, that r names.
+func (r *Request) ref() fhir.Ref { return fhir.Ref{Type: r.Type, ID: r.ID, Version: r.Version} }
+
+// source returns the resource in the request, parsed.
+func (r *Request) source() (*bundle.Source, error) {
+	if r.Source != nil {
+		return r.Source, nil
+	}
+	if len(r.Body) == 0 {
+		return nil, fhir.Errorf(fhir.Invalid, "%s needs a resource in the body", r.Interaction)
+	}
+	return bundle.Parse(r.Body)
+}

@@ -1,0 +1,42 @@
+package rest
+
+import (
+	"context"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/search"
+)
+
+// Store keeps resources. store/sqlite and store/postgres are the two engines.
+type Store interface {
+	// Read returns the version that ref names, or the current one when ref.Version is 0.
+	// Errors: fhir.NotFound; fhir.Gone when that version is a deletion.
+	Read(ctx context.Context, ref fhir.Ref) (fhir.Resource, error)
+
+	// History returns versions, newest first. It answers fhir.NotFound when q names a
+	// resource that never existed.
+	History(ctx context.Context, q *search.History) (*search.Versions, error)
+
+	// Search returns a page of matches and what they include.
+	Search(ctx context.Context, q *search.Query) (*search.Result, error)
+
+	// Apply makes all changes of b, or none. Once it returns without an error, they
+	// survive a crash. Errors name the failed change in a *bundle.ChangeError.
+	Apply(ctx context.Context, b *bundle.Batch) ([]bundle.Result, error)
+
+	// Ready reports whether the store can answer now.
+	Ready(ctx context.Context) error
+}
+
+// Guard answers the one question: may they? Every request passes through it once.
+type Guard interface {
+	Check(ctx context.Context, req *Request) (Decision, error)
+}
+
+// Decision is what a Guard allows. It carries a search restriction that becomes
+// part of every query made for the request.
+type Decision struct {
+	Restriction *search.Restriction // never nil
+	Principal   string              // who asks, for the record of the request: a stable key, never a person's name; "" when unknown
+}

@@ -1,0 +1,151 @@
+package rest
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/spec"
+)
+
+// route is one line of the table of everything that is offered.
+type route struct {
+	method      string
+	pattern     string // below the FHIR base
+	interaction Interaction
+}
+
+// routes is the whole interface. /metadata says what stands here, and nothing else.
+//
+// See https://hl7.org/fhir/R4/http.html#summary.
+var routes = []route{
+	{http.MethodGet, "/metadata", Capabilities},
+	{http.MethodGet, "/$versions", Versions},
+	{http.MethodPost, "/$versions", Versions},
+	{http.MethodPost, "/", Batch},
+	{http.MethodGet, "/", SearchSystem},
+	{http.MethodPost, "/_search", SearchSystem},
+	{http.MethodGet, "/_history", HistorySystem},
+	{http.MethodGet, "/{type}", SearchType},
+	{http.MethodPost, "/{type}/_search", SearchType},
+	{http.MethodPost, "/{type}", Create},
+	{http.MethodPut, "/{type}", Update},
+	{http.MethodPatch, "/{type}", Patch},
+	{http.MethodDelete, "/{type}", Delete},
+	{http.MethodGet, "/{type}/_history", HistoryType},
+	{http.MethodGet, "/{type}/{id}", Read},
+	{http.MethodPut, "/{type}/{id}", Update},
+	{http.MethodPatch, "/{type}/{id}", Patch},
+	{http.MethodDelete, "/{type}/{id}", Delete},
+	{http.MethodGet, "/{type}/{id}/_history", HistoryInstance},
+	{http.MethodGet, "/{type}/{id}/_history/{vid}", VRead},
+}
+
+// router matches a method and a path against routes, for HTTP and for the
+// entries of a batch alike.
+type router struct {
+	mux   *chi.Mux
+	names map[string]Interaction // by method and pattern
+}
+
+func newRouter() *router {
+	r := &router{mux: chi.NewMux(), names: map[string]Interaction{}}
+	serveNothing := func(http.ResponseWriter, *http.Request) {}
+	for _, line := range routes {
+		r.mux.MethodFunc(line.method, line.pattern, serveNothing)
+		r.names[line.method+line.pattern] = line.interaction
+	}
+	return r
+}
+
+// match finds what method and path (below the base, still escaped) ask for, and
+// fills in Interaction, Type, ID and Version of req. A HEAD is matched as its GET.
+// Errors: fhir.NotFound, fhir.UnknownType, fhir.Invalid for an id or a version of
+// the wrong form; fhir.NotAllowed, whose methods are those of allowed.
+func (r *router) match(req *Request, method, path string) error {
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	if len(path) > 1 {
+		path = strings.TrimSuffix(path, "/")
+	}
+	var at chi.Context
+	pattern := r.mux.Find(&at, method, path)
+	if pattern == "" {
+		if len(r.allowed(path)) > 0 {
+			return fhir.Errorf(fhir.NotAllowed, "%s is not offered here", safeMethod(method))
+		}
+		return fhir.Errorf(fhir.NotFound, "there is nothing under this path").With("the path is %.200q", path)
+	}
+	req.Interaction = r.names[method+pattern]
+	return req.place(unescape(at.URLParam("type")), unescape(at.URLParam("id")), unescape(at.URLParam("vid")))
+}
+
+// unescape decodes one segment of a path. A slash that it hid is then seen for
+// what it is, a character that no id has.
+func unescape(segment string) string {
+	if s, err := url.PathUnescape(segment); err == nil {
+		return s
+	}
+	return segment
+}
+
+// place sets the resource that a path names, and checks the form of its parts.
+func (r *Request) place(typ, id, vid string) error {
+	if typ == "" {
+		return nil
+	}
+	if !spec.IsResource(typ) {
+		return fhir.Errorf(fhir.UnknownType, "no such resource type").With("%.100q is no resource type of FHIR R4", typ)
+	}
+	r.Type = typ
+	if id == "" {
+		return nil
+	}
+	if strings.HasPrefix(id, "$") {
+		return fhir.Errorf(fhir.NotFound, "no such operation").With("%.100q is not offered on %s", id, typ)
+	}
+	if !fhir.ValidID(id) {
+		return fhir.Errorf(fhir.Invalid, "the id in the URL must be 1 to 64 of the characters A-Z a-z 0-9 - .").With("the id is %.100q", id)
+	}
+	r.ID = id
+	if vid == "" {
+		return nil
+	}
+	v, err := strconv.ParseInt(vid, 10, 64)
+	if err != nil || v < 1 {
+		// Versions of other servers need not be numbers, so this is a version that does not exist.
+		return fhir.Errorf(fhir.NotFound, "no such version").With("version %.100q", vid)
+	}
+	r.Version = v
+	return nil
+}
+
+// allowed lists the methods that path takes, for the Allow header.
+func (r *router) allowed(path string) []string {
+	var all []string
+	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		if r.mux.Match(chi.NewRouteContext(), m, path) {
+			all = append(all, m)
+		}
+	}
+	if slices.Contains(all, http.MethodGet) {
+		all = append(all, http.MethodHead)
+	}
+	return all
+}
+
+// safeMethod returns method if it is one that HTTP defines, so that a log does
+// not take whatever a client sends.
+func safeMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return method
+	}
+	return "this method"
+}

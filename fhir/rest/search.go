@@ -1,0 +1,111 @@
+package rest
+
+import (
+	"context"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/search"
+)
+
+// search finds resources of one type, or of all, by GET or by POST.
+//
+// See https://hl7.org/fhir/R4/http.html#search.
+func (a *API) search(ctx context.Context, req *Request, d Decision) (*Response, error) {
+	cursor, params, err := a.openCursor(req)
+	if err != nil {
+		return nil, err
+	}
+	q, err := search.Parse(req.Type, params, a.searchOptions(req.Prefer.Lenient))
+	if err != nil {
+		return nil, err
+	}
+	q.After, q.Restriction = cursor, d.Restriction
+	if req.Form.Summary == "count" {
+		q.Count, q.Total, q.Includes = 0, search.TotalAccurate, nil
+	}
+	res, err := a.Store.Search(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	return a.searchset(req, q, params, res)
+}
+
+func (a *API) searchOptions(lenient bool) search.Options {
+	return search.Options{
+		Lenient:      lenient,
+		Base:         a.base,
+		Now:          a.Now(),
+		DefaultCount: a.limits.Count,
+		MaxCount:     a.limits.MaxCount,
+	}
+}
+
+// searchset writes a page of results.
+//
+// See https://hl7.org/fhir/R4/bundle.html#searchset.
+func (a *API) searchset(req *Request, q *search.Query, params []search.Param, res *search.Result) (*Response, error) {
+	path := "/" + req.Type
+	if req.Type == "" {
+		path = ""
+	}
+	p := newPage("searchset", res.Total, sizeOf(res.Matches, res.Included), &req.Form)
+	next := ""
+	if res.Next != "" {
+		next = a.nextURL(req, path, params, res.Next)
+	}
+	p.links(a.queryURL(path, q.Self, &req.Form), next)
+	for i := range res.Matches {
+		if err := a.hit(p, &res.Matches[i], "match"); err != nil {
+			return nil, err
+		}
+	}
+	for i := range res.Included {
+		if err := a.hit(p, &res.Included[i], "include"); err != nil {
+			return nil, err
+		}
+	}
+	if len(q.Ignored) > 0 {
+		p.ignored(q.Ignored)
+	}
+	return p.response(), nil
+}
+
+// nextURL is the link to the page after the one that ended at cursor.
+func (a *API) nextURL(req *Request, path string, params []search.Param, cursor string) string {
+	sealed := search.Param{Name: cursorParam, Value: a.sealCursor(req, params, cursor)}
+	return a.queryURL(path, append(params[:len(params):len(params)], sealed), &req.Form)
+}
+
+// hit writes one entry of a searchset.
+func (a *API) hit(p *page, r *fhir.Resource, mode string) error {
+	p.entry()
+	p.text("fullUrl", a.url(r.Ref.Current()))
+	if err := p.resource(r.JSON); err != nil {
+		return err
+	}
+	p.open("search")
+	p.text("mode", mode)
+	p.close()
+	p.close()
+	return nil
+}
+
+// ignored writes the entry that says which parameters were passed over.
+//
+// See https://hl7.org/fhir/R4/search.html#errors.
+func (p *page) ignored(names []string) {
+	issues := make([]fhir.Issue, len(names))
+	for i, name := range names {
+		issues[i] = fhir.Issue{
+			Severity: "warning", Type: "not-supported", Rule: "search-parameter",
+			Details: "a search parameter was passed over", Diagnostics: name,
+		}
+	}
+	p.entry()
+	p.member("resource")
+	p.buf = appendOutcome(p.buf, issues)
+	p.open("search")
+	p.text("mode", "outcome")
+	p.close()
+	p.close()
+}

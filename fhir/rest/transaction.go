@@ -1,0 +1,121 @@
+package rest
+
+import (
+	"context"
+
+	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/search"
+)
+
+// transaction performs the entries of a Bundle together: all of them, or none.
+// Its reads see what its writes made.
+//
+// See https://hl7.org/fhir/R4/http.html#trules.
+func (a *API) transaction(ctx context.Context, req *Request, b *bundle.Bundle) (*Response, error) {
+	t := &transaction{api: a, ctx: ctx, whole: req, bundle: b, requests: make([]*Request, len(b.Entries)), decisions: make([]Decision, len(b.Entries))}
+	d, err := a.check(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := bundle.NewPlan(b, bundle.Options{Maker: a.maker, NewID: a.NewID, Allow: t.allow, References: d.Restriction})
+	if err != nil {
+		return nil, err
+	}
+	var results []bundle.Result
+	if len(plan.Batch.Changes) > 0 {
+		if results, err = t.apply(plan); err != nil {
+			return nil, plan.Explain(err)
+		}
+	}
+	return t.answer(plan, results)
+}
+
+// transaction is the state of one.
+type transaction struct {
+	api       *API
+	ctx       context.Context
+	whole     *Request
+	bundle    *bundle.Bundle
+	requests  []*Request // of each entry
+	decisions []Decision // on each entry
+}
+
+// allow asks the Guard about an entry. What it is asked is made from what will be
+// done, so that the two cannot differ.
+func (t *transaction) allow(act *bundle.Action) (*search.Restriction, error) {
+	req, err := t.request(act)
+	if err != nil {
+		return nil, err
+	}
+	req.Prefer = t.whole.Prefer
+	d, err := t.api.check(t.ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	i := act.Entry.Index
+	t.requests[i], t.decisions[i] = req, d
+	return d.Restriction, nil
+}
+
+var interactionOf = map[bundle.Op]Interaction{
+	bundle.Create: Create, bundle.Update: Update, bundle.Patch: Patch, bundle.Delete: Delete,
+}
+
+// request makes the Request that an action stands for.
+func (t *transaction) request(act *bundle.Action) (*Request, error) {
+	if act.Op == 0 {
+		return t.api.entryRequest(t.bundle, act.Entry)
+	}
+	req := &Request{
+		Interaction: interactionOf[act.Op],
+		Type:        act.Ref.Type,
+		IfMatch:     act.IfMatch,
+		IfNoneMatch: act.Entry.IfNoneMatch,
+		Source:      act.Source(),
+	}
+	switch {
+	case act.Op == bundle.Create:
+		req.IfNoneExist = act.Entry.IfNoneExist
+	case act.Conditional:
+		req.Params = act.Criterion
+	default:
+		req.ID = act.Ref.ID
+	}
+	return req, nil
+}
+
+// apply performs the writes, each held to what its entry may see.
+func (t *transaction) apply(plan *bundle.Plan) ([]bundle.Result, error) {
+	return t.api.confined(t.ctx, &plan.Batch, func(change int) *search.Restriction {
+		return t.decisions[plan.Entry(change)].Restriction
+	})
+}
+
+// answer performs the reads, and replies to every entry in its order.
+func (t *transaction) answer(plan *bundle.Plan, results []bundle.Result) (*Response, error) {
+	replies := make([]reply, len(t.requests))
+	for i, req := range t.requests {
+		var resp *Response
+		if c, ok := plan.Change(i); ok {
+			r := results[c]
+			if plan.Twin(i) {
+				r.Outcome = bundle.Unchanged
+			}
+			if req.Interaction == Delete {
+				resp = deleted(req, &r)
+			} else {
+				resp = t.api.written(req, &r)
+			}
+		} else {
+			var err error
+			resp, err = interact[req.Interaction](t.api, t.ctx, req, t.decisions[i])
+			if err != nil {
+				// The writes are done, so a read that fails is only its own failure.
+				replies[i] = t.api.failed(t.ctx, err, &t.bundle.Entries[i])
+				continue
+			}
+		}
+		replies[i] = t.api.entryReply(req, resp)
+	}
+	return t.api.replies("transaction-response", replies)
+}

@@ -1,0 +1,28 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+)
+
+// vread returns one version of a resource.
+//
+// See https://hl7.org/fhir/R4/http.html#vread.
+func (a *API) vread(ctx context.Context, req *Request, d Decision) (*Response, error) {
+	ref := req.ref()
+	if !d.Restriction.Open() {
+		// Who may not see the resource as it is may not see what it was.
+		if _, err := a.visible(ctx, ref.Current(), d.Restriction); err != nil {
+			return nil, err
+		}
+	}
+	res, err := a.Store.Read(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	resp := found(&res)
+	if req.unmodified(&res) {
+		resp.Status, resp.Body = http.StatusNotModified, nil
+	}
+	return resp, nil
+}

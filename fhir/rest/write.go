@@ -1,0 +1,146 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/search"
+)
+
+// apply makes a single change and turns its result into a response.
+func (a *API) apply(ctx context.Context, req *Request, d Decision, c bundle.Change) (*Response, error) {
+	result, err := a.applyOne(ctx, d, c)
+	if err != nil {
+		return nil, err
+	}
+	return a.written(req, result), nil
+}
+
+// applyOne makes a single change.
+func (a *API) applyOne(ctx context.Context, d Decision, c bundle.Change) (*bundle.Result, error) {
+	results, err := a.confined(ctx, &bundle.Batch{Changes: []bundle.Change{c}}, func(int) *search.Restriction { return d.Restriction })
+	if err != nil {
+		return nil, plain(err)
+	}
+	return &results[0], nil
+}
+
+// plain takes the position out of an error about the only change of a batch.
+func plain(err error) error {
+	var at *bundle.ChangeError
+	if errors.As(err, &at) {
+		return at.Err
+	}
+	return err
+}
+
+// confinedTries is how often a restricted write is tried again when others keep
+// changing the resource between the look and the write.
+const confinedTries = 5
+
+// confined applies b for a caller who may see only part of the resources; only
+// says which, for each change. An update, patch or delete of a resource that the
+// caller cannot see is refused: a look finds the version that they can see, and
+// the change is pinned to it, so that nothing can slip in between.
+func (a *API) confined(ctx context.Context, b *bundle.Batch, only func(change int) *search.Restriction) ([]bundle.Result, error) {
+	for try := 1; ; try++ {
+		pinned := &bundle.Batch{Lookups: b.Lookups, Changes: slices.Clone(b.Changes)}
+		ours := false // a precondition of ours, not the client's, may fail
+		for i := range pinned.Changes {
+			limit := only(i)
+			if limit.Open() {
+				continue
+			}
+			pin, err := a.pin(ctx, limit, &pinned.Changes[i])
+			if err != nil {
+				return nil, &bundle.ChangeError{Index: i, Err: err}
+			}
+			ours = ours || pin
+		}
+		results, err := a.Store.Apply(ctx, pinned)
+		if fhir.CodeOf(err) != fhir.Stale || !ours || try == confinedTries {
+			return results, err
+		}
+	}
+}
+
+// pin holds a change to what the caller can see. It reports whether it set a
+// precondition that the client did not.
+func (a *API) pin(ctx context.Context, only *search.Restriction, c *bundle.Change) (bool, error) {
+	switch {
+	case c.Op == bundle.Create || c.Where != nil:
+		return false, nil // a criterion carries the restriction itself
+	case c.Op == bundle.Patch || c.Op == bundle.Delete:
+		c.Where = byID(c.Ref, only)
+		return false, nil
+	}
+	seen, err := a.visible(ctx, c.Ref, only)
+	switch {
+	case err == nil && c.IfMatch == 0:
+		c.IfMatch = seen.Ref.Version
+		return true, nil
+	case fhir.CodeOf(err) == fhir.NotFound:
+		return a.pinNew(ctx, c)
+	}
+	return false, err
+}
+
+// pinNew lets an update create a resource, but not replace one that the caller
+// cannot see.
+func (a *API) pinNew(ctx context.Context, c *bundle.Change) (bool, error) {
+	_, err := a.Store.Read(ctx, c.Ref)
+	switch fhir.CodeOf(err) {
+	case fhir.NotFound, fhir.Gone:
+		ours := !c.IfNoneMatch
+		c.IfNoneMatch = true
+		return ours, nil
+	}
+	if err == nil {
+		err = fhir.Errorf(fhir.Forbidden, "this resource cannot be written")
+	}
+	return false, err
+}
+
+// written answers a create, update or patch, as Prefer: return asks.
+//
+// See https://hl7.org/fhir/R4/http.html#return.
+func (a *API) written(req *Request, r *bundle.Result) *Response {
+	resp := found(&r.Resource)
+	if r.Outcome == bundle.Created {
+		resp.Status = http.StatusCreated
+		resp.Location = a.url(r.Resource.Ref)
+	}
+	switch req.Prefer.Return {
+	case "minimal":
+		resp.Body, resp.Stored = nil, false
+	case "OperationOutcome":
+		resp.Body, resp.Stored = information(outcomeText(r.Outcome)), false
+	}
+	return resp
+}
+
+func outcomeText(o bundle.Outcome) string {
+	switch o {
+	case bundle.Created:
+		return "created"
+	case bundle.Updated:
+		return "updated"
+	case bundle.Unchanged:
+		return "nothing was changed: it is as it should be already"
+	case bundle.Removed:
+		return "deleted"
+	}
+	return "there was nothing to delete"
+}
+
+// criterion parses the search that a conditional interaction selects by.
+// Errors: fhir.Invalid; an empty criterion, which would select everything, is one.
+//
+// See https://hl7.org/fhir/R4/http.html#ccreate.
+func (a *API) criterion(typ string, params []search.Param, d Decision) (*search.Query, error) {
+	return a.maker.Criterion(typ, params, d.Restriction)
+}
