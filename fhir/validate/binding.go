@@ -2,17 +2,11 @@ package validate
 
 import "github.com/amate-health/amate/fhir/element"
 
-// coding checks a Coding with a required binding.
+// concept checks a CodeableConcept with a required binding: one of its codings
+// must be in the value set. An extension may stand for it. R4 has no other elements
+// with a required binding but codes, which primitive checks.
 //
 // See https://hl7.org/fhir/R4/terminologies.html#required.
-func (c *checker) coding(n element.Node, f *field) {
-	if f.Binding != nil && !c.inSet(n, f) {
-		c.report(binding, n, "", "none of "+f.Binding.URL)
-	}
-}
-
-// concept checks a CodeableConcept with a required binding: one of its codings
-// must be in the value set. An extension may stand for it.
 func (c *checker) concept(n element.Node, f *field) {
 	if f.Binding == nil {
 		return

@@ -235,8 +235,6 @@ func (c *checker) value(v element.Node, f *field) {
 		switch f.shape.special {
 		case reference:
 			c.reference(v, f)
-		case coding:
-			c.coding(v, f)
 		case concept:
 			c.concept(v, f)
 		}

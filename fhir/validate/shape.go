@@ -46,23 +46,24 @@ const (
 	resource
 	extension
 	reference
-	coding
 	concept
 )
 
 var specials = map[string]special{
-	"Extension": extension, "Reference": reference, "Coding": coding, "CodeableConcept": concept,
+	"Extension": extension, "Reference": reference, "CodeableConcept": concept,
 }
 
 // shapes holds the shape of every resource type, and of all that they are made of,
 // by name.
-var shapes = sync.OnceValue(func() map[string]*shape {
+var shapes = sync.OnceValue(build)
+
+func build() map[string]*shape {
 	all := make(map[string]*shape, 1024)
 	for _, name := range spec.Resources() {
 		shapeOf(all, spec.TypeOf(name))
 	}
 	return all
-})
+}
 
 func shapeOf(all map[string]*shape, typ *spec.Type) *shape {
 	if s := all[typ.Name]; s != nil {

@@ -1,0 +1,262 @@
+package validate
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/element"
+)
+
+// defective are the published examples that do break a rule, and why.
+var defective = map[string]string{
+	// The reason is a Procedure, which R4 does not list among the targets.
+	"DeviceUseStatement-example.json": "reference-target DeviceUseStatement.reasonReference[0]",
+	// 67 characters.
+	"SearchParameter-questionnaireresponse-extensions-QuestionnaireResponse-item-subject.json": "primitive-format SearchParameter.id",
+	// Parameters for extensions that may stand anywhere, without the base that R4 requires.
+	"SearchParameter-codesystem-extensions-CodeSystem-author.json":    "cardinality-min SearchParameter.base",
+	"SearchParameter-codesystem-extensions-CodeSystem-effective.json": "cardinality-min SearchParameter.base",
+	"SearchParameter-codesystem-extensions-CodeSystem-end.json":       "cardinality-min SearchParameter.base",
+	"SearchParameter-codesystem-extensions-CodeSystem-keyword.json":   "cardinality-min SearchParameter.base",
+	"SearchParameter-codesystem-extensions-CodeSystem-workflow.json":  "cardinality-min SearchParameter.base",
+	"SearchParameter-valueset-extensions-ValueSet-author.json":        "cardinality-min SearchParameter.base",
+	"SearchParameter-valueset-extensions-ValueSet-effective.json":     "cardinality-min SearchParameter.base",
+	"SearchParameter-valueset-extensions-ValueSet-end.json":           "cardinality-min SearchParameter.base",
+	"SearchParameter-valueset-extensions-ValueSet-keyword.json":       "cardinality-min SearchParameter.base",
+	"SearchParameter-valueset-extensions-ValueSet-workflow.json":      "cardinality-min SearchParameter.base",
+	// Compiled from the 4.3.0 edition of the definition.
+	"profiles-resources.json.gz": "binding-required Bundle.entry[185].resource.fhirVersion",
+	// The hash was cut with dots.
+	"hl7.fhir.us.core-3.1.1.tgz/DiagnosticReport-cardiology-report.json": "primitive-format DiagnosticReport.presentedForm[0].hash",
+}
+
+// shared returns a path below the shared test data, and skips the test where it is absent.
+func shared(t *testing.T, path ...string) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			break
+		}
+		if dir == filepath.Dir(dir) {
+			t.Fatal("no go.mod above the working directory")
+		}
+		dir = filepath.Dir(dir)
+	}
+	full := filepath.Join(append([]string{dir, "..", "shared", "data"}, path...)...)
+	if _, err := os.Stat(full); err != nil {
+		t.Skipf("test data is not here: %v", err)
+	}
+	return full
+}
+
+// read returns the content of a file, unpacked when it is gzip.
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	src, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.HasPrefix(src, []byte{0x1f, 0x8b}) {
+		return src
+	}
+	r, err := gzip.NewReader(bytes.NewReader(src))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if src, err = io.ReadAll(r); err != nil {
+		t.Fatal(err)
+	}
+	return src
+}
+
+// audit counts resources that must be valid, but for those that are defective.
+type audit struct {
+	t     *testing.T
+	doc   element.Doc
+	count int
+}
+
+func (a *audit) check(name string, src []byte) {
+	a.t.Helper()
+	a.count++
+	if err := a.doc.Parse(src, element.Limits{}); err != nil {
+		a.t.Errorf("%s: %v", name, err)
+		return
+	}
+	found := map[string]bool{}
+	for _, issue := range Check(&a.doc, 0, "") {
+		found[issue.Rule+" "+issue.Expression] = true
+	}
+	got := strings.Join(slices.Sorted(maps.Keys(found)), "; ")
+	if got != defective[name] {
+		a.t.Errorf("%s: %s, want %q", name, got, defective[name])
+	}
+}
+
+func TestExamples(t *testing.T) {
+	dir := shared(t, "r4-examples")
+	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := audit{t: t}
+	for _, f := range files {
+		a.check(filepath.Base(f), read(t, f))
+	}
+	if a.count < 300 {
+		t.Errorf("only %d", a.count)
+	}
+}
+
+// packed calls f with the resources in the package folder of a .tar.gz.
+func packed(t *testing.T, path string, f func(name string, src []byte)) {
+	t.Helper()
+	r := tar.NewReader(bytes.NewReader(read(t, path)))
+	for {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.Base(h.Name)
+		if !strings.HasSuffix(name, ".json") || !strings.Contains(name, "-") || strings.Contains(h.Name, "/other/") || strings.Contains(h.Name, "openapi") {
+			continue
+		}
+		src, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f(name, src)
+	}
+}
+
+func TestDefinitions(t *testing.T) {
+	a := audit{t: t}
+	packed(t, shared(t, "r4-core", "hl7.fhir.r4.core-4.0.1.tar.gz"), a.check)
+	if a.count < 4000 {
+		t.Errorf("only %d files", a.count)
+	}
+	for _, name := range []string{"profiles-resources", "profiles-types", "profiles-others", "valuesets", "search-parameters", "v2-tables", "v3-codesystems", "conceptmaps", "extension-definitions"} {
+		a.check(name+".json.gz", read(t, shared(t, "r4-core", "bundles", name+".json.gz")))
+	}
+}
+
+func TestGuides(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(shared(t, "ig"), "*gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := audit{t: t}
+	for _, f := range files {
+		packed(t, f, func(name string, src []byte) {
+			switch {
+			case strings.HasPrefix(name, "validation-"): // reports of a tool, not R4
+			case strings.HasPrefix(name, "ImplementationGuide-"): // tools use parameters beyond the required value set
+			default:
+				name := filepath.Base(f) + "/" + name
+				a.check(name, src)
+			}
+		})
+	}
+	if a.count < 500 {
+		t.Errorf("only %d files", a.count)
+	}
+}
+
+func TestSynthea(t *testing.T) {
+	for _, dir := range []string{"synthea-r4-urn", "synthea-r4-conditional"} {
+		files, err := filepath.Glob(filepath.Join(shared(t, dir), "*.json.gz"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := audit{t: t}
+		for i, f := range files {
+			if testing.Short() && i%10 != 0 {
+				continue
+			}
+			a.check(filepath.Base(f), read(t, f))
+		}
+		if a.count < 8 {
+			t.Errorf("%s: only %d", dir, a.count)
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(shared(t, "bulk-ndjson-10p"), "[A-Z]*.ndjson.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := audit{t: t}
+	for _, f := range files {
+		for line := range bytes.Lines(read(t, f)) {
+			a.check(filepath.Base(f), bytes.TrimSpace(line))
+		}
+	}
+	if a.count < 300 {
+		t.Errorf("ndjson: only %d", a.count)
+	}
+}
+
+// TestReferenceCases holds Check to the findings of the reference validator, for
+// the cases whose errors base validation can see.
+func TestReferenceCases(t *testing.T) {
+	dir := shared(t, "validator")
+	var cases []struct {
+		Name, File string
+		Expected   []struct {
+			Severity   string
+			Expression []string
+		}
+	}
+	if err := json.Unmarshal(read(t, filepath.Join(dir, "cases.json")), &cases); err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, c := range cases {
+		if !strings.HasSuffix(c.File, ".json") {
+			continue
+		}
+		d, err := element.Parse(read(t, filepath.Join(dir, "files", c.File)))
+		if err != nil {
+			continue // the case is about the syntax
+		}
+		seen++
+		errors := 0
+		for _, e := range c.Expected {
+			if e.Severity == "error" || e.Severity == "fatal" {
+				errors++
+			}
+		}
+		// The validator ran with an option that lets a contained id of 65 characters pass.
+		if issues := Check(d, 0, ""); len(issues) > errors && c.Name != "contained-resource-bad-id-ignore" {
+			t.Errorf("%s: more errors than the %d expected: %s", c.Name, errors, list(issues))
+		}
+	}
+	if seen < 80 {
+		t.Errorf("only %d cases", seen)
+	}
+}
+
+func list(issues []fhir.Issue) string {
+	var b strings.Builder
+	for _, i := range issues {
+		fmt.Fprintf(&b, "\n%s %s %s", i.Rule, i.Expression, i.Diagnostics)
+	}
+	return b.String()
+}
