@@ -38,3 +38,20 @@ func BenchmarkParseFresh(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkStamp writes a parsed Observation as it is stored, with one reference changed.
+func BenchmarkStamp(b *testing.B) {
+	d, err := Parse(sample(b))
+	if err != nil {
+		b.Fatal(err)
+	}
+	ref := d.Get(d.Get(0, "subject"), "reference")
+	b.ReportAllocs()
+	for b.Loop() {
+		e := d.Edit(0)
+		e.SetString(ref, "Patient/1")
+		if body, v, u := e.Stamp("x"); v >= u || u >= len(body) {
+			b.Fatal(string(body))
+		}
+	}
+}

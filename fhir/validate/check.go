@@ -28,9 +28,10 @@ var checkers = sync.Pool{New: func() any { return &checker{trail: make([]step, 0
 type checker struct {
 	doc     *element.Doc
 	types   map[string]*shape
-	name    string       // of the type of the root, for expressions
-	trail   []step       // from the root to here
-	holder  element.Node // the resource here, or the one that contains it
+	name    string                  // of the type of the root, for expressions
+	trail   []step                  // from the root to here
+	holder  element.Node            // the resource here, or the one that contains it
+	ids     map[string]element.Node // of the resources contained in the holder; nil until needed
 	issues  []fhir.Issue
 	offsets []int // of the issues
 }
@@ -62,14 +63,15 @@ func (c *checker) resource(n element.Node, want string, contained bool) {
 	if len(c.trail) == 0 {
 		c.name = s.typ.Name
 	}
-	holder := c.holder
 	if contained {
 		c.contained(n)
-	} else {
-		c.holder = n
+		c.object(n, s)
+		return
 	}
+	holder, ids := c.holder, c.ids
+	c.holder, c.ids = n, nil
 	c.object(n, s)
-	c.holder = holder
+	c.holder, c.ids = holder, ids
 }
 
 // contained checks what is asked only of contained resources.

@@ -99,16 +99,23 @@ func (c *checker) local(ref element.Node, id []byte) *shape {
 	return nil
 }
 
-// find returns the resource contained in the holder that has this id, or None.
+// find returns the resource contained in the holder that has this id, or None. It
+// keeps what it learns, so that many such references cost time in proportion.
 func (c *checker) find(id []byte) element.Node {
-	list := c.doc.Get(c.holder, "contained")
-	if list == element.None || c.doc.Kind(list) != element.Array {
-		return element.None
-	}
-	for r := c.doc.First(list); r != element.None; r = c.doc.Next(list, r) {
-		if n := c.doc.Get(r, "id"); n != element.None && bytes.Equal(c.doc.Bytes(n), id) {
-			return r
+	if c.ids == nil {
+		c.ids = map[string]element.Node{}
+		list := c.doc.Get(c.holder, "contained")
+		if list == element.None || c.doc.Kind(list) != element.Array {
+			return element.None
 		}
+		for r := c.doc.First(list); r != element.None; r = c.doc.Next(list, r) {
+			if n := c.doc.Get(r, "id"); n != element.None {
+				c.ids[c.doc.Text(n)] = r
+			}
+		}
+	}
+	if r, ok := c.ids[string(id)]; ok {
+		return r
 	}
 	return element.None
 }

@@ -1,8 +1,10 @@
 package validate
 
 import (
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/spec"
@@ -114,6 +116,25 @@ func TestCheckRules(t *testing.T) {
 		if got := check(t, c.in, ""); got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", c.name, got, c.want)
 		}
+	}
+}
+
+// TestManyContained: references to contained resources cost time in proportion.
+func TestManyContained(t *testing.T) {
+	const n = 20_000
+	var inside, links strings.Builder
+	for i := range n {
+		id := strconv.Itoa(i)
+		inside.WriteString(`,{"resourceType":"Organization","id":"` + id + `","name":"x"}`)
+		links.WriteString(`,{"reference":"#` + id + `"}`)
+	}
+	src := patient(`"contained":[` + inside.String()[1:] + `],"generalPractitioner":[` + links.String()[1:] + `,{"reference":"#-1"}]`)
+	start := time.Now()
+	if got, want := check(t, src, ""), "reference-contained Patient.generalPractitioner[20000]"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if took := time.Since(start); took > 2*time.Second { // one by one, these are 200 million comparisons
+		t.Errorf("took %v", took)
 	}
 }
 
