@@ -9,11 +9,11 @@ import (
 )
 
 func TestParseWalk(t *testing.T) {
-	d, err := Parse([]byte(` {"a" : "x\u00f1\ud83d\ude00", "b":[1.10,-0.0e+5,true,false,null,[],{}], "\u0063":{"d":{}} } `))
+	d, err := Parse([]byte(` {"a" : "x\u00f1\ud83d\ude00\b\f\n\r\t\/\\\"", "b":[1.10,-0.0e+5,true,false,null,[],{}], "\u0063":{"d":{}} } `))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := d.Text(d.Get(0, "a")); got != "xñ😀" {
+	if got := d.Text(d.Get(0, "a")); got != "xñ😀\b\f\n\r\t/\\\"" {
 		t.Errorf("a = %q", got)
 	}
 	var items []string

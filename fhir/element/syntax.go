@@ -80,10 +80,8 @@ func (p *parser) duplicate(n Node) *SyntaxError {
 	return p.fail(RuleDuplicate, at, "a member name stands twice in one object").quote(p.doc.Name(n))
 }
 
-// Position returns the line and column of a byte offset, both from 1. The column
-// counts characters. It reads the source up to there, so ask only when needed.
-func (d *Doc) Position(offset int) (line, col int) { return position(d.src, offset) }
-
+// position returns the line and column of a byte offset, both from 1. The column
+// counts characters.
 func position(src []byte, offset int) (line, col int) {
 	before := src[:min(offset, len(src))]
 	start := bytes.LastIndexByte(before, '\n') + 1
