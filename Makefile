@@ -1,0 +1,81 @@
+# The developer loop; CONTRIBUTING.md tells how it is meant.
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+
+GO          ?= go
+STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# Tests of these link google/fhir, which takes minutes to build and as long again
+# with the race detector, so that they run without it.
+HEAVY       := /fhir/r4$$|/fhir/spec/gen$$
+
+.PHONY: help
+help: ## show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -ts $$'\t'
+
+.PHONY: run
+run: ## serve a demonstration on 127.0.0.1:8080
+	@$(GO) run ./cmd/amate serve --demo --insecure-no-auth
+
+.PHONY: build
+build: ## build bin/amate
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/amate ./cmd/amate
+
+.PHONY: test
+test: prepare ## prepare this machine, then run all tests, with the race detector where it fits
+	@packages=$$($(GO) list ./...)
+	if [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v $$($(GO) env CC) >/dev/null; then race=-race; else
+		race=; echo 'THE RACE DETECTOR NEEDS A C COMPILER AND THERE IS NONE: testing without it' >&2
+	fi
+	$(GO) test $$race $$(grep -vE '$(HEAVY)' <<<"$$packages")
+	heavy=$$(grep -E '$(HEAVY)' <<<"$$packages" || true)
+	if [ -n "$$heavy" ]; then $(GO) test $$heavy; fi
+
+# The tests start a private PostgreSQL from the machine's own binaries. Where there
+# are none, and this user may install them, they are installed.
+.PHONY: prepare
+prepare:
+	@missing=
+	compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || [ -n "$${AMATE_TEST_DATABASE_URL:-}" ] || missing+=' postgresql'
+	command -v $$($(GO) env CC) >/dev/null || missing+=' gcc libc6-dev'
+	[ -n "$$missing" ] || exit 0
+	sudo=
+	if [ "$$(id -u)" != 0 ]; then
+		sudo='sudo -n'
+		$$sudo true 2>/dev/null || { echo "MISSING, AND NOT MINE TO INSTALL:$$missing" >&2; exit 0; }
+	fi
+	if ! command -v apt-get >/dev/null; then echo "MISSING, AND THERE IS NO apt-get:$$missing" >&2; exit 0; fi
+	$$sudo apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing
+
+.PHONY: check
+check: ## what must hold before a push: format, vet, staticcheck, generated files, tests
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go'))
+	if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
+	$(GO) mod verify
+	$(GO) vet ./...
+	$(STATICCHECK) ./...
+	$(MAKE) --no-print-directory generate
+	if ! git diff --exit-code --stat; then echo "generated files are stale, or not committed"; exit 1; fi
+	$(MAKE) --no-print-directory test
+
+.PHONY: generate
+generate: ## make the generated files anew
+	@$(GO) generate ./...
+
+.PHONY: bench
+bench: ## run the benchmarks; BENCH= picks by name, COUNT= repeats for benchstat
+	@$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem -count $(or $(COUNT),1) $$($(GO) list ./... | grep -vE '$(HEAVY)')
+
+.PHONY: fuzz
+fuzz: ## run every fuzz test for FUZZTIME (20s)
+	@for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' .); do
+		for name in $$(grep -oE '^func Fuzz[A-Za-z0-9_]+' "$$f" | cut -c6-); do
+			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(or $(FUZZTIME),20s) "$$(dirname "$$f")"
+		done
+	done
+
+.PHONY: clean
+clean: ## remove what was built
+	@rm -rf bin

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/amate-health/amate/fhir/registry/demo"
+)
+
+// commands is the command line. Every flag can also be given in the environment,
+// as AMATE_ and its name, and in the file that --config names.
+type commands struct {
+	Config  configFile `help:"YAML file with further settings." placeholder:"FILE" type:"path"`
+	Logging logging    `embed:"" prefix:"log-"`
+
+	Serve   serve   `cmd:"" help:"Serve the FHIR API over HTTP."`
+	Import  load    `cmd:"" help:"Load transaction bundles and NDJSON files."`
+	Seed    seed    `cmd:"" help:"Make up a Mexican population, for trying things out."`
+	Migrate migrate `cmd:"" help:"Create the database, or bring it up to date."`
+	Version version `cmd:"" help:"Print the version."`
+}
+
+// streams are where a command writes.
+type streams struct {
+	out io.Writer // what was asked for
+	err io.Writer // logs and progress
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], streams{out: os.Stdout, err: os.Stderr}))
+}
+
+// Exit statuses.
+const (
+	exitDone   = 0
+	exitFailed = 1 // it was tried, and did not (wholly) succeed
+	exitUsage  = 2 // it was not tried: the command line or the configuration is wrong
+)
+
+// exited carries the status with which help or a refusal to parse ends the program.
+type exited int
+
+// run performs one command line and returns the exit status.
+func run(ctx context.Context, args []string, s streams) (status int) {
+	defer func() {
+		if code := recover(); code != nil {
+			c, ok := code.(exited)
+			if !ok {
+				panic(code)
+			}
+			status = int(c)
+		}
+	}()
+	var cmds commands
+	parser, err := newParser(&cmds, s)
+	if err != nil {
+		fmt.Fprintln(s.err, "amate:", err)
+		return exitUsage
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintln(s.err, "amate:", err)
+		return exitUsage
+	}
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	parsed.Bind(s, cmds.Logging.logger(s.err))
+	err = parsed.Run()
+	var usage *usageError
+	switch {
+	case errors.As(err, &usage):
+		fmt.Fprintln(s.err, "amate:", err)
+		return exitUsage
+	case err != nil:
+		fmt.Fprintln(s.err, "amate:", err)
+		return exitFailed
+	}
+	return exitDone
+}
+
+// newParser returns the parser of the command line, filling in cmds.
+func newParser(cmds *commands, s streams) (*kong.Kong, error) {
+	return kong.New(cmds,
+		kong.Name("amate"),
+		kong.Description("A FHIR R4 server for the health records of a nation."),
+		kong.DefaultEnvars("AMATE"),
+		kong.Vars{"today": demo.ReferenceDate.Format(time.DateOnly)},
+		kong.Writers(s.out, s.err),
+		kong.Exit(func(code int) { panic(exited(code)) }),
+		kong.UsageOnError(),
+	)
+}
+
+// usageError is a command that cannot be carried out as it was given.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+func usagef(format string, args ...any) error {
+	return &usageError{text: fmt.Sprintf(format, args...)}
+}

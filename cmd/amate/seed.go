@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/registry/demo"
+	"github.com/amate-health/amate/fhir/rest"
+	"github.com/amate-health/amate/fhir/search"
+)
+
+// seed makes up a population, and puts it into the database or into files.
+type seed struct {
+	Storage    storage `embed:""`
+	Patients   int     `help:"How many people, newborns included." required:""`
+	RandomSeed uint64  `help:"Another number gives other people; the same one always the same." default:"1"`
+	Today      string  `help:"The last day of their lives so far, YYYY-MM-DD." placeholder:"DATE" default:"${today}"`
+	Out        string  `help:"Write the transaction bundles as files into this folder, instead of applying them." placeholder:"DIR" type:"path"`
+}
+
+func (s *seed) Run(ctx context.Context, out streams, log *slog.Logger) error {
+	today, err := time.Parse(time.DateOnly, s.Today)
+	if err != nil {
+		return usagef("--today %q: want a date such as %s", s.Today, demo.ReferenceDate.Format(time.DateOnly))
+	}
+	if s.Patients < 1 {
+		return usagef("--patients %d: want at least 1", s.Patients)
+	}
+	options := demo.Options{Patients: s.Patients, Seed: s.RandomSeed, Date: today}
+	if s.Out != "" {
+		return writeFiles(s.Out, options, out)
+	}
+	store, err := s.Storage.open(ctx, log)
+	if err != nil {
+		return err
+	}
+	started := time.Now()
+	// The base is of no account: the population holds relative references only.
+	n, err := populate(ctx, store, options)
+	if err = errors.Join(err, store.close()); err != nil {
+		return err
+	}
+	fmt.Fprintf(out.out, "%d resources of %d people in %.1f s\n", n, s.Patients, time.Since(started).Seconds())
+	return nil
+}
+
+// writeFiles writes each transaction to a file, named so that their order is kept.
+func writeFiles(dir string, o demo.Options, out streams) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	files := 0
+	for b := range demo.Population(o) {
+		name := "household"
+		if b.Patients == 0 {
+			name = "hospitalInformation" // what "amate import" loads first
+		}
+		files++
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%07d-%s.json", files, name)), b.JSON, 0o644); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(out.out, "%d files in %s\n", files, dir)
+	return err
+}
+
+// populate applies a population to a store, and returns how many resources it has.
+// Doing it again changes nothing.
+func populate(ctx context.Context, store rest.Store, o demo.Options) (int64, error) {
+	var n counter
+	households, within := errgroup.WithContext(ctx)
+	households.SetLimit(runtime.GOMAXPROCS(0) + 1)
+	for b := range demo.Population(o) {
+		work := func() error {
+			n.Add(int64(b.Entries))
+			return applyTransaction(within, store, b.JSON)
+		}
+		if within.Err() != nil {
+			break
+		}
+		if b.Patients > 0 {
+			households.Go(work)
+		} else if err := work(); err != nil { // the facilities come before those who go there
+			return 0, err
+		}
+	}
+	return n.Load(), households.Wait()
+}
+
+// applyTransaction applies a transaction of the program's own making.
+func applyTransaction(ctx context.Context, store rest.Store, text []byte) error {
+	s, err := bundle.Parse(text)
+	if err != nil {
+		return err
+	}
+	b, err := bundle.Open(s, math.MaxInt)
+	if err != nil {
+		return err
+	}
+	plan, err := bundle.NewPlan(b, bundle.Options{NewID: uuid.NewString})
+	if err != nil {
+		return err
+	}
+	if _, err := store.Apply(ctx, &plan.Batch); err != nil {
+		return plan.Explain(err)
+	}
+	return nil
+}
+
+// seedDemo fills a store with the population of --demo, unless it holds something
+// else, or has held it before. An earlier attempt that was cut off is finished.
+func seedDemo(ctx context.Context, store rest.Store, log *slog.Logger) error {
+	o := demo.Options{Patients: demoPatients, Seed: demoSeed}
+	last := fhir.Ref{Type: "Patient", ID: demo.PatientID(o.Seed, o.Patients)}
+	if there, err := exists(ctx, store, last); err != nil || there {
+		return err
+	}
+	begun, err := exists(ctx, store, fhir.Ref{Type: "Organization", ID: demo.FirstFacility()})
+	if err != nil {
+		return err
+	}
+	if !begun {
+		anything, err := store.History(ctx, &search.History{Count: 1, Restriction: search.Unrestricted})
+		if err != nil {
+			return err
+		}
+		if len(anything.Entries) > 0 {
+			log.Info("the database is in use already, so it gets no demonstration data")
+			return nil
+		}
+	}
+	started := time.Now()
+	n, err := populate(ctx, store, o)
+	if err != nil {
+		return fmt.Errorf("make demonstration data: %w", err)
+	}
+	log.Info("made demonstration data", "patients", o.Patients, "resources", n, "seconds", time.Since(started).Seconds())
+	return nil
+}

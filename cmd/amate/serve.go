@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/amate-health/amate/authz"
+	"github.com/amate-health/amate/fhir/rest"
+)
+
+// serve answers the FHIR API.
+type serve struct {
+	Storage        storage `embed:""`
+	Listen         string  `help:"Where to listen. Only addresses of this machine are taken." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	BaseURL        string  `help:"The public FHIR base, when it is not http://HOST:PORT/fhir." placeholder:"URL"`
+	Demo           bool    `help:"Fill an empty database with a synthetic Mexican population."`
+	InsecureNoAuth bool    `help:"Serve without access control, which does not exist yet. Whoever reaches the port may do everything." name:"insecure-no-auth"`
+	Limits         limits  `embed:"" prefix:"max-"`
+}
+
+// limits bounds what one request may cost.
+type limits struct {
+	Body       byteSize      `help:"Bytes of a request body." default:"64MiB"`
+	Entries    int           `help:"Entries of a batch or transaction." default:"10000"`
+	Time       time.Duration `help:"Time for one request." default:"60s"`
+	Concurrent int           `help:"Requests at work at a time." default:"256"`
+	Wait       time.Duration `help:"How long a request waits for its turn before it is refused with 429." default:"2s"`
+	Page       int           `help:"Resources a page at most." default:"1000"`
+}
+
+// drainWithin is how long a stopping server goes on with what it has accepted.
+const drainWithin = 30 * time.Second
+
+func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
+	if err := explicitlyOpen(s.InsecureNoAuth); err != nil {
+		return err
+	}
+	ln, err := listen(s.Listen)
+	if err != nil {
+		return err
+	}
+	defer ln.Close()
+	store, err := s.Storage.open(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := store.close(); err != nil {
+			log.Error("close the store", "error", err)
+		}
+	}()
+	server, err := s.server(ctx, ln, store, log)
+	if err != nil {
+		return err
+	}
+	if s.Demo {
+		if err := seedDemo(ctx, store, log); err != nil {
+			return err
+		}
+	}
+	log.Warn("THERE IS NO ACCESS CONTROL: every program on this machine can read and change every record",
+		"flag", "--insecure-no-auth")
+	log.Info("listening", "base", server.base, "database", s.Storage.String())
+	fmt.Fprint(out.out, greeting(server.base, s.Demo))
+	return server.run(ctx, log)
+}
+
+// server is the HTTP server with what it is made of.
+type server struct {
+	base   string // the public FHIR base URL
+	http   *http.Server
+	ln     net.Listener
+	health *health
+}
+
+// server wires the API to a store and a listener.
+func (s *serve) server(ctx context.Context, ln net.Listener, store *opened, log *slog.Logger) (*server, error) {
+	base := strings.TrimRight(s.BaseURL, "/")
+	if base == "" {
+		base = "http://" + ln.Addr().String() + "/fhir"
+	}
+	key, err := store.CursorKey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m := newMetrics()
+	store.watch(m)
+	api, err := rest.New(rest.Config{
+		Store: m.time(store), Guard: authz.Open{}, BaseURL: base, CursorKey: key,
+		Limits: s.Limits.rest(), Observer: &observer{log: log, metrics: m}, Software: "Amate " + release,
+	})
+	if err != nil {
+		return nil, usagef("%v", err)
+	}
+	h := &health{store: store}
+	r := chi.NewRouter()
+	r.Get("/health/live", h.live)
+	r.Get("/health/ready", h.ready)
+	r.Method(http.MethodGet, "/metrics", m.handler())
+	api.Mount(r)
+	return &server{base: base, ln: ln, health: h, http: &http.Server{
+		Handler:           ownHostsOnly(base, r),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		// The API bounds the time of bodies both ways, request by request.
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}}, nil
+}
+
+func (l *limits) rest() rest.Limits {
+	return rest.Limits{Body: int64(l.Body), Entries: l.Entries, Timeout: l.Time, Concurrent: l.Concurrent, Queue: l.Wait, MaxCount: l.Page}
+}
+
+// run serves until ctx ends. Then it takes no new request, goes on with those it
+// has accepted, and returns when they are done or drainWithin is over.
+func (s *server) run(ctx context.Context, log *slog.Logger) error {
+	failed := make(chan error, 1)
+	go func() { failed <- s.http.Serve(s.ln) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	s.health.draining.Store(true)
+	log.Info("stopping: no new requests", "within", drainWithin.String())
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWithin)
+	defer cancel()
+	err := s.http.Shutdown(drain)
+	if errors.Is(err, context.DeadlineExceeded) {
+		log.Error("some requests did not end in time, and were cut off")
+		return s.http.Close()
+	}
+	if err == nil {
+		log.Info("stopped: everything that was accepted is done")
+	}
+	return err
+}
