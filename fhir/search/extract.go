@@ -1,9 +1,12 @@
 package search
 
 import (
+	"slices"
+	"sync"
+
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
-	"github.com/amate-health/amate/fhir/spec"
+	"github.com/amate-health/amate/fhir/fhirpath"
 )
 
 // Extract returns the index values of the resource at root. base is the server's
@@ -13,9 +16,161 @@ import (
 // Values that cannot be read as their type asks are passed over, since finding
 // those is the business of validation.
 func Extract(d *element.Doc, root element.Node, base string) (Index, error) {
-	typ := d.Get(root, "resourceType")
-	if typ == element.None || !spec.IsResource(d.Text(typ)) {
+	item := fhirpath.Root(d, root)
+	if item.Type == nil {
 		return Index{}, fhir.Errorf(fhir.Invalid, "not a resource")
 	}
-	return Index{}, nil
+	plan, err := planOf(item.Type.Name)
+	if err != nil {
+		return Index{}, err
+	}
+	x := extractors.Get().(*extractor)
+	x.reset(d, base)
+	x.walk(&plan.root, root)
+	for i := range plan.evaluated {
+		if err = x.evaluate(&plan.evaluated[i], item); err != nil {
+			break
+		}
+	}
+	var ix Index
+	if err == nil {
+		ix = x.take()
+	}
+	x.reset(nil, "")
+	extractors.Put(x)
+	return ix, err
+}
+
+// extractors lends the buffers that an extraction collects its values in.
+var extractors = sync.Pool{New: func() any { return new(extractor) }}
+
+// extractor is one extraction.
+type extractor struct {
+	d    *element.Doc
+	base string
+	seen [4]uint64 // one bit for each parameter with a presence token; at most 256 parameters a type
+	ix   Index
+}
+
+func (x *extractor) reset(d *element.Doc, base string) {
+	x.d, x.base, x.seen = d, base, [4]uint64{}
+	ix := &x.ix
+	clear(ix.Links) // so that a buffer keeps no strings alive
+	clear(ix.Strings)
+	ix.Tokens, ix.Links, ix.Dates = ix.Tokens[:0], ix.Links[:0], ix.Dates[:0]
+	ix.Numbers, ix.Strings = ix.Numbers[:0], ix.Strings[:0]
+}
+
+// take returns a tidy copy, each slice of just its size.
+func (x *extractor) take() Index {
+	x.ix.tidy()
+	return Index{
+		Tokens: clip(x.ix.Tokens), Links: clip(x.ix.Links), Dates: clip(x.ix.Dates),
+		Numbers: clip(x.ix.Numbers), Strings: clip(x.ix.Strings),
+	}
+}
+
+func clip[T any](s []T) []T {
+	if len(s) == 0 {
+		return nil
+	}
+	return slices.Clone(s)
+}
+
+// present notes that the resource has a value for l, for :missing.
+func (x *extractor) present(l *leaf) {
+	word, bit := l.ordinal/64, uint64(1)<<(l.ordinal%64)
+	if x.seen[word]&bit == 0 {
+		x.seen[word] |= bit
+		x.ix.Tokens = append(x.ix.Tokens, l.presence)
+	}
+}
+
+// walk follows all paths from object n in one pass over its members.
+func (x *extractor) walk(b *branch, n element.Node) {
+	d := x.d
+	if d.Kind(n) != element.Object {
+		return
+	}
+	for c := d.First(n); c != element.None; c = d.Next(n, c) {
+		name := d.Name(c)
+		for i := range b.fields {
+			if f := &b.fields[i]; f.name == string(name) {
+				x.field(f, c)
+				break
+			}
+		}
+	}
+}
+
+// field follows the edges under one name.
+func (x *extractor) field(f *field, c element.Node) {
+	d := x.d
+	if d.Kind(c) != element.Array {
+		x.item(f, c, 0)
+		return
+	}
+	at := 0
+	for i := d.First(c); i != element.None; i = d.Next(c, i) {
+		x.item(f, i, at)
+		at++
+	}
+}
+
+func (x *extractor) item(f *field, n element.Node, at int) {
+	if x.d.Kind(n) == element.Null {
+		return
+	}
+	for i := range f.edges {
+		e := &f.edges[i]
+		if e.index >= 0 && e.index != at || !e.keep.Passes(x.d, n) {
+			continue
+		}
+		for j := range e.leaves {
+			l := &e.leaves[j]
+			l.emit(x, l, n)
+		}
+		if len(e.fields) > 0 {
+			x.walk(&e.branch, n)
+		}
+	}
+}
+
+// child returns the member of n called name when it is a string; else nil.
+func (x *extractor) child(n element.Node, name string) []byte {
+	c := x.d.Get(n, name)
+	if c == element.None || x.d.Kind(c) != element.String {
+		return nil
+	}
+	return x.d.Bytes(c)
+}
+
+// each calls f with the items of member name of n, or with the member itself when
+// it is no array.
+func (x *extractor) each(n element.Node, name string, f func(element.Node)) {
+	c := x.d.Get(n, name)
+	if c == element.None {
+		return
+	}
+	if x.d.Kind(c) != element.Array {
+		f(c)
+		return
+	}
+	for i := x.d.First(c); i != element.None; i = x.d.Next(c, i) {
+		f(i)
+	}
+}
+
+// evaluate indexes what an expression without a direct plan computes.
+func (x *extractor) evaluate(e *evaluated, root fhirpath.Item) error {
+	out, err := e.expr.EvalItem(root, nil)
+	if err != nil {
+		return err
+	}
+	for _, i := range out {
+		if b, ok := i.System().(fhirpath.Boolean); ok {
+			x.token(&e.leaf, nil, []byte(b.String()), formCode)
+		}
+	}
+	return nil
 }

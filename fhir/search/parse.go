@@ -1,28 +1,322 @@
 package search
 
 import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/spec"
 )
 
 // Options says how a query string is read.
 type Options struct {
 	Lenient      bool      // pass over what is not understood, into Query.Ignored, instead of refusing it
 	Base         string    // the server's base URL, without a slash at the end: references below it are local
-	Now          time.Time // for the ap prefix on dates; zero refuses ap
+	Now          time.Time // what ap is near to, for dates; zero is the present
 	DefaultCount int       // Query.Count when no _count is given; 0 means 20
 	MaxCount     int       // the largest page; 0 means 1000
 }
 
+// Bounds of a query. Beyond them nobody writes one by hand, and the SQL grows out
+// of proportion.
+const (
+	maxParams = 200
+	maxValues = 1000 // in one list
+	maxChain  = 4    // references followed one after another
+)
+
 // Parse reads the parameters of a search of resources of type typ, "" for all types.
 // Errors are *fhir.Error with code Invalid, and name the parameter at fault.
 //
+// With opts.Lenient, a parameter that is not understood is passed over, but a value
+// that is wrong for a known parameter is still refused: leaving out a condition
+// that was meant would show more than was asked for.
+//
 // See https://hl7.org/fhir/R4/search.html.
 func Parse(typ string, params []Param, opts Options) (*Query, error) {
-	q := &Query{Type: typ, Count: opts.DefaultCount}
-	for _, p := range params {
-		return nil, fhir.Errorf(fhir.Invalid, "search parameter %q is not supported", p.Name)
+	if opts.DefaultCount == 0 {
+		opts.DefaultCount = 20
 	}
-	return q, nil
+	if opts.MaxCount == 0 {
+		opts.MaxCount = 1000
+	}
+	if opts.Now.IsZero() {
+		opts.Now = time.Now()
+	}
+	if typ != "" && !spec.IsResource(typ) {
+		return nil, fhir.Errorf(fhir.UnknownType, "%s is no resource type", show(typ))
+	}
+	if len(params) > maxParams {
+		return nil, fhir.Errorf(fhir.TooCostly, "more than %d search parameters", maxParams)
+	}
+	p := parser{opts: opts, q: &Query{Type: typ, Count: min(opts.DefaultCount, opts.MaxCount)}, seen: map[string]bool{}}
+	for _, param := range params {
+		err := p.param(param)
+		var unknown *unknownError
+		if opts.Lenient && errors.As(err, &unknown) {
+			p.q.Ignored = append(p.q.Ignored, param.Name)
+			continue
+		}
+		if unknown != nil {
+			return nil, unknown.fault
+		}
+		if err != nil {
+			return nil, err
+		}
+		p.q.Self = append(p.q.Self, param)
+	}
+	return p.q, p.finish()
+}
+
+// unknownError marks a parameter that is not understood at all, which a lenient
+// search passes over.
+type unknownError struct{ fault *fhir.Error }
+
+func (e *unknownError) Error() string { return e.fault.Error() }
+
+func unknown(format string, args ...any) error {
+	return &unknownError{fhir.Errorf(fhir.Invalid, format, args...)}
+}
+
+// parser is the state of one Parse.
+type parser struct {
+	opts Options
+	q    *Query
+	seen map[string]bool // result parameters that may stand once only
+}
+
+// param reads one parameter: one that shapes the result, or a condition.
+func (p *parser) param(param Param) error {
+	base, _, _ := strings.Cut(param.Name, ":")
+	if f, ok := resultParams[base]; ok {
+		return f(p, param)
+	}
+	if param.Value == "" {
+		return unknown("search parameter %s has no value", show(param.Name))
+	}
+	e, err := p.condition(p.q.Type, param.Name, param.Value, 0)
+	if err != nil {
+		return err
+	}
+	p.q.Where = append(p.q.Where, e)
+	return nil
+}
+
+// finish settles what depends on more than one parameter.
+func (p *parser) finish() error {
+	if p.q.Summary == "count" {
+		p.q.Count, p.q.Total = 0, TotalAccurate
+	}
+	if p.q.Count == 0 && !p.seen["_total"] {
+		p.q.Total = TotalAccurate // a count is all that such a search can be for
+	}
+	return nil
+}
+
+// condition reads a parameter of resources of type typ. depth counts the references
+// followed to get here.
+func (p *parser) condition(typ, name, value string, depth int) (Expr, error) {
+	if depth > maxChain {
+		return nil, fhir.Errorf(fhir.TooCostly, "a chain of more than %d references", maxChain)
+	}
+	if rest, ok := strings.CutPrefix(name, "_has:"); ok {
+		return p.has(typ, name, rest, value, depth)
+	}
+	if head, next, ok := strings.Cut(name, "."); ok {
+		return p.chain(typ, head, next, value, depth)
+	}
+	code, modifier, modified := strings.Cut(name, ":")
+	if modified && modifier == "" {
+		return nil, unknown("search parameter %s ends in a colon", show(name))
+	}
+	switch code {
+	case "_id":
+		return parseIDs(modifier, value)
+	case "_lastUpdated":
+		return p.updated(modifier, value)
+	}
+	param, err := lookup(typ, code)
+	if err != nil {
+		return nil, err
+	}
+	return p.match(param, modifier, value)
+}
+
+// lookup finds a parameter that can be searched by.
+func lookup(typ, code string) (*spec.SearchParam, error) {
+	param := spec.Param(typ, code)
+	switch {
+	case param == nil:
+		return nil, unknown("unknown search parameter %s%s%s", show(code), of(typ), nearest(code, codes(typ)))
+	case !Supported(param):
+		return nil, unknown("search parameter %s%s is not supported by this server", show(code), of(typ))
+	}
+	return param, nil
+}
+
+// Supported reports whether this server can search by p.
+func Supported(p *spec.SearchParam) bool {
+	return p.Type != spec.Composite && p.Type != spec.Special && p.Expression != ""
+}
+
+func of(typ string) string {
+	if typ == "" {
+		return " of all types"
+	}
+	return " of " + typ
+}
+
+func codes(typ string) []string {
+	var all []string
+	for _, p := range spec.Params(typ) {
+		all = append(all, p.Code)
+	}
+	return all
+}
+
+// match reads the values of a parameter.
+func (p *parser) match(param *spec.SearchParam, modifier, value string) (Expr, error) {
+	if modifier == "missing" {
+		return parseMissing(param, value)
+	}
+	if err := checkModifier(param, modifier); err != nil {
+		return nil, err
+	}
+	raws, err := list(param.Code, value)
+	if err != nil {
+		return nil, err
+	}
+	m := Match{Param: param}
+	if param.Type == spec.String {
+		m.Modifier = modifier
+	}
+	for _, raw := range raws {
+		v, err := p.value(param, modifier, raw)
+		if err != nil {
+			return nil, err
+		}
+		m.Values = append(m.Values, v)
+	}
+	if modifier == "not" {
+		return Not{m}, nil
+	}
+	return m, nil
+}
+
+// list splits a value at its commas.
+func list(name, value string) ([]string, error) {
+	raws := split(value, ',')
+	if len(raws) > maxValues {
+		return nil, fhir.Errorf(fhir.TooCostly, "search parameter %s has more than %d values", show(name), maxValues)
+	}
+	if slices.Contains(raws, "") {
+		return nil, fhir.Errorf(fhir.Invalid, "search parameter %s has an empty value in its list", show(name))
+	}
+	return raws, nil
+}
+
+// value reads one value, still escaped.
+func (p *parser) value(param *spec.SearchParam, modifier, raw string) (Value, error) {
+	switch param.Type {
+	case spec.Token:
+		return parseToken(param, raw)
+	case spec.URI:
+		return parseURI(param, raw), nil
+	case spec.Reference:
+		return parseReference(param, modifier, raw, p.opts.Base)
+	case spec.Date:
+		return parseDate(param.Code, raw, p.opts.Now)
+	case spec.Number:
+		return parseNumber(param, raw)
+	case spec.Quantity:
+		return parseQuantity(param, raw)
+	}
+	return parseString(modifier, raw), nil
+}
+
+// modifiers that R4 knows and this server has, by type of parameter; :missing
+// stands for all, :Type for references.
+//
+// See https://hl7.org/fhir/R4/search.html#modifiers.
+var modifiers = map[spec.SearchType][]string{
+	spec.String: {"exact", "contains"},
+	spec.Token:  {"not"},
+}
+
+func checkModifier(param *spec.SearchParam, modifier string) error {
+	if modifier == "" || slices.Contains(modifiers[param.Type], modifier) {
+		return nil
+	}
+	if param.Type == spec.Reference && spec.IsResource(modifier) {
+		if slices.Contains(targets(param, ""), modifier) {
+			return nil
+		}
+		return unknown("search parameter %s never refers to %s; it refers to %s", show(param.Code), modifier, strings.Join(param.Targets, ", "))
+	}
+	have := append([]string{"missing"}, modifiers[param.Type]...)
+	if param.Type == spec.Reference {
+		have = append(have, "the name of a type")
+	}
+	return unknown("modifier :%s of search parameter %s is not supported; of type %s: %s",
+		show(modifier), show(param.Code), param.Type, strings.Join(have, ", "))
+}
+
+func parseMissing(param *spec.SearchParam, value string) (Expr, error) {
+	missing, err := strconv.ParseBool(value)
+	if err != nil || value != "true" && value != "false" {
+		return nil, fhir.Errorf(fhir.Invalid, "%s:missing is either true or false", show(param.Code))
+	}
+	v := Value{Raw: value, Bool: missing}
+	switch param.Type {
+	case spec.Token, spec.URI, spec.Reference:
+		v.Tokens = []int64{PresenceHash(param.ID)}
+	}
+	return Match{Param: param, Modifier: "missing", Values: []Value{v}}, nil
+}
+
+func parseIDs(modifier, value string) (Expr, error) {
+	if modifier != "" {
+		return nil, unknown("_id has no modifiers")
+	}
+	raws, err := list("_id", value)
+	if err != nil {
+		return nil, err
+	}
+	ids := IDs{}
+	for _, raw := range raws {
+		ids.Any = append(ids.Any, unescape(raw)) // what is no id matches nothing
+	}
+	return ids, nil
+}
+
+func (p *parser) updated(modifier, value string) (Expr, error) {
+	if modifier != "" {
+		return nil, unknown("_lastUpdated has no modifiers")
+	}
+	raws, err := list("_lastUpdated", value)
+	if err != nil {
+		return nil, err
+	}
+	var any Or
+	for _, raw := range raws {
+		v, err := parseDate("_lastUpdated", raw, p.opts.Now)
+		if err != nil {
+			return nil, err
+		}
+		any = append(any, Updated{v})
+	}
+	if len(any) == 1 {
+		return any[0], nil
+	}
+	return any, nil
+}
+
+// badValue refuses a value of p. The value itself goes where it is not logged.
+func badValue(p *spec.SearchParam, raw, why string) error { return badValueOf(p.Code, raw, why) }
+
+func badValueOf(name, raw, why string) error {
+	return fhir.Errorf(fhir.Invalid, "search parameter %s has a value that cannot be read: %s", show(name), why).With("%s=%s", name, raw)
 }

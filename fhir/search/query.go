@@ -21,6 +21,11 @@ type Query struct {
 
 	// Self is the query as understood, for the self link: parameters in the order given.
 	Self []Param
+	// Summary is the value of _summary, "" when there was none. "count" has made
+	// Count 0 and Total accurate already.
+	Summary string
+	// Elements lists the names of _elements.
+	Elements []string
 	// Ignored lists parameters that were not understood and passed over (handling=lenient).
 	Ignored []string
 }
@@ -47,43 +52,80 @@ type Expr interface {
 	expr()
 }
 
-// And holds when all of its parts do.
+// And holds when all of its parts do; an empty And holds always.
 type And []Expr
 
-// Or holds when any of its parts does.
+// Or holds when any of its parts does; an empty Or never holds.
 type Or []Expr
 
-// Not holds when X does not.
+// Not holds when X does not, also for resources without any value.
 type Not struct{ X Expr }
 
 // Match holds when the resource has, for Param, a value that matches any of Values.
+// The type of Param tells where to look:
+//
+//	Token, URI        Value.Tokens in Index.Tokens
+//	Reference         Value.Refs in Index.Links, or Value.Tokens in Index.Tokens
+//	Date              Value.Prefix, Lo and Hi against Index.Dates
+//	Number, Quantity  Value.Prefix, Num and Unit against Index.Numbers
+//	String            Value.Text against Index.Strings
+//
+// Match.Holds says exactly how. With Modifier "missing", there is one Value, whose
+// Bool says whether to find resources without a value; its Tokens hold the
+// PresenceHash where the parameter has one.
 type Match struct {
 	Param    *spec.SearchParam
-	Modifier string // "" or one of the modifiers of search.html#modifiers, without its colon
+	Modifier string // "", "exact", "contains" or "missing"
 	Values   []Value
 }
 
 // IDs holds for resources with one of these logical ids (_id).
 type IDs struct{ Any []string }
 
-// Updated compares meta.lastUpdated (_lastUpdated).
+// Types holds for resources of one of these types (_type, of a search of all types).
+type Types struct{ Any []string }
+
+// Updated compares meta.lastUpdated (_lastUpdated), a range of a microsecond's
+// width, as a Match compares a date.
 type Updated struct{ Value Value }
+
+// Chain holds when the resource refers, by the reference parameter Param, to a
+// resource of one of Types for which Next holds: patient.family=Ek. References by
+// URL, which lead out of the server, are not followed.
+//
+// See https://hl7.org/fhir/R4/search.html#chaining.
+type Chain struct {
+	Param *spec.SearchParam
+	Types []string
+	Next  Expr
+}
+
+// Has holds when a resource of type Source refers to this one by its reference
+// parameter Param, and Next holds for it: _has:Condition:patient:code=44054006.
+//
+// See https://hl7.org/fhir/R4/search.html#has.
+type Has struct {
+	Source string
+	Param  *spec.SearchParam
+	Next   Expr
+}
 
 // Value is one value of a query, normalised as its parameter's type asks.
 type Value struct {
-	Raw    string // as given, for messages and links
+	Raw    string // as given, escapes and all, for messages and links
 	Prefix string // eq ne gt lt ge le sa eb ap; "eq" when none was given. Only for date, number, quantity
 
 	Tokens []int64    // token, uri, reference by URL: any of these hashes matches
 	Refs   []fhir.Ref // reference: any of these targets matches
-	Lo, Hi int64      // date: the range that the text covers, Lo <= t < Hi
-	Unit   int64      // quantity: the unit's hash, or 0
+	Lo, Hi int64      // date: the range that the text covers, Lo <= t < Hi; for ap, already widened
+	Unit   int64      // quantity: UnitHash of what was given, or 0
 	Num    Decimal    // number, quantity
 	Text   string     // string: folded, or as given for :exact
 	Bool   bool       // :missing
 }
 
-// Decimal is a query number with the ends of its implicit precision.
+// Decimal is a query number with the ends of its implicit precision; for ap, of
+// what is near it.
 type Decimal struct{ Value, Lo, Hi float64 }
 
 // Sort is one key of the order.
@@ -128,4 +170,7 @@ func (Or) expr()      {}
 func (Not) expr()     {}
 func (Match) expr()   {}
 func (IDs) expr()     {}
+func (Types) expr()   {}
 func (Updated) expr() {}
+func (Chain) expr()   {}
+func (Has) expr()     {}
