@@ -164,6 +164,9 @@ func (p *planner) build() error {
 			return Within(err, a.Entry.At(""))
 		}
 		c.Where, c.IfMatch, c.IfNoneMatch = a.where, a.IfMatch, a.IfNoneMatch
+		if a.Conditional && (a.Op == Update || a.Op == Patch) {
+			c.Build = p.once(position, c.Build)
+		}
 		p.plan.Batch.Changes[position] = c
 	}
 	return nil
@@ -180,6 +183,21 @@ func (p *planner) change(a *Action) (Change, error) {
 	c, err := p.putLinked(a)
 	c.FixedID = a.Op == Update && a.Conditional && a.source.ID() != ""
 	return c, err
+}
+
+// once wraps the Build of a change that a criterion places, so that it fails when
+// another change of the transaction writes the same resource.
+func (p *planner) once(position int, build func(*Env, fhir.Ref, *fhir.Resource) (*Content, error)) func(*Env, fhir.Ref, *fhir.Resource) (*Content, error) {
+	plan := p.plan
+	return func(env *Env, at fhir.Ref, current *fhir.Resource) (*Content, error) {
+		for other, target := range env.Targets {
+			op := plan.Batch.Changes[other].Op
+			if other != position && op != Create && target.Current() == at.Current() {
+				return nil, fhir.Errorf(fhir.Invalid, "a transaction may write a resource once; entry %d writes this one too", plan.order[other])
+			}
+		}
+		return build(env, at, current)
+	}
 }
 
 // Change returns the position in Batch.Changes of the change that performs an

@@ -7,10 +7,19 @@ import (
 	"github.com/amate-health/amate/fhir/spec"
 )
 
-// link is a place in a resource that may point to another one.
+// place says what kind of link a text is.
+type place uint8
+
+const (
+	literal   place = iota // Reference.reference
+	locator                // an element of type uri, url, oid or uuid
+	narrative              // a div, whose href and src may point somewhere
+)
+
+// link is a text in a resource that may point to another one.
 type link struct {
-	node    element.Node
-	literal bool // Reference.reference; else an element of type uri, url, oid or uuid
+	node  element.Node
+	place place
 }
 
 // links finds all places in a resource that may point to another: literal
@@ -42,10 +51,12 @@ func linksIn(d *element.Doc, n element.Node, t *spec.Type, visit func(link)) {
 			case el.Resource:
 				linksInResources(d, c, visit)
 			case reference && el.Name == "reference":
-				visit(link{c, true})
+				visit(link{c, literal})
 			case el.Type.Kind != spec.Primitive:
 				linksIn(d, c, el.Type, visit)
-			case rewritten(el.Type.Name):
+			case el.Type.Name == "xhtml":
+				visit(link{c, narrative})
+			case isLocator(el.Type.Name):
 				linksInTexts(d, c, visit)
 			}
 		}
@@ -54,11 +65,11 @@ func linksIn(d *element.Doc, n element.Node, t *spec.Type, visit func(link)) {
 
 func linksInTexts(d *element.Doc, n element.Node, visit func(link)) {
 	if d.Kind(n) == element.String {
-		visit(link{n, false})
+		visit(link{n, locator})
 		return
 	}
 	for c := d.First(n); c != element.None; c = d.Next(n, c) {
-		visit(link{c, false})
+		visit(link{c, locator})
 	}
 }
 
@@ -75,8 +86,8 @@ func linksInResources(d *element.Doc, n element.Node, visit func(link)) {
 
 var elementType = spec.TypeOf("Element")
 
-// rewritten reports whether a transaction rewrites elements of a primitive type.
-func rewritten(primitive string) bool {
+// isLocator reports whether a transaction rewrites elements of a primitive type.
+func isLocator(primitive string) bool {
 	switch primitive {
 	case "uri", "url", "oid", "uuid":
 		return true

@@ -17,6 +17,8 @@ type rewrite struct {
 	change int    // the text is Env.Targets[change]; -1 for none
 	lookup int    // the text is Env.Lookups[lookup]; -1 for none
 	text   string // the text, when both are -1
+
+	parts []rewrite // of a narrative: they make up the text together; nil for anything else
 }
 
 // putLinked prepares a create or update whose references may lead to other
@@ -53,7 +55,26 @@ func (p *planner) putLinked(a *Action) (Change, error) {
 }
 
 // late reports whether the text is known only inside the database transaction.
-func (r rewrite) late() bool { return r.change >= 0 || r.lookup >= 0 }
+func (r rewrite) late() bool {
+	return r.change >= 0 || r.lookup >= 0 || slices.ContainsFunc(r.parts, rewrite.late)
+}
+
+// final returns the text.
+func (r *rewrite) final(env *Env) string {
+	switch {
+	case r.change >= 0:
+		return env.Targets[r.change].Current().String()
+	case r.lookup >= 0:
+		return env.Lookups[r.lookup].Current().String()
+	case r.parts == nil:
+		return r.text
+	}
+	var b strings.Builder
+	for i := range r.parts {
+		b.WriteString(r.parts[i].final(env))
+	}
+	return b.String()
+}
 
 // docs lends arenas for resources that are read again after a rewrite.
 var docs = sync.Pool{New: func() any { return new(element.Doc) }}
@@ -64,15 +85,8 @@ func (m Maker) rewritten(s *Source, edits []rewrite, env *Env, at fhir.Ref) (*Co
 		return m.content(s, at)
 	}
 	e := s.Doc.Edit(s.Root)
-	for _, r := range edits {
-		switch {
-		case r.change >= 0:
-			e.SetString(r.node, env.Targets[r.change].Current().String())
-		case r.lookup >= 0:
-			e.SetString(r.node, env.Lookups[r.lookup].Current().String())
-		default:
-			e.SetString(r.node, r.text)
-		}
+	for i := range edits {
+		e.SetString(edits[i].node, edits[i].final(env))
 	}
 	body := stamp(e, at.ID)
 	doc := docs.Get().(*element.Doc)
@@ -108,42 +122,85 @@ func (p *planner) rewrites(a *Action) (edits []rewrite, err error) {
 }
 
 // lead finds out where one link leads, if it is to change.
-func (p *planner) lead(a *Action, l link, text, base string) (r rewrite, found bool, err error) {
-	r = rewrite{node: l.node, change: -1, lookup: -1}
+func (p *planner) lead(a *Action, l link, text, base string) (rewrite, bool, error) {
+	switch l.place {
+	case narrative:
+		r := p.leadNarrative(l.node, text)
+		return r, r.parts != nil, nil
+	case locator:
+		r, ok := p.leadEntry(l.node, text)
+		return r, ok && r.text != text, nil
+	}
+	r := rewrite{node: l.node, change: -1, lookup: -1}
 	if text == "" || text[0] == '#' {
 		return r, false, nil
 	}
-	url := text
-	if l.literal {
-		url = p.absolute(text, base)
-	}
-	if i, ok := p.places[url]; ok {
-		to := &p.plan.Actions[i]
-		if to.twin >= 0 {
-			to = &p.plan.Actions[to.twin]
-		}
-		if to.Op == Delete {
-			return r, false, nil
-		}
-		if to.Conditional {
-			r.change = to.change
-			return r, true, nil
-		}
-		r.text = to.Ref.String()
+	if r, ok := p.leadEntry(l.node, p.absolute(text, base)); ok {
 		return r, r.text != text, nil
-	}
-	if !l.literal {
-		return r, false, nil
 	}
 	if strings.HasPrefix(text, "urn:") {
 		return r, false, fhir.Errorf(fhir.Unprocessable, "no entry of the transaction has this fullUrl").
 			With("the reference is %.200q", text).At(a.source.expression(l.node))
 	}
-	if typ, query, ok := conditional(text); ok {
-		r.lookup, err = p.lookup(a, l, text, typ, query)
-		return r, err == nil, err
+	typ, query, ok := conditional(text)
+	if !ok {
+		return r, false, nil
 	}
-	return r, false, nil
+	var err error
+	r.lookup, err = p.lookup(a, l, text, typ, query)
+	return r, err == nil, err
+}
+
+// leadEntry finds the entry with a fullUrl.
+func (p *planner) leadEntry(n element.Node, url string) (rewrite, bool) {
+	r := rewrite{node: n, change: -1, lookup: -1}
+	i, ok := p.places[url]
+	if !ok {
+		return r, false
+	}
+	to := &p.plan.Actions[i]
+	if to.twin >= 0 {
+		to = &p.plan.Actions[to.twin]
+	}
+	switch {
+	case to.Op == Delete:
+		return r, false
+	case to.Conditional:
+		r.change = to.change
+	default:
+		r.text = to.Ref.String()
+	}
+	return r, true
+}
+
+// leadNarrative finds the links of a div that lead to entries.
+func (p *planner) leadNarrative(n element.Node, text string) rewrite {
+	whole := rewrite{node: n, change: -1, lookup: -1}
+	done := 0
+	for i := 0; ; {
+		at := strings.Index(text[i:], `="`)
+		if at < 0 {
+			break
+		}
+		attribute, start := text[:i+at], i+at+2
+		size := strings.IndexByte(text[start:], '"')
+		if size < 0 {
+			break
+		}
+		i = start + size + 1
+		if !strings.HasSuffix(attribute, " href") && !strings.HasSuffix(attribute, " src") {
+			continue
+		}
+		if r, ok := p.leadEntry(n, text[start:start+size]); ok {
+			before := rewrite{change: -1, lookup: -1, text: text[done:start]}
+			whole.parts = append(whole.parts, before, r)
+			done = start + size
+		}
+	}
+	if whole.parts != nil {
+		whole.parts = append(whole.parts, rewrite{change: -1, lookup: -1, text: text[done:]})
+	}
+	return whole
 }
 
 // lookup returns the position in Batch.Lookups of a conditional reference.

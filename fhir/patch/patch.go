@@ -8,7 +8,7 @@ import (
 // The limits on what a patch may do.
 const (
 	MaxOperations = 1000
-	MaxResult     = 64 << 20 // bytes of the patched document
+	MaxGrowth     = 16 << 20 // bytes that all operations of a patch together may add
 	maxDepth      = 100      // of the patched document, as element.Limits has it
 )
 
@@ -110,13 +110,13 @@ func text(doc *element.Doc, n element.Node, member string) (string, bool) {
 // Apply returns the JSON text src with the patch applied, compact. Either all
 // operations succeed, or there is an error.
 // Errors: *element.SyntaxError for src; fhir.Unprocessable when an operation
-// cannot be done or a test fails; fhir.TooLarge when the result would be.
+// cannot be done or a test fails; fhir.TooLarge when it adds more than MaxGrowth.
 func (p *Patch) Apply(src []byte) ([]byte, error) {
 	doc, err := element.Parse(src)
 	if err != nil {
 		return nil, err
 	}
-	s := state{root: &value{doc: doc}, room: MaxResult - len(src)}
+	s := state{root: &value{doc: doc}, room: MaxGrowth}
 	for i := range p.ops {
 		if err := s.do(&p.ops[i]); err != nil {
 			e := fhir.Errorf(err.code, "patch operation %d (%s): %s", i, p.ops[i].op, err.what)

@@ -93,8 +93,11 @@ func (v *value) appendTo(b []byte) []byte {
 	return append(b, ']')
 }
 
-// measure returns the size of v in bytes, to within its commas and escapes, and
-// how deep its containers are nested.
+// overhead is about what a value of its own costs in memory, in bytes.
+const overhead = 64
+
+// measure returns what v adds to a document, in bytes, and how deep its containers
+// are nested. A value of its own counts for what it costs in memory.
 func (v *value) measure() (size, depth int) {
 	if !v.open {
 		start, end := v.doc.Span(v.node)
@@ -102,11 +105,11 @@ func (v *value) measure() (size, depth int) {
 	}
 	for _, m := range v.members {
 		s, d := m.v.measure()
-		size, depth = size+s+len(m.name)+4, max(depth, d)
+		size, depth = size+s+len(m.name)+overhead, max(depth, d)
 	}
 	for _, i := range v.items {
 		s, d := i.measure()
-		size, depth = size+s+1, max(depth, d)
+		size, depth = size+s+overhead, max(depth, d)
 	}
 	return size + 2, depth + 1
 }

@@ -138,7 +138,7 @@ func bodyMedia(header string, takes ...string) (string, error) {
 		return "", fhir.Errorf(fhir.UnsupportedMedia, "the body must be FHIR 4.0").With("fhirVersion is %.50q", params["fhirversion"])
 	}
 	for _, t := range takes {
-		if name == t || t == mediaFHIR && formats[name] == formatJSON {
+		if name == t || t == mediaFHIR && formats[name] == formatJSON && strings.Contains(name, "/") {
 			return name, nil
 		}
 	}

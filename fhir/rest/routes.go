@@ -76,14 +76,18 @@ func (r *router) match(req *Request, method, path string) error {
 	}
 	var at chi.Context
 	pattern := r.mux.Find(&at, method, path)
-	if pattern == "" {
-		if len(r.allowed(path)) > 0 {
+	typ := unescape(at.URLParam("type"))
+	if pattern == "" || typ != "" && !spec.IsResource(typ) {
+		switch {
+		case len(r.allowed(path)) > 0:
 			return fhir.Errorf(fhir.NotAllowed, "%s is not offered here", safeMethod(method))
+		case typ != "":
+			return fhir.Errorf(fhir.UnknownType, "no such resource type").With("%.100q is no resource type of FHIR R4", typ)
 		}
 		return fhir.Errorf(fhir.NotFound, "there is nothing under this path").With("the path is %.200q", path)
 	}
 	req.Interaction = r.names[method+pattern]
-	return req.place(unescape(at.URLParam("type")), unescape(at.URLParam("id")), unescape(at.URLParam("vid")))
+	return req.place(typ, unescape(at.URLParam("id")), unescape(at.URLParam("vid")))
 }
 
 // unescape decodes one segment of a path. A slash that it hid is then seen for
@@ -97,12 +101,6 @@ func unescape(segment string) string {
 
 // place sets the resource that a path names, and checks the form of its parts.
 func (r *Request) place(typ, id, vid string) error {
-	if typ == "" {
-		return nil
-	}
-	if !spec.IsResource(typ) {
-		return fhir.Errorf(fhir.UnknownType, "no such resource type").With("%.100q is no resource type of FHIR R4", typ)
-	}
 	r.Type = typ
 	if id == "" {
 		return nil
@@ -130,7 +128,9 @@ func (r *Request) place(typ, id, vid string) error {
 func (r *router) allowed(path string) []string {
 	var all []string
 	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
-		if r.mux.Match(chi.NewRouteContext(), m, path) {
+		var at chi.Context
+		pattern := r.mux.Find(&at, m, path)
+		if typ := unescape(at.URLParam("type")); pattern != "" && (typ == "" || spec.IsResource(typ)) {
 			all = append(all, m)
 		}
 	}

@@ -1,0 +1,131 @@
+package rest
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/amate-health/amate/fhir"
+)
+
+func TestChooseMedia(t *testing.T) {
+	tests := []struct {
+		format string
+		accept string // headers separated by ";;"
+		want   string // "" for 406
+	}{
+		{"", "", "application/fhir+json"},
+		{"", "*/*", "application/fhir+json"},
+		{"", "application/fhir+json", "application/fhir+json"},
+		{"", "application/json", "application/json"},
+		{"", "application/json+fhir", "application/fhir+json"},
+		{"", "application/fhir+json; fhirVersion=4.0", "application/fhir+json"},
+		{"", "application/fhir+json; fhirVersion=3.0", ""},
+		{"", "application/fhir+json;q=0.1, application/json", "application/json"},
+		{"", "application/xml, application/json;q=0.5", "application/json"},
+		{"", "application/fhir+xml", ""},
+		{"", "text/html", ""},
+		{"", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "application/fhir+json"},
+		{"", "application/*", "application/fhir+json"},
+		{"", "application/json;q=0", ""},
+		{"", "json", ""},
+		{"", ";;;garbage", ""},
+		{"", "text/html;;application/json", "application/json"},
+		{"json", "text/html", "application/fhir+json"},
+		{"application/json", "", "application/json"},
+		{"application/fhir json", "", "application/fhir+json"},
+		{"application/fhir+json; fhirVersion=4.0", "", "application/fhir+json"},
+		{"xml", "application/json", ""},
+		{"html/xml", "", ""},
+	}
+	for _, tt := range tests {
+		var accept []string
+		if tt.accept != "" {
+			accept = strings.Split(tt.accept, ";;")
+		}
+		got, err := chooseMedia(tt.format, accept)
+		if tt.want == "" {
+			if fhir.CodeOf(err) != fhir.NotAcceptable {
+				t.Errorf("%q, %q: got %q, %v; want fhir.NotAcceptable", tt.format, tt.accept, got, err)
+			}
+		} else if err != nil || got != tt.want+"; charset=utf-8" {
+			t.Errorf("%q, %q: got %q, %v; want %q", tt.format, tt.accept, got, err, tt.want)
+		}
+	}
+	if _, err := chooseMedia("xml", nil); !strings.Contains(err.Error(), "not XML") {
+		t.Errorf("who asks for XML is not told: %v", err)
+	}
+}
+
+func TestBodyMedia(t *testing.T) {
+	for header, want := range map[string]bool{
+		"application/fhir+json":                  true,
+		"application/json; charset=UTF-8":        true,
+		"application/fhir+json; fhirVersion=4.0": true,
+		"application/fhir+json; fhirVersion=5.0": false,
+		"application/json; charset=latin1":       false,
+		"application/fhir+xml":                   false,
+		"text/plain":                             false,
+		"":                                       false,
+		"json":                                   false,
+		";":                                      false,
+	} {
+		if _, err := bodyMedia(header, mediaFHIR); (err == nil) != want || err != nil && fhir.CodeOf(err) != fhir.UnsupportedMedia {
+			t.Errorf("%q: %v, want taken: %v", header, err, want)
+		}
+	}
+	if _, err := bodyMedia("application/json", mediaJSONPatch); err == nil {
+		t.Error("a patch was taken as application/json")
+	}
+}
+
+func TestParsePrefer(t *testing.T) {
+	tests := map[string]Prefer{
+		"":               {},
+		"return=minimal": {Return: "minimal"},
+		"return=representation; handling=lenient":    {Return: "representation", Lenient: true},
+		`return="OperationOutcome", handling=strict`: {Return: "OperationOutcome"},
+		"respond-async, return=everything":           {},
+		"handling=lenient,handling=strict":           {},
+	}
+	for header, want := range tests {
+		if got := parsePrefer([]string{header}); got != want {
+			t.Errorf("%q: got %+v, want %+v", header, got, want)
+		}
+	}
+}
+
+func TestIfMatch(t *testing.T) {
+	for header, want := range map[string]int64{"": 0, `W/"3"`: 3, `"12"`: 12, ` W/"1" `: 1} {
+		if got, err := parseIfMatch(header); err != nil || got != want {
+			t.Errorf("%q: %d, %v", header, got, err)
+		}
+	}
+	for _, header := range []string{"3", `W/"a"`, `W/"0"`, `W/"-1"`, `W/"1", W/"2"`, `*`, `w/"1"`, `W/""`, `W/"99999999999999999999"`, "\x00"} {
+		if _, err := parseIfMatch(header); fhir.CodeOf(err) != fhir.Invalid {
+			t.Errorf("%q: %v, want fhir.Invalid", header, err)
+		}
+	}
+	for header, want := range map[string]bool{`W/"3"`: true, `"3"`: true, `W/"1", W/"3"`: true, "*": true, `W/"4"`: false, "3": false} {
+		if got := tagListed(header, 3); got != want {
+			t.Errorf("%q: %v", header, got)
+		}
+	}
+}
+
+func TestParseQuery(t *testing.T) {
+	got, err := parseQuery("a=1&b=%C3%B1+x&a=2&c&&d=e=f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var flat []string
+	for _, p := range got {
+		flat = append(flat, p.Name+"="+p.Value)
+	}
+	if want := []string{"a=1", "b=ñ x", "a=2", "c=", "d=e=f"}; !slices.Equal(flat, want) {
+		t.Errorf("got %q, want %q", flat, want)
+	}
+	if _, err := parseQuery("a=%zz"); fhir.CodeOf(err) != fhir.Invalid {
+		t.Errorf("bad escape: %v", err)
+	}
+}
