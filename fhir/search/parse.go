@@ -56,7 +56,7 @@ func Parse(typ string, params []Param, opts Options) (*Query, error) {
 	for _, param := range params {
 		err := p.param(param)
 		var unknown *unknownError
-		if opts.Lenient && errors.As(err, &unknown) {
+		if errors.As(err, &unknown) && opts.Lenient {
 			p.q.Ignored = append(p.q.Ignored, param.Name)
 			continue
 		}
@@ -142,7 +142,17 @@ func (p *parser) condition(typ, name, value string, depth int) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.match(param, modifier, value)
+	parts := parts(typ, param)
+	if parts == nil {
+		return p.match(param, modifier, value)
+	}
+	all := make([]Expr, len(parts))
+	for i := range parts {
+		if all[i], err = p.match(parts[i], modifier, value); err != nil {
+			return nil, err
+		}
+	}
+	return union(all), nil
 }
 
 // lookup finds a parameter that can be searched by.

@@ -68,6 +68,9 @@ func compile(typ string) (*typePlan, error) {
 		if !Supported(p) || p.Code == "_id" || p.Code == "_lastUpdated" {
 			continue // the two stand in columns of their own
 		}
+		if parts(typ, p) != nil {
+			continue
+		}
 		expr, err := fhirpath.Compile(p.Expression, fhirpath.Filtering)
 		if err != nil {
 			return nil, fmt.Errorf("search parameter %s of %s: %w", p.Code, typ, err)

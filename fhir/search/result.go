@@ -135,6 +135,11 @@ func (p *parser) sort(param Param) error {
 			if err != nil {
 				return err
 			}
+			if same := parts(p.q.Type, found); len(same) == 1 {
+				found = same[0]
+			} else if same != nil {
+				return unknown("this server cannot sort by %s, which joins several parameters", show(code))
+			}
 			switch found.Type {
 			case spec.Date, spec.String, spec.Number, spec.Quantity:
 			default:

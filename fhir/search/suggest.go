@@ -21,7 +21,7 @@ func nearest(name string, names []string) string {
 	}
 	limit := 1 + len(name)/4
 	var hints []string
-	for near := 1; near <= limit && len(hints) == 0; near++ {
+	for near := 0; near <= limit && len(hints) == 0; near++ {
 		for _, n := range names {
 			if distance(name, n) == near {
 				hints = append(hints, n)
