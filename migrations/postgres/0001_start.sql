@@ -63,29 +63,30 @@ CREATE INDEX date_value_lo ON date_value (param, lo, rkey);
 CREATE INDEX date_value_hi ON date_value (param, hi);
 CREATE INDEX date_value_rkey ON date_value (rkey);
 
--- unit1 to unit3: hashes under which the quantity's unit can be asked for. mark 4: matches without a unit.
+-- lo and hi are the ends of a range, null for a plain value. unit1 to unit3:
+-- hashes under which the unit can be asked for. mark 4: matches without a unit.
 CREATE TABLE number_value (
     value double precision NOT NULL,
     rkey  bigint   NOT NULL,
     param smallint NOT NULL,
     mark  smallint NOT NULL,
-    lo    double precision, -- ends of the value; null where they equal it
+    lo    double precision,
     hi    double precision,
     unit1 bigint,
     unit2 bigint,
     unit3 bigint
 );
 CREATE INDEX number_value_value ON number_value (param, value, rkey);
+CREATE INDEX number_value_range ON number_value (param) WHERE lo IS NOT NULL;
 CREATE INDEX number_value_rkey ON number_value (rkey);
 
--- folded holds the first 120 characters; whole all of them, where there are more.
--- exact is null where the text as written equals the folded one.
+-- exact is null where the text as written equals the folded one. mark 8: not the
+-- whole text but its end, from a later word on; exact is null then, too.
 CREATE TABLE string_value (
     rkey   bigint   NOT NULL,
     param  smallint NOT NULL,
     mark   smallint NOT NULL,
     folded text COLLATE "C" NOT NULL,
-    whole  text COLLATE "C",
     exact  text COLLATE "C"
 );
 CREATE INDEX string_value_folded ON string_value (param, folded, rkey);

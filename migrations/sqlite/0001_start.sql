@@ -6,6 +6,12 @@ CREATE TABLE setting (
     value BLOB NOT NULL
 ) WITHOUT ROWID;
 
+-- Row keys are handed out in blocks: 'rkey' is the first that no block has.
+CREATE TABLE counter (
+    name TEXT PRIMARY KEY,
+    next INTEGER NOT NULL
+) WITHOUT ROWID;
+
 -- version 0 is a placeholder: something refers to the resource, and it never existed.
 -- live is 0 for placeholders and for deleted resources.
 CREATE TABLE resource (
@@ -53,11 +59,12 @@ CREATE INDEX date_value_lo ON date_value (param, lo, rkey);
 CREATE INDEX date_value_hi ON date_value (param, hi);
 CREATE INDEX date_value_rkey ON date_value (rkey);
 
--- unit1 to unit3: hashes under which the quantity's unit can be asked for. mark 4: matches without a unit.
+-- lo and hi are the ends of a range, null for a plain value. unit1 to unit3:
+-- hashes under which the unit can be asked for. mark 4: matches without a unit.
 CREATE TABLE number_value (
     param INTEGER NOT NULL,
     value REAL    NOT NULL,
-    lo    REAL, -- ends of the value; null where they equal it
+    lo    REAL,
     hi    REAL,
     unit1 INTEGER,
     unit2 INTEGER,
@@ -66,14 +73,14 @@ CREATE TABLE number_value (
     mark  INTEGER NOT NULL
 );
 CREATE INDEX number_value_value ON number_value (param, value, rkey);
+CREATE INDEX number_value_range ON number_value (param) WHERE lo IS NOT NULL;
 CREATE INDEX number_value_rkey ON number_value (rkey);
 
--- folded holds the first 120 characters; whole all of them, where there are more.
--- exact is null where the text as written equals the folded one.
+-- exact is null where the text as written equals the folded one. mark 8: not the
+-- whole text but its end, from a later word on; exact is null then, too.
 CREATE TABLE string_value (
     param  INTEGER NOT NULL,
     folded TEXT    NOT NULL,
-    whole  TEXT,
     exact  TEXT,
     rkey   INTEGER NOT NULL,
     mark   INTEGER NOT NULL

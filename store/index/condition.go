@@ -90,8 +90,15 @@ func (c *Condition) missing(m *search.Match) error {
 		c.Add("NOT ")
 	}
 	switch m.Param.Type {
-	case spec.Token, spec.URI, spec.Reference:
-		c.Postings([]int64{Token(search.Presence(m.Param.ID))})
+	case spec.Token, spec.URI:
+		c.Postings([]int64{Token(search.PresenceHash(m.Param.ID))})
+		return nil
+	case spec.Reference:
+		c.Add("(")
+		c.Postings([]int64{Token(search.PresenceHash(m.Param.ID))})
+		c.Add(" OR ")
+		c.linked(m.Param.ID)
+		c.Add(")")
 		return nil
 	case spec.Date:
 		c.in("date_value")
@@ -105,6 +112,20 @@ func (c *Condition) missing(m *search.Match) error {
 	c.Add("x.param = ").Param(m.Param.ID).Add(")")
 	return nil
 }
+
+// linked appends the condition that a resource has some reference under param.
+func (c *Condition) linked(param uint16) {
+	from, to := LinkSpan(param)
+	if c.Dialect == Postgres {
+		c.Add("EXISTS (SELECT 1 FROM unnest(", c.Row, ".postings) l WHERE l >= ").Int(from).Add(" AND l < ").Int(to).Add(")")
+		return
+	}
+	c.Add(SpanFunction, "(", c.Row, ".postings, ").Int(from).Add(", ").Int(to).Add(")")
+}
+
+// SpanFunction is the function that the SQLite engine gives to SQL: whether a
+// packed list of postings has one that is at least the first bound and below the second.
+const SpanFunction = "posting_between"
 
 // posting appends a condition on tokens and references.
 func (c *Condition) posting(m *search.Match) {

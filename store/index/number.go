@@ -11,10 +11,13 @@ import (
 type Number struct {
 	Param  uint16
 	Value  float64
-	Lo, Hi float64
+	Lo, Hi float64  // equal to Value for a plain value
 	Units  [3]int64 // hashes under which the unit can be asked for, ascending; 0 where there are fewer
 	Mark   int16
 }
+
+// Plain reports whether n is a single value, not a range.
+func (n *Number) Plain() bool { return n.Lo == n.Value && n.Hi == n.Value }
 
 func (n Number) compare(m Number) int {
 	return cmp.Or(n.compareAmount(m), slices.Compare(n.Units[:], m.Units[:]), cmp.Compare(n.Mark, m.Mark))
@@ -34,11 +37,7 @@ func numbers(amounts []search.Amount) []Number {
 	}
 	slices.SortFunc(rows, Number.compare)
 	rows = mergeUnits(rows)
-	slices.SortFunc(rows, Number.compare)
-	plain := slices.IndexFunc(rows, func(n Number) bool { return n.Mark&MarkPlain != 0 })
-	if plain >= 0 {
-		markPlain(rows)
-	}
+	markPlain(rows)
 	slices.SortFunc(rows, Number.compare)
 	return rows
 }
@@ -77,32 +76,53 @@ func markPlain(rows []Number) {
 	mark(plain, func(n **Number) uint16 { return (*n).Param }, func(n **Number, m int16) { (*n).Mark |= m })
 }
 
-// numberValue appends how a number compares with that of a row x. Only eq, ne
-// and ap take the precision into account that the query's number was written with.
+// comparisons says, by prefix, how a plain value and how a range compares with
+// the query's number ($v, or $lo to $hi by its precision). Only eq, ne and ap
+// take that precision into account.
 //
 // See https://hl7.org/fhir/R4/search.html#number.
+var comparisons = map[string]struct{ plain, ranged []string }{
+	"eq": {[]string{"x.value >= ", "lo", " AND x.value < ", "hi"}, []string{"x.lo >= ", "lo", " AND x.hi < ", "hi"}},
+	"ne": {[]string{"NOT (x.value >= ", "lo", " AND x.value < ", "hi", ")"}, []string{"NOT (x.lo >= ", "lo", " AND x.hi < ", "hi", ")"}},
+	"ap": {[]string{"x.value >= ", "lo", " AND x.value <= ", "hi"}, []string{"x.hi >= ", "lo", " AND x.lo <= ", "hi"}},
+	"gt": {[]string{"x.value > ", "v"}, []string{"x.hi > ", "v"}},
+	"lt": {[]string{"x.value < ", "v"}, []string{"x.lo < ", "v"}},
+	"ge": {[]string{"x.value >= ", "v"}, []string{"x.hi >= ", "v"}},
+	"le": {[]string{"x.value <= ", "v"}, []string{"x.lo <= ", "v"}},
+	"sa": {[]string{"x.value > ", "v"}, []string{"x.lo > ", "v"}},
+	"eb": {[]string{"x.value < ", "v"}, []string{"x.hi < ", "v"}},
+}
+
+// numberValue appends how a number compares with that of a row x.
 func (c *Condition) numberValue(_ *search.Match, v *search.Value) error {
-	n := v.Num
-	switch v.Prefix {
-	case "eq", "", "ap":
-		c.Add("x.value >= ").Arg(n.Lo).Add(" AND x.value < ").Arg(n.Hi)
-	case "ne":
-		c.Add("NOT (x.value >= ").Arg(n.Lo).Add(" AND x.value < ").Arg(n.Hi).Add(")")
-	case "gt", "sa":
-		c.Add("x.value > ").Arg(n.Value)
-	case "lt", "eb":
-		c.Add("x.value < ").Arg(n.Value)
-	case "ge":
-		c.Add("x.value >= ").Arg(n.Value)
-	case "le":
-		c.Add("x.value <= ").Arg(n.Value)
-	default:
+	compare, ok := comparisons[cmp.Or(v.Prefix, "eq")]
+	if !ok {
 		return badPrefix(v)
 	}
+	c.Add("(x.lo IS NULL AND ")
+	c.comparison(compare.plain, v.Num)
+	c.Add(" OR x.lo IS NOT NULL AND ")
+	c.comparison(compare.ranged, v.Num)
+	c.Add(")")
 	if v.Unit == 0 {
 		c.Add(" AND x.mark >= 4")
 	} else {
 		c.Add(" AND ").Int(v.Unit).Add(" IN (x.unit1, x.unit2, x.unit3)")
 	}
 	return nil
+}
+
+func (c *Condition) comparison(parts []string, n search.Decimal) {
+	for _, part := range parts {
+		switch part {
+		case "v":
+			c.Arg(n.Value)
+		case "lo":
+			c.Arg(n.Lo)
+		case "hi":
+			c.Arg(n.Hi)
+		default:
+			c.Add(part)
+		}
+	}
 }

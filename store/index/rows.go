@@ -23,6 +23,7 @@ const (
 	MarkFirst int16 = 1 // the smallest value of the resource under this parameter
 	MarkLast  int16 = 2 // the largest
 	MarkPlain int16 = 4 // a number that also matches without a unit
+	MarkTail  int16 = 8 // a string that is only the end of a text
 )
 
 // Make turns the index values of a resource into rows. key gives the row key of
@@ -76,9 +77,16 @@ func mark[T any](rows []T, param func(*T) uint16, set func(*T, int16)) {
 		for end < len(rows) && param(&rows[end]) == param(&rows[i]) {
 			end++
 		}
-		set(&rows[i], MarkFirst)
-		set(&rows[end-1], MarkLast)
+		markRun(rows[i:end], set)
 		i = end
+	}
+}
+
+// markRun sets the bits of the first and last row of one parameter.
+func markRun[T any](rows []T, set func(*T, int16)) {
+	if len(rows) > 0 {
+		set(&rows[0], MarkFirst)
+		set(&rows[len(rows)-1], MarkLast)
 	}
 }
 

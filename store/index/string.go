@@ -2,29 +2,24 @@ package index
 
 import (
 	"cmp"
+	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/search"
 )
 
-// maxFolded is how many characters of a string are in the b-tree; the rest is
-// compared row by row.
-const maxFolded = 120
-
 // String is a row of string_value.
 type String struct {
 	Param  uint16
-	Folded string // at most maxFolded characters
-	Whole  string // all of the folded text where it is longer; else ""
+	Folded string
 	Exact  string // as written, where that differs from the folded text; else ""
-	Mark   int16
+	Mark   int16  // with MarkTail: Folded is not the whole text
 }
 
 func (s String) compare(t String) int {
-	return cmp.Or(cmp.Compare(s.Param, t.Param), cmp.Compare(s.Folded, t.Folded), cmp.Compare(s.Whole, t.Whole),
-		cmp.Compare(s.Exact, t.Exact), cmp.Compare(s.Mark, t.Mark))
+	return cmp.Or(cmp.Compare(s.Param, t.Param), cmp.Compare(s.Mark&MarkTail, t.Mark&MarkTail),
+		cmp.Compare(s.Folded, t.Folded), cmp.Compare(s.Exact, t.Exact), cmp.Compare(s.Mark, t.Mark))
 }
 
 func texts(all []search.Text) []String {
@@ -33,41 +28,42 @@ func texts(all []search.Text) []String {
 	}
 	rows := make([]String, len(all))
 	for i, t := range all {
-		t.Folded, t.Exact = withoutNUL(t.Folded), withoutNUL(t.Exact)
-		rows[i] = String{Param: t.Param, Folded: cut(t.Folded)}
-		if len(rows[i].Folded) < len(t.Folded) {
-			rows[i].Whole = t.Folded
-		}
-		if t.Exact != t.Folded {
-			rows[i].Exact = t.Exact
+		rows[i] = String{Param: t.Param, Folded: withoutNUL(t.Folded)}
+		switch t.Exact {
+		case "":
+			rows[i].Mark = MarkTail
+		case t.Folded:
+		default:
+			rows[i].Exact = withoutNUL(t.Exact)
 		}
 	}
 	rows = sortedSet(rows, String.compare)
-	mark(rows, func(s *String) uint16 { return s.Param }, func(s *String, m int16) { s.Mark |= m })
+	for i := 0; i < len(rows); {
+		// Tails come last within a parameter, and do not count when sorting.
+		end := i + 1
+		for end < len(rows) && rows[end].Param == rows[i].Param {
+			end++
+		}
+		whole := slices.IndexFunc(rows[i:end], func(s String) bool { return s.Mark&MarkTail != 0 })
+		if whole < 0 {
+			whole = end - i
+		}
+		markRun(rows[i:i+whole], func(s *String, m int16) { s.Mark |= m })
+		i = end
+	}
+	slices.SortFunc(rows, String.compare)
 	return rows
 }
 
 // withoutNUL drops the one character that PostgreSQL cannot hold in a text.
 func withoutNUL(s string) string { return strings.ReplaceAll(s, "\x00", "") }
 
-// cut returns the first maxFolded characters of s.
-func cut(s string) string {
-	if len(s) <= maxFolded {
-		return s
-	}
-	end := 0
-	for range maxFolded {
-		if end == len(s) {
-			break
-		}
-		_, size := utf8.DecodeRuneInString(s[end:])
-		end += size
-	}
-	return s[:end]
-}
-
 // afterLast sorts after every character that a text may hold, in binary order of UTF-8.
 const afterLast = "\U0010FFFF"
+
+// longText is from where on, in bytes, a text may have been cut when it was
+// indexed, so that its folded form need not be that of the query.
+const longText = 400
 
 // stringValue appends how a text compares with that of a row x: it begins with
 // the query's, or with :contains has it anywhere, or with :exact equals it.
@@ -77,31 +73,20 @@ func (c *Condition) stringValue(m *search.Match, v *search.Value) error {
 	text := withoutNUL(v.Text)
 	switch m.Modifier {
 	case "", "not":
-		c.prefix(text)
+		c.Add("x.folded >= ").Arg(text).Add(" AND x.folded < ").Arg(text + afterLast)
 	case "contains":
 		position := "strpos"
 		if c.Dialect == SQLite {
 			position = "instr"
 		}
-		c.Add(position, "(coalesce(x.whole, x.folded), ").Arg(text).Add(") > 0")
+		c.Add(position, "(x.folded, ").Arg(text).Add(") > 0")
 	case "exact":
-		c.Add("coalesce(x.exact, x.whole, x.folded) = ").Arg(text)
+		if len(text) < longText {
+			c.Add("x.folded = ").Arg(search.Fold(text)).Add(" AND ")
+		}
+		c.Add("(x.exact = ").Arg(text).Add(" OR x.exact IS NULL AND x.mark < 8 AND x.folded = ").Arg(text).Add(")")
 	default:
 		return fhir.Errorf(fhir.NotSupported, "modifier :%s on a string parameter is not supported", m.Modifier)
 	}
 	return nil
-}
-
-func (c *Condition) prefix(text string) {
-	head := cut(text)
-	if head == text {
-		c.Add("x.folded >= ").Arg(text).Add(" AND x.folded < ").Arg(text + afterLast)
-		return
-	}
-	length := int64(utf8.RuneCountInString(text))
-	c.Add("x.folded = ").Arg(head).Add(" AND substr(x.whole, 1, ").Int(length)
-	if c.Dialect == Postgres {
-		c.Add("::integer")
-	}
-	c.Add(") = ").Arg(text)
 }

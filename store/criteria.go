@@ -1,0 +1,199 @@
+package store
+
+import (
+	"context"
+	"slices"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/search"
+	"github.com/amate-health/amate/store/query"
+)
+
+// maxDeletes is how many resources one conditional delete may remove.
+const maxDeletes = 1000
+
+// criterion is a search that decides what a change, or a conditional reference, is about.
+type criterion struct {
+	name  string // what is asked; equal ones are asked once
+	query search.Query
+	limit int
+	found []Found
+	taken bool // a change of this batch will make what was not found
+	by    int  // the index of that change
+}
+
+// resolve finds the final place of every change, and the match of every lookup.
+func (r *run) resolve(ctx context.Context) error {
+	criteria := r.criteria()
+	if len(criteria) > 0 {
+		if err := r.match(ctx, criteria); err != nil {
+			return err
+		}
+	}
+	r.env = bundle.Env{Targets: make([]fhir.Ref, len(r.batch.Changes)), Lookups: make([]fhir.Ref, len(r.batch.Lookups))}
+	r.steps = make([]step, 0, len(r.batch.Changes))
+	for i := range r.batch.Changes {
+		c := &r.batch.Changes[i]
+		r.env.Targets[i] = c.Ref
+		if c.Where == nil {
+			r.steps = append(r.steps, step{index: i, ref: c.Ref})
+			continue
+		}
+		if err := r.place(i, c, criteria[criterionName(c.Where)]); err != nil {
+			return &bundle.ChangeError{Index: i, Err: err}
+		}
+	}
+	for i, q := range r.batch.Lookups {
+		ref, err := r.lookup(criteria[criterionName(q)])
+		if err != nil {
+			return &bundle.ChangeError{Index: -1 - i, Err: err}
+		}
+		r.env.Lookups[i] = ref
+	}
+	return nil
+}
+
+// criterionName tells criteria apart. It is never logged: it quotes what was asked for.
+func criterionName(q *search.Query) string { return q.Type + "?" + search.And(q.Where).String() }
+
+// criteria returns all criteria of the batch by name.
+func (r *run) criteria() map[string]*criterion {
+	all := map[string]*criterion{}
+	add := func(q *search.Query, limit int) {
+		name := criterionName(q)
+		if all[name] == nil {
+			all[name] = &criterion{name: name, query: search.Query{Type: q.Type, Where: q.Where, Restriction: q.Restriction}}
+		}
+		all[name].limit = max(all[name].limit, limit)
+	}
+	for i := range r.batch.Changes {
+		if c := &r.batch.Changes[i]; c.Where != nil && c.Many {
+			add(c.Where, maxDeletes+1)
+		} else if c.Where != nil {
+			add(c.Where, 2)
+		}
+	}
+	for _, q := range r.batch.Lookups {
+		add(q, 2)
+	}
+	return all
+}
+
+// match locks the criteria that decide about a write, then searches for all. The
+// search comes after the lock, so that it sees what the holder before it wrote.
+func (r *run) match(ctx context.Context, criteria map[string]*criterion) error {
+	if err := r.tx.Lock(ctx, r.lockNames()); err != nil {
+		return err
+	}
+	names := make([]string, 0, len(criteria))
+	var refs []fhir.Ref
+	for name, c := range criteria {
+		names = append(names, name)
+		refs = append(refs, query.References(&c.query)...)
+	}
+	slices.Sort(names)
+	known, err := r.tx.Known(ctx, refs)
+	if err != nil {
+		return err
+	}
+	compiler := query.Compiler{Dialect: r.tx.Dialect(), Keys: func(ref fhir.Ref) int64 { return known[ref] }}
+	statements := make([]*query.Statement, len(names))
+	for i, name := range names {
+		c := criteria[name]
+		if statements[i], err = compiler.Page(&c.query, nil, c.limit, false); err != nil {
+			return err
+		}
+	}
+	results, err := r.tx.Select(ctx, statements...)
+	if err != nil {
+		return err
+	}
+	for i, name := range names {
+		criteria[name].found = results[i].Found
+	}
+	return nil
+}
+
+// lockNames returns the criteria of changes, sorted, each once. Lookups only read.
+func (r *run) lockNames() []string {
+	var names []string
+	for i := range r.batch.Changes {
+		if q := r.batch.Changes[i].Where; q != nil {
+			names = append(names, criterionName(q))
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// place says what change i is about, now that its criterion has been searched for.
+//
+// See https://hl7.org/fhir/R4/http.html#ccreate, #cond-update, #patch and #cdelete.
+func (r *run) place(i int, c *bundle.Change, by *criterion) error {
+	if len(by.found) > 1 && !c.Many {
+		return fhir.Errorf(fhir.MultipleMatches, "the criterion matches several resources")
+	}
+	if c.Op == bundle.Delete {
+		return r.placeDeletes(i, by)
+	}
+	if len(by.found) == 0 {
+		return r.placeNew(i, c, by)
+	}
+	found := &by.found[0]
+	at := found.Resource.Ref.Current()
+	r.env.Targets[i] = at
+	s := step{index: i, ref: at}
+	if c.Op == bundle.Create {
+		s.match = found
+	}
+	if c.FixedID && at.ID != c.Ref.ID {
+		return fhir.Errorf(fhir.Invalid, "the criterion matches a resource with another id than the body has")
+	}
+	r.steps = append(r.steps, s)
+	return nil
+}
+
+// placeNew places a change whose criterion matches nothing that is stored. What an
+// earlier change of the batch makes under the same criterion counts as a match.
+func (r *run) placeNew(i int, c *bundle.Change, by *criterion) error {
+	if by.taken && c.Op == bundle.Create {
+		r.env.Targets[i] = r.env.Targets[by.by]
+		r.aliases = append(r.aliases, alias{index: i, of: by.by})
+		return nil
+	}
+	if c.Op == bundle.Patch {
+		return fhir.Errorf(fhir.NotFound, "the criterion matches no resource to patch")
+	}
+	r.steps = append(r.steps, step{index: i, ref: c.Ref, new: true})
+	by.taken, by.by = true, i
+	return nil
+}
+
+func (r *run) placeDeletes(i int, by *criterion) error {
+	if len(by.found) > maxDeletes {
+		return fhir.Errorf(fhir.TooCostly, "the criterion matches more than %d resources to delete", maxDeletes)
+	}
+	for j := range by.found {
+		r.steps = append(r.steps, step{index: i, ref: by.found[j].Resource.Ref.Current()})
+	}
+	if len(by.found) == 1 {
+		r.env.Targets[i] = by.found[0].Resource.Ref.Current()
+	}
+	return nil
+}
+
+// lookup returns the one match of a conditional reference.
+//
+// See https://hl7.org/fhir/R4/http.html#trules.
+func (r *run) lookup(by *criterion) (fhir.Ref, error) {
+	switch {
+	case len(by.found) == 1:
+		return by.found[0].Resource.Ref.Current(), nil
+	case len(by.found) > 1:
+		return fhir.Ref{}, fhir.Errorf(fhir.MultipleMatches, "a conditional reference matches several resources")
+	case by.taken:
+		return r.env.Targets[by.by], nil
+	}
+	return fhir.Ref{}, fhir.Errorf(fhir.Unprocessable, "a conditional reference matches no resource")
+}

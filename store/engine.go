@@ -1,0 +1,126 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/store/index"
+	"github.com/amate-health/amate/store/query"
+)
+
+// Reader runs SELECTs.
+type Reader interface {
+	Dialect() index.Dialect
+
+	// Select runs the statements, in one round trip if the engine has any. Each sees
+	// what was committed before it began.
+	Select(ctx context.Context, statements ...*query.Statement) ([]Rows, error)
+
+	// Known returns the row keys of those refs that have a row.
+	Known(ctx context.Context, refs []fhir.Ref) (map[fhir.Ref]int64, error)
+
+	// Estimate returns about how many rows a count would find, and whether that
+	// is exact after all.
+	Estimate(ctx context.Context, count *query.Statement) (n int64, exact bool, err error)
+}
+
+// Rows is the result of one statement: resources, or a number.
+type Rows struct {
+	Found  []Found
+	Number int64 // of a statement that counts
+}
+
+// Found is a version of a resource as a SELECT returns it.
+type Found struct {
+	Key      int64
+	Resource fhir.Resource // without its JSON
+	Content  []byte        // compressed JSON
+	Order    []any         // keys of the order: int64, float64, string or nil
+	Postings []int64       // when the statement asks for them
+}
+
+// Expand returns the resource of f with its JSON.
+func (f *Found) Expand() (fhir.Resource, error) {
+	r := f.Resource
+	if r.Deleted() {
+		return r, nil
+	}
+	json, err := Expand(f.Content)
+	r.JSON = json
+	return r, err
+}
+
+// Writer runs one attempt after another to apply a batch.
+type Writer interface {
+	// Attempt runs f in a transaction. An attempt that is not locked only reads
+	// until Write, which must then find everything as it was read. A locked one
+	// holds what it locked until it ends, so that f decides on facts. When f
+	// fails, nothing is left of what it did. It returns ErrMoved when another
+	// writer came in between, so that another attempt may succeed.
+	Attempt(ctx context.Context, locked bool, f func(Tx) error) error
+}
+
+// Tx is the transaction of an attempt.
+type Tx interface {
+	Reader
+
+	// Lock waits until no other transaction holds a lock of the same name. The
+	// names are sorted. Only in a locked attempt.
+	Lock(ctx context.Context, names []string) error
+
+	// Current returns where each of refs stands, the zero Row for those without a
+	// row. In a locked attempt they are locked.
+	Current(ctx context.Context, refs []fhir.Ref) ([]Row, error)
+
+	// Keys returns the row keys of refs, and makes placeholders for those that have
+	// no row. The types are known ones.
+	Keys(ctx context.Context, refs []fhir.Ref) (map[fhir.Ref]int64, error)
+
+	// NewKeys returns n row keys that nothing has.
+	NewKeys(ctx context.Context, n int) ([]int64, error)
+
+	// Write writes everything and commits. It is called at most once, and last.
+	Write(ctx context.Context, writes []Write) error
+}
+
+// ErrMoved says that another writer changed what an attempt relied on.
+var ErrMoved = errors.New("another writer came in between")
+
+// Row is where a resource stands.
+type Row struct {
+	Key      int64         // 0 when there is no row
+	Resource fhir.Resource // the newest version, without its JSON; Ref.Version is 0 for a placeholder
+	Content  []byte        // compressed JSON; nil unless live
+	Index    index.Rows    // what is stored now; empty unless live
+}
+
+// live reports whether the resource exists now.
+func (r *Row) live() bool { return r.Resource.Ref.Version > 0 && !r.Resource.Deleted() }
+
+// Write is one version to be written, which becomes the current one.
+type Write struct {
+	Key     int64
+	Fresh   bool     // the resource has no row yet
+	Was     int64    // the version that its row must still have, unless Fresh
+	Ref     fhir.Ref // with the new version
+	Updated time.Time
+	Method  fhir.Method
+	Content []byte     // compressed JSON; nil for a deletion
+	Index   index.Rows // all rows of the new version
+	Gone    index.Rows // what Index no longer has
+	Added   index.Rows // what Index newly has
+}
+
+// Served returns the resource that a read found. Errors: fhir.NotFound when it
+// found none, fhir.Gone when that is a deletion.
+func Served(f *Found) (fhir.Resource, error) {
+	switch {
+	case f == nil:
+		return fhir.Resource{}, fhir.Errorf(fhir.NotFound, "there is no such resource or version")
+	case f.Resource.Deleted():
+		return f.Resource, fhir.Errorf(fhir.Gone, "the resource was deleted")
+	}
+	return f.Expand()
+}

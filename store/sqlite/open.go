@@ -1,0 +1,212 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/search"
+	"github.com/amate-health/amate/migrations"
+	"github.com/amate-health/amate/store"
+	"github.com/amate-health/amate/store/index"
+)
+
+// Options are the settings of a Store. The zero value is good for a server.
+type Options struct {
+	Readers   int                                        // read connections; 0 means two for each core, at least four
+	NoMigrate bool                                       // refuse a file whose schema is not current, instead of bringing it up to date
+	Observe   func(operation string, took time.Duration) // told of every operation: "read", "history", "search", "apply", "commit"
+	Now       func() time.Time                           // the clock; nil means time.Now
+}
+
+// Store is a SQLite file. It is safe for concurrent use.
+type Store struct {
+	options Options
+	readers *sqlitex.Pool
+	writer  *writer
+	keys    *store.KeyCache
+	free    sharedBlock // row keys for attempts without locks
+	sealer  *store.Sealer
+}
+
+// Open opens the file at path, which is made, with its folder, when it is not
+// there; only its owner can read it. The schema is brought up to date.
+// Errors: *migrations.VersionError when the file is newer than the program.
+func Open(ctx context.Context, path string, options Options) (*Store, error) {
+	if options.Readers <= 0 {
+		options.Readers = max(4, 2*runtime.GOMAXPROCS(0))
+	}
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	if options.Observe == nil {
+		options.Observe = func(string, time.Duration) {}
+	}
+	if err := create(path); err != nil {
+		return nil, err
+	}
+	conn, err := sqlite.OpenConn(path, sqlite.OpenReadWrite|sqlite.OpenCreate|sqlite.OpenWAL)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	s := &Store{options: options, keys: store.NewKeyCache()}
+	if err := s.prepare(ctx, path, conn); err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), conn.Close())
+	}
+	s.writer = newWriter(conn, s.keys, options.Observe)
+	return s, nil
+}
+
+// create makes the file, if it is not there, so that only its owner can read it.
+// SQLite gives its companions the same mode.
+func create(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// prepare readies the writer's connection and the schema, then the readers.
+func (s *Store) prepare(ctx context.Context, path string, conn *sqlite.Conn) error {
+	conn.SetBusyTimeout(30 * time.Second) // another amate may be importing into the same file
+	for _, pragma := range []string{
+		"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA cache_size = -32768",
+		"PRAGMA temp_store = MEMORY", "PRAGMA journal_size_limit = 67108864", "PRAGMA foreign_keys = OFF",
+	} {
+		if err := sqlitex.ExecuteTransient(conn, pragma, nil); err != nil {
+			return fmt.Errorf("%s: %w", pragma, err)
+		}
+	}
+	if s.options.NoMigrate {
+		if err := migrations.CheckSQLite(conn); err != nil {
+			return err
+		}
+	} else if err := migrations.SQLite(conn); err != nil {
+		return err
+	}
+	key, err := cursorKey(conn)
+	if err != nil {
+		return err
+	}
+	if s.sealer, err = store.NewSealer(key); err != nil {
+		return err
+	}
+	if err := addFunctions(conn); err != nil {
+		return err
+	}
+	s.readers, err = sqlitex.NewPool(path, sqlitex.PoolOptions{
+		Flags: sqlite.OpenReadWrite | sqlite.OpenWAL, PoolSize: s.options.Readers, PrepareConn: prepareReader,
+	})
+	return err
+}
+
+func prepareReader(conn *sqlite.Conn) error {
+	conn.SetBusyTimeout(10 * time.Second)
+	for _, pragma := range []string{"PRAGMA query_only = ON", "PRAGMA cache_size = -8192", "PRAGMA temp_store = MEMORY"} {
+		if err := sqlitex.ExecuteTransient(conn, pragma, nil); err != nil {
+			return err
+		}
+	}
+	return addFunctions(conn)
+}
+
+// addFunctions gives SQL the functions that store/index writes.
+func addFunctions(conn *sqlite.Conn) error {
+	return conn.CreateFunction(index.SpanFunction, &sqlite.FunctionImpl{
+		NArgs: 3, Deterministic: true,
+		Scalar: func(_ sqlite.Context, args []sqlite.Value) (sqlite.Value, error) {
+			from, to := args[1].Int64(), args[2].Int64()
+			for _, p := range unpack(args[0].Blob()) {
+				if p >= from && p < to {
+					return sqlite.IntegerValue(1), nil
+				}
+			}
+			return sqlite.IntegerValue(0), nil
+		},
+	})
+}
+
+// cursorKey returns the key that seals cursors. The first start makes it.
+func cursorKey(conn *sqlite.Conn) ([]byte, error) {
+	fresh := make([]byte, store.CursorKeySize)
+	rand.Read(fresh) // never fails
+	const insert = `INSERT INTO setting (name, value) VALUES ('cursor', ?1) ON CONFLICT DO NOTHING`
+	if err := sqlitex.Execute(conn, insert, &sqlitex.ExecOptions{Args: []any{fresh}}); err != nil {
+		return nil, err
+	}
+	stmt, err := conn.Prepare(`SELECT value FROM setting WHERE name = 'cursor'`)
+	if err != nil {
+		return nil, err
+	}
+	key := make([]byte, store.CursorKeySize)
+	n, err := sqlitex.ResultBytes(stmt, key)
+	return key[:n], err
+}
+
+// Close finishes what was accepted and closes the file.
+func (s *Store) Close() error {
+	s.writer.close()
+	return errors.Join(s.readers.Close(), s.writer.conn.Close())
+}
+
+// Ready reports whether the store can answer now.
+func (s *Store) Ready(ctx context.Context) error {
+	conn, err := s.readers.Take(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.readers.Put(conn)
+	return migrations.CheckSQLite(conn)
+}
+
+// Apply makes all changes of b, or none.
+func (s *Store) Apply(ctx context.Context, b *bundle.Batch) ([]bundle.Result, error) {
+	defer s.observe("apply", time.Now())
+	return store.Apply(ctx, s, b, s.options.Now)
+}
+
+// Search returns a page of matches and what they include.
+func (s *Store) Search(ctx context.Context, q *search.Query) (*search.Result, error) {
+	defer s.observe("search", time.Now())
+	return store.Search(ctx, reader{s}, s.sealer, q)
+}
+
+// History returns versions, newest first.
+func (s *Store) History(ctx context.Context, h *search.History) (*search.Versions, error) {
+	defer s.observe("history", time.Now())
+	return store.History(ctx, reader{s}, s.sealer, h)
+}
+
+// Read returns the version that ref names, or the current one when ref.Version is 0.
+// Errors: fhir.NotFound; fhir.Gone when that version is a deletion.
+func (s *Store) Read(ctx context.Context, ref fhir.Ref) (fhir.Resource, error) {
+	defer s.observe("read", time.Now())
+	conn, err := s.readers.Take(ctx)
+	if err != nil {
+		return fhir.Resource{}, err
+	}
+	found, err := read(conn, ref)
+	s.readers.Put(conn)
+	if err != nil {
+		return fhir.Resource{}, err
+	}
+	return store.Served(found)
+}
+
+func (s *Store) observe(operation string, start time.Time) {
+	s.options.Observe(operation, time.Since(start))
+}

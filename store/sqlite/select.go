@@ -1,0 +1,239 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/store"
+	"github.com/amate-health/amate/store/index"
+	"github.com/amate-health/amate/store/query"
+)
+
+const readCurrent = `SELECT r.rkey, r.type, r.id, v.version, v.updated, v.method, v.content
+FROM resource r JOIN version v ON v.rkey = r.rkey AND v.version = r.version WHERE r.type = ?1 AND r.id = ?2`
+
+const readVersion = `SELECT r.rkey, r.type, r.id, v.version, v.updated, v.method, v.content
+FROM resource r JOIN version v ON v.rkey = r.rkey AND v.version = ?3 WHERE r.type = ?1 AND r.id = ?2`
+
+// read returns the version that ref names, nil when there is none.
+func read(conn *sqlite.Conn, ref fhir.Ref) (*store.Found, error) {
+	sql := readCurrent
+	if ref.Version != 0 {
+		sql = readVersion
+	}
+	stmt, err := conn.Prepare(sql)
+	if err != nil {
+		return nil, err
+	}
+	stmt.BindInt64(1, int64(index.TypeNumber(ref.Type)))
+	stmt.BindText(2, ref.ID)
+	if ref.Version != 0 {
+		stmt.BindInt64(3, ref.Version)
+	}
+	var found *store.Found
+	ok, err := stmt.Step()
+	if ok {
+		f := scan(stmt)
+		found = &f
+	}
+	if resetErr := stmt.Reset(); err == nil {
+		err = resetErr
+	}
+	return found, err
+}
+
+// scan reads the fixed columns of a row.
+func scan(stmt *sqlite.Stmt) store.Found {
+	f := store.Found{Key: stmt.ColumnInt64(0)}
+	f.Resource = fhir.Resource{
+		Ref: fhir.Ref{
+			Type: index.TypeName(int16(stmt.ColumnInt64(1))), ID: stmt.ColumnText(2), Version: stmt.ColumnInt64(3),
+		},
+		Updated: time.UnixMicro(stmt.ColumnInt64(4)).UTC(),
+		Method:  fhir.Method(stmt.ColumnInt64(5)),
+	}
+	f.Content = bytesOf(stmt, 6)
+	return f
+}
+
+func bytesOf(stmt *sqlite.Stmt, column int) []byte {
+	b := make([]byte, stmt.ColumnLen(column))
+	stmt.ColumnBytes(column, b)
+	return b
+}
+
+// execute runs a compiled statement.
+func execute(conn *sqlite.Conn, s *query.Statement) (rows store.Rows, err error) {
+	stmt, _, err := conn.PrepareTransient(s.SQL)
+	if err != nil {
+		return rows, err
+	}
+	defer func() {
+		if finalErr := stmt.Finalize(); err == nil {
+			err = finalErr
+		}
+	}()
+	if err := bind(stmt, s.Args); err != nil {
+		return rows, err
+	}
+	for {
+		ok, err := stmt.Step()
+		if err != nil || !ok {
+			return rows, err
+		}
+		if s.Number {
+			rows.Number = stmt.ColumnInt64(0)
+			continue
+		}
+		f := scan(stmt)
+		for i := range s.Keys {
+			f.Order = append(f.Order, value(stmt, fixedColumns+i))
+		}
+		if s.Postings {
+			f.Postings = unpack(bytesOf(stmt, fixedColumns+s.Keys))
+		}
+		rows.Found = append(rows.Found, f)
+	}
+}
+
+// fixedColumns is the number of columns that every SELECT of resources begins with.
+const fixedColumns = 7
+
+func value(stmt *sqlite.Stmt, column int) any {
+	switch stmt.ColumnType(column) {
+	case sqlite.TypeInteger:
+		return stmt.ColumnInt64(column)
+	case sqlite.TypeFloat:
+		return stmt.ColumnFloat(column)
+	case sqlite.TypeText:
+		return stmt.ColumnText(column)
+	}
+	return nil
+}
+
+func bind(stmt *sqlite.Stmt, args []any) error {
+	for i, arg := range args {
+		switch arg := arg.(type) {
+		case int64:
+			stmt.BindInt64(i+1, arg)
+		case float64:
+			stmt.BindFloat(i+1, arg)
+		case string:
+			stmt.BindText(i+1, arg)
+		default:
+			return fmt.Errorf("argument %d is a %T", i+1, arg)
+		}
+	}
+	return nil
+}
+
+// pack writes postings as the column resource.postings holds them.
+func pack(postings []int64) []byte {
+	b := make([]byte, 0, 8*len(postings))
+	for _, p := range postings {
+		b = binary.LittleEndian.AppendUint64(b, uint64(p))
+	}
+	return b
+}
+
+func unpack(b []byte) []int64 {
+	postings := make([]int64, 0, len(b)/8)
+	for ; len(b) >= 8; b = b[8:] {
+		postings = append(postings, int64(binary.LittleEndian.Uint64(b)))
+	}
+	return postings
+}
+
+// reader answers store.Search and store.History.
+type reader struct{ *Store }
+
+func (r reader) Dialect() index.Dialect { return index.SQLite }
+
+func (r reader) Select(ctx context.Context, statements ...*query.Statement) ([]store.Rows, error) {
+	conn, err := r.readers.Take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer r.readers.Put(conn)
+	return selectOn(conn, statements)
+}
+
+func selectOn(conn *sqlite.Conn, statements []*query.Statement) ([]store.Rows, error) {
+	out := make([]store.Rows, len(statements))
+	for i, s := range statements {
+		var err error
+		if out[i], err = execute(conn, s); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Known asks the cache, then the file.
+func (r reader) Known(ctx context.Context, refs []fhir.Ref) (map[fhir.Ref]int64, error) {
+	known, left := r.cached(refs)
+	if len(left) == 0 {
+		return known, nil
+	}
+	conn, err := r.readers.Take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer r.readers.Put(conn)
+	epoch := r.keys.Epoch()
+	err = lookUp(conn, left, func(ref fhir.Ref, key int64) {
+		known[ref] = key
+		r.keys.Put(epoch, ref, key)
+	})
+	return known, err
+}
+
+// cached splits refs by whether the cache knows their row keys.
+func (s *Store) cached(refs []fhir.Ref) (known map[fhir.Ref]int64, left []fhir.Ref) {
+	known = make(map[fhir.Ref]int64, len(refs))
+	for _, ref := range refs {
+		if key := s.keys.Get(ref); key != 0 {
+			known[ref] = key
+		} else {
+			left = append(left, ref)
+		}
+	}
+	return known, left
+}
+
+// lookUp calls found for those refs that have a row.
+func lookUp(conn *sqlite.Conn, refs []fhir.Ref, found func(fhir.Ref, int64)) error {
+	stmt, err := conn.Prepare(`SELECT rkey FROM resource WHERE type = ?1 AND id = ?2`)
+	if err != nil {
+		return err
+	}
+	for _, ref := range refs {
+		stmt.BindInt64(1, int64(index.TypeNumber(ref.Type)))
+		stmt.BindText(2, ref.ID)
+		ok, err := stmt.Step()
+		if err != nil {
+			return err
+		}
+		if ok {
+			found(ref, stmt.ColumnInt64(0))
+		}
+		if err := stmt.Reset(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Estimate counts: SQLite keeps no statistics to guess from.
+func (r reader) Estimate(ctx context.Context, count *query.Statement) (int64, bool, error) {
+	rows, err := r.Select(ctx, count)
+	if err != nil {
+		return 0, false, err
+	}
+	return rows[0].Number, true, nil
+}

@@ -1,0 +1,290 @@
+package sqlite
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/store"
+	"github.com/amate-health/amate/store/index"
+)
+
+const (
+	insertResource = `INSERT INTO resource (rkey, type, id, version, updated, live, postings) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)`
+	updateResource = `UPDATE resource SET version = ?2, updated = ?3, live = ?4, postings = ?5 WHERE rkey = ?1 AND version = ?6`
+	insertVersion  = `INSERT INTO version (rkey, version, type, updated, method, content) VALUES (?1, ?2, ?3, ?4, ?5, ?6)`
+	insertPosting  = `INSERT INTO posting (posting, rkey) VALUES (?1, ?2)`
+	deletePosting  = `DELETE FROM posting WHERE posting = ?1 AND rkey = ?2`
+	insertDate     = `INSERT INTO date_value (rkey, param, lo, hi, mark) VALUES (?1, ?2, ?3, ?4, ?5)`
+	deleteDate     = `DELETE FROM date_value WHERE rkey = ?1 AND param = ?2 AND lo = ?3 AND hi = ?4 AND mark = ?5`
+	insertNumber   = `INSERT INTO number_value (rkey, param, value, mark, lo, hi, unit1, unit2, unit3) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`
+	deleteNumber   = `DELETE FROM number_value WHERE rkey = ?1 AND param = ?2 AND value = ?3 AND mark = ?4 AND lo IS ?5 AND hi IS ?6 AND unit1 IS ?7 AND unit2 IS ?8 AND unit3 IS ?9`
+	insertString   = `INSERT INTO string_value (rkey, param, folded, mark, exact) VALUES (?1, ?2, ?3, ?4, ?5)`
+	deleteString   = `DELETE FROM string_value WHERE rkey = ?1 AND param = ?2 AND folded = ?3 AND mark = ?4 AND exact IS ?5`
+)
+
+// run executes a statement that returns nothing. Each argument is an int64,
+// float64, string, []byte or nil.
+func run(conn *sqlite.Conn, sql string, args ...any) error {
+	stmt, err := conn.Prepare(sql)
+	if err != nil {
+		return err
+	}
+	for i, arg := range args {
+		switch arg := arg.(type) {
+		case int64:
+			stmt.BindInt64(i+1, arg)
+		case float64:
+			stmt.BindFloat(i+1, arg)
+		case string:
+			stmt.BindText(i+1, arg)
+		case []byte:
+			stmt.BindBytes(i+1, arg)
+		case nil:
+			stmt.BindNull(i + 1)
+		}
+	}
+	_, err = stmt.Step()
+	if resetErr := stmt.Reset(); err == nil {
+		err = resetErr
+	}
+	return err
+}
+
+// moved turns a broken unique constraint into store.ErrMoved.
+func moved(err error) error {
+	switch sqlite.ErrCode(err) {
+	case sqlite.ResultConstraintUnique, sqlite.ResultConstraintPrimaryKey, sqlite.ResultConstraintRowID:
+		return store.ErrMoved
+	}
+	return err
+}
+
+func insertPlaceholders(conn *sqlite.Conn, rows []store.Write) error {
+	for i := range rows {
+		w := &rows[i]
+		err := run(conn, insertResource, w.Key, int64(index.TypeNumber(w.Ref.Type)), w.Ref.ID, int64(0), int64(0), int64(0), []byte{})
+		if err != nil {
+			return moved(err)
+		}
+	}
+	return nil
+}
+
+// write stores all writes, within the transaction of conn.
+func write(conn *sqlite.Conn, writes []store.Write) error {
+	for i := range writes {
+		if err := writeVersion(conn, &writes[i]); err != nil {
+			return err
+		}
+	}
+	if err := writePostings(conn, writes); err != nil {
+		return err
+	}
+	for i := range writes {
+		w := &writes[i]
+		if err := writeValues(conn, w.Key, &w.Gone, deleteDate, deleteNumber, deleteString); err != nil {
+			return err
+		}
+		if err := writeValues(conn, w.Key, &w.Added, insertDate, insertNumber, insertString); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeVersion(conn *sqlite.Conn, w *store.Write) error {
+	typ, updated := int64(index.TypeNumber(w.Ref.Type)), w.Updated.UnixMicro()
+	live := int64(1)
+	if w.Method == fhir.DELETE {
+		live = 0
+	}
+	packed := pack(w.Index.Postings)
+	if w.Fresh {
+		if err := run(conn, insertResource, w.Key, typ, w.Ref.ID, w.Ref.Version, updated, live, packed); err != nil {
+			return moved(err)
+		}
+	} else {
+		if err := run(conn, updateResource, w.Key, w.Ref.Version, updated, live, packed, w.Was); err != nil {
+			return err
+		}
+		if conn.Changes() == 0 {
+			return store.ErrMoved
+		}
+	}
+	content := w.Content
+	if content == nil {
+		content = []byte{}
+	}
+	return moved(run(conn, insertVersion, w.Key, w.Ref.Version, typ, updated, int64(w.Method), content))
+}
+
+// writePostings changes the postings of all writes in the order of the table,
+// so that neighbours are written together.
+func writePostings(conn *sqlite.Conn, writes []store.Write) error {
+	type pair struct{ posting, key int64 }
+	var gone, added []pair
+	for i := range writes {
+		for _, p := range writes[i].Gone.Postings {
+			gone = append(gone, pair{p, writes[i].Key})
+		}
+		for _, p := range writes[i].Added.Postings {
+			added = append(added, pair{p, writes[i].Key})
+		}
+	}
+	for _, change := range []struct {
+		sql   string
+		pairs []pair
+	}{{deletePosting, gone}, {insertPosting, added}} {
+		if len(change.pairs) == 0 {
+			continue
+		}
+		slices.SortFunc(change.pairs, func(a, b pair) int {
+			return cmp.Or(cmp.Compare(a.posting, b.posting), cmp.Compare(a.key, b.key))
+		})
+		stmt, err := conn.Prepare(change.sql)
+		if err != nil {
+			return err
+		}
+		for _, p := range change.pairs {
+			stmt.BindInt64(1, p.posting)
+			stmt.BindInt64(2, p.key)
+			_, err := stmt.Step()
+			if resetErr := stmt.Reset(); err == nil {
+				err = resetErr
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func writeValues(conn *sqlite.Conn, key int64, rows *index.Rows, date, number, text string) error {
+	for _, d := range rows.Dates {
+		if err := run(conn, date, key, param(d.Param), d.Lo, d.Hi, int64(d.Mark)); err != nil {
+			return err
+		}
+	}
+	for _, n := range rows.Numbers {
+		args := []any{key, param(n.Param), n.Value, int64(n.Mark), nil, nil, nil, nil, nil}
+		if !n.Plain() {
+			args[4], args[5] = n.Lo, n.Hi
+		}
+		for i, unit := range n.Units {
+			if unit != 0 {
+				args[6+i] = unit
+			}
+		}
+		if err := run(conn, number, args...); err != nil {
+			return err
+		}
+	}
+	for _, s := range rows.Strings {
+		var exact any
+		if s.Exact != "" {
+			exact = s.Exact
+		}
+		if err := run(conn, text, key, param(s.Param), s.Folded, int64(s.Mark), exact); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// param is the number of a search parameter as it is stored.
+func param(id uint16) int64 { return int64(int16(id)) }
+
+// current returns where each of refs stands.
+func current(conn *sqlite.Conn, refs []fhir.Ref) ([]store.Row, error) {
+	rows := make([]store.Row, len(refs))
+	for i, ref := range refs {
+		if err := currentRow(conn, ref, &rows[i]); err != nil {
+			return nil, err
+		}
+	}
+	return rows, nil
+}
+
+func currentRow(conn *sqlite.Conn, ref fhir.Ref, row *store.Row) error {
+	const sql = `SELECT r.rkey, r.version, r.updated, r.live, r.postings, v.method, v.content
+FROM resource r LEFT JOIN version v ON v.rkey = r.rkey AND v.version = r.version WHERE r.type = ?1 AND r.id = ?2`
+	stmt, err := conn.Prepare(sql)
+	if err != nil {
+		return err
+	}
+	stmt.BindInt64(1, int64(index.TypeNumber(ref.Type)))
+	stmt.BindText(2, ref.ID)
+	ok, err := stmt.Step()
+	live := false
+	if ok {
+		row.Key = stmt.ColumnInt64(0)
+		row.Resource = fhir.Resource{
+			Ref:     fhir.Ref{Type: ref.Type, ID: ref.ID, Version: stmt.ColumnInt64(1)},
+			Updated: time.UnixMicro(stmt.ColumnInt64(2)).UTC(),
+			Method:  fhir.Method(stmt.ColumnInt64(5)),
+		}
+		if live = stmt.ColumnInt64(3) != 0; live {
+			row.Content = bytesOf(stmt, 6)
+			row.Index.Postings = unpack(bytesOf(stmt, 4))
+		}
+	}
+	if resetErr := stmt.Reset(); err == nil {
+		err = resetErr
+	}
+	if err != nil || !live {
+		return err
+	}
+	return currentValues(conn, row)
+}
+
+// currentValues reads the rows of a resource in the tables of values.
+func currentValues(conn *sqlite.Conn, row *store.Row) error {
+	err := each(conn, `SELECT param, lo, hi, mark FROM date_value WHERE rkey = ?1`, row.Key, func(s *sqlite.Stmt) {
+		row.Index.Dates = append(row.Index.Dates, index.Date{
+			Param: uint16(s.ColumnInt64(0)), Lo: s.ColumnInt64(1), Hi: s.ColumnInt64(2), Mark: int16(s.ColumnInt64(3)),
+		})
+	})
+	if err != nil {
+		return err
+	}
+	const numbers = `SELECT param, value, mark, coalesce(lo, value), coalesce(hi, value), unit1, unit2, unit3 FROM number_value WHERE rkey = ?1`
+	err = each(conn, numbers, row.Key, func(s *sqlite.Stmt) {
+		row.Index.Numbers = append(row.Index.Numbers, index.Number{
+			Param: uint16(s.ColumnInt64(0)), Value: s.ColumnFloat(1), Mark: int16(s.ColumnInt64(2)),
+			Lo: s.ColumnFloat(3), Hi: s.ColumnFloat(4),
+			Units: [3]int64{s.ColumnInt64(5), s.ColumnInt64(6), s.ColumnInt64(7)},
+		})
+	})
+	if err != nil {
+		return err
+	}
+	return each(conn, `SELECT param, folded, mark, exact FROM string_value WHERE rkey = ?1`, row.Key, func(s *sqlite.Stmt) {
+		row.Index.Strings = append(row.Index.Strings, index.String{
+			Param: uint16(s.ColumnInt64(0)), Folded: s.ColumnText(1), Mark: int16(s.ColumnInt64(2)), Exact: s.ColumnText(3),
+		})
+	})
+}
+
+// each calls f for every row that a statement with one number as its argument returns.
+func each(conn *sqlite.Conn, sql string, arg int64, f func(*sqlite.Stmt)) error {
+	stmt, err := conn.Prepare(sql)
+	if err != nil {
+		return err
+	}
+	stmt.BindInt64(1, arg)
+	for {
+		ok, err := stmt.Step()
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return stmt.Reset()
+		}
+		f(stmt)
+	}
+}

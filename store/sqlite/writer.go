@@ -1,0 +1,174 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/store"
+)
+
+// writer owns the one connection that writes. Jobs that wait are run in one
+// transaction, so that they share its wait for the disk.
+type writer struct {
+	conn    *sqlite.Conn
+	keys    *store.KeyCache
+	observe func(string, time.Duration)
+	jobs    chan *job
+	ended   chan struct{}
+
+	mu     sync.RWMutex // held for reading while a job is handed in
+	closed bool
+
+	block keyBlock // row keys for locked attempts
+}
+
+// job is one piece of work in a transaction.
+type job struct {
+	ctx  context.Context
+	run  func(*sqlite.Conn) error
+	done chan error
+}
+
+// maxJobs is how many jobs one transaction takes on.
+const maxJobs = 64
+
+var errClosed = fhir.Errorf(fhir.Unavailable, "the store is closed")
+
+func newWriter(conn *sqlite.Conn, keys *store.KeyCache, observe func(string, time.Duration)) *writer {
+	w := &writer{conn: conn, keys: keys, observe: observe, jobs: make(chan *job, maxJobs), ended: make(chan struct{})}
+	go w.loop()
+	return w
+}
+
+// do runs f in a transaction, alone with the database, and returns once it is on disk.
+func (w *writer) do(ctx context.Context, f func(*sqlite.Conn) error) error {
+	j := &job{ctx: ctx, run: f, done: make(chan error, 1)}
+	if err := w.hand(ctx, j); err != nil {
+		return err
+	}
+	return <-j.done
+}
+
+func (w *writer) hand(ctx context.Context, j *job) error {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	if w.closed {
+		return errClosed
+	}
+	select {
+	case w.jobs <- j:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// close waits until all accepted jobs are done.
+func (w *writer) close() {
+	w.mu.Lock()
+	if !w.closed {
+		w.closed = true
+		close(w.jobs)
+	}
+	w.mu.Unlock()
+	<-w.ended
+}
+
+func (w *writer) loop() {
+	defer close(w.ended)
+	for first := range w.jobs {
+		w.transact(w.gather(first))
+	}
+}
+
+// gather returns first and whatever else waits.
+func (w *writer) gather(first *job) []*job {
+	jobs := []*job{first}
+	for len(jobs) < maxJobs {
+		select {
+		case j, ok := <-w.jobs:
+			if !ok {
+				return jobs
+			}
+			jobs = append(jobs, j)
+		default:
+			return jobs
+		}
+	}
+	return jobs
+}
+
+// transact runs jobs in one transaction. A job that fails is undone alone.
+func (w *writer) transact(jobs []*job) {
+	if err := w.exec("BEGIN IMMEDIATE"); err != nil {
+		answer(jobs, fmt.Errorf("begin: %w", err))
+		return
+	}
+	var done []*job
+	for _, j := range jobs {
+		if err := w.attempt(j); err != nil {
+			j.done <- err
+		} else {
+			done = append(done, j)
+		}
+	}
+	start := time.Now()
+	err := w.exec("COMMIT")
+	w.observe("commit", time.Since(start))
+	if err != nil {
+		w.block = keyBlock{} // it may have been taken in this transaction
+		err = errors.Join(fmt.Errorf("commit: %w", err), w.rollback())
+	}
+	answer(done, err)
+}
+
+// attempt runs j within a savepoint.
+func (w *writer) attempt(j *job) error {
+	if err := j.ctx.Err(); err != nil {
+		return err
+	}
+	if err := w.exec("SAVEPOINT job"); err != nil {
+		return err
+	}
+	err := guarded(j.run, w.conn)
+	if err != nil {
+		w.block = keyBlock{}
+		if undoErr := w.exec("ROLLBACK TO job"); undoErr != nil {
+			err = errors.Join(err, undoErr)
+		}
+	}
+	return errors.Join(err, w.exec("RELEASE job"))
+}
+
+// guarded turns a panic of f into an error: it must not take other clients' jobs along.
+func guarded(f func(*sqlite.Conn) error, conn *sqlite.Conn) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic in a write: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return f(conn)
+}
+
+func (w *writer) rollback() error {
+	if w.conn.AutocommitEnabled() {
+		return nil
+	}
+	return w.exec("ROLLBACK")
+}
+
+func (w *writer) exec(sql string) error { return sqlitex.Execute(w.conn, sql, nil) }
+
+func answer(jobs []*job, err error) {
+	for _, j := range jobs {
+		j.done <- err
+	}
+}
