@@ -30,7 +30,10 @@ var unaccented = map[rune]string{
 // "García-Núñez" becomes "garcia nunez". A text of nothing but punctuation keeps it.
 // Fold(Fold(s)) is Fold(s).
 func Fold(s string) string {
-	if out, ok := foldASCII(s); ok {
+	if folded(s) {
+		return s
+	}
+	if out := foldLatin(s); out != "" {
 		return out
 	}
 	if out := foldRunes(s, true); out != "" {
@@ -39,71 +42,105 @@ func Fold(s string) string {
 	return foldRunes(s, false)
 }
 
-// foldASCII is Fold for plain ASCII text. When s is folded already, it is returned as it is.
-func foldASCII(s string) (string, bool) {
-	plain := len(s) > 0 && s[0] != ' ' && s[len(s)-1] != ' '
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c >= utf8.RuneSelf {
-			return "", false
-		}
-		if !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == ' ' && i > 0 && s[i-1] != ' ') {
-			plain = false
-		}
-	}
-	if plain {
-		return s, true
-	}
-	b := make([]byte, 0, len(s))
+// folded reports whether s is plain text that Fold leaves as it is.
+func folded(s string) bool {
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
-		case c >= 'A' && c <= 'Z':
-			b = append(b, c+'a'-'A')
-		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', strings.IndexByte("$+<=>^`|~", c) >= 0:
-			b = append(b, c)
-		case c <= ' ' || c == '-' || c == '_' || c == 0x7f:
-			if len(b) > 0 && b[len(b)-1] != ' ' {
-				b = append(b, ' ')
-			}
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
+		case c == ' ' && i > 0 && i < len(s)-1 && s[i-1] != ' ':
+		default:
+			return false
 		}
 	}
-	out := strings.TrimSuffix(string(b), " ")
-	return out, out != ""
+	return true
+}
+
+// latin holds what becomes of each letter of the Latin blocks, since nearly all
+// names here are made of them. A space parts words, "" is dropped.
+var latin = func() (table [0x180]string) {
+	for r := range table {
+		table[r] = foldRunes(string(rune(r)), true)
+		if table[r] == "" && foldRunes("a"+string(rune(r))+"a", true) == "a a" {
+			table[r] = " "
+		}
+	}
+	return table
+}()
+
+// foldLatin is Fold for text in the Latin blocks; "" for any other, and for text of
+// nothing but punctuation.
+func foldLatin(s string) string {
+	b := make([]byte, 0, len(s)+8)
+	space := false
+	for _, r := range s {
+		if r >= rune(len(latin)) {
+			return ""
+		}
+		switch out := latin[r]; out {
+		case "":
+		case " ":
+			space = true
+		default:
+			if space && len(b) > 0 {
+				b = append(b, ' ')
+			}
+			space = false
+			b = append(b, out...)
+		}
+	}
+	return string(b)
 }
 
 // foldRunes is Fold for any text; without punctuation when strip is set.
 func foldRunes(s string, strip bool) string {
-	var b strings.Builder
-	space := false
-	add := func(r rune) {
-		if space && b.Len() > 0 {
-			b.WriteByte(' ')
+	// Lower case can bring up letters that come apart once more.
+	for range 3 {
+		out := foldOnce(norm.NFKD.String(s), strip)
+		if out == s {
+			break
 		}
-		space = false
-		b.WriteRune(r)
+		s = out
+		if ascii(s) {
+			break
+		}
 	}
-	for _, r := range norm.NFKD.String(strings.ToValidUTF8(s, "\ufffd")) {
+	return s
+}
+
+func ascii(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// foldOnce folds a text whose letters and accents stand apart already. What is no
+// valid UTF-8 becomes the replacement character.
+func foldOnce(s string, strip bool) string {
+	b := make([]byte, 0, len(s))
+	space := false
+	for _, r := range s {
 		r = unicode.ToLower(unicode.ToUpper(r))
 		switch {
-		case unicode.Is(unicode.Mn, r):
-		case unicode.IsSpace(r) || unicode.IsControl(r):
+		case unicode.Is(unicode.Mn, r), strip && unicode.IsPunct(r) && !unicode.In(r, unicode.Pd, unicode.Pc):
+			continue
+		case unicode.IsSpace(r), unicode.IsControl(r), strip && unicode.In(r, unicode.Pd, unicode.Pc):
 			space = true
-		case strip && unicode.In(r, unicode.Pd, unicode.Pc):
-			space = true
-		case strip && unicode.IsPunct(r):
-		case unaccented[r] != "":
-			for _, plain := range unaccented[r] {
-				add(plain)
-			}
-		default:
-			for _, part := range norm.NFKD.String(string(unicode.ToLower(r))) {
-				if !unicode.Is(unicode.Mn, part) {
-					add(part)
-				}
-			}
+			continue
+		}
+		if space && len(b) > 0 {
+			b = append(b, ' ')
+		}
+		space = false
+		if plain, ok := unaccented[r]; ok {
+			b = append(b, plain...)
+		} else {
+			b = utf8.AppendRune(b, r)
 		}
 	}
-	return b.String()
+	return string(b)
 }
 
 // cut returns at most the first maxString bytes of s, whole characters only.
