@@ -1,0 +1,110 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// The prepared statements, by name.
+const (
+	stmtRead       = "amate_read"
+	stmtVersion    = "amate_read_version"
+	stmtKnown      = "amate_known"
+	stmtLockRows   = "amate_lock_rows"
+	stmtCurrent    = "amate_current"
+	stmtLock       = "amate_lock"
+	stmtNewKeys    = "amate_new_keys"
+	stmtPlace      = "amate_place"
+	stmtResource   = "amate_insert_resource"
+	stmtResources  = "amate_insert_resources"
+	stmtMove       = "amate_update_resource"
+	stmtInsVersion = "amate_insert_version"
+	stmtInsDate    = "amate_insert_date"
+	stmtDelDate    = "amate_delete_date"
+	stmtInsNumber  = "amate_insert_number"
+	stmtDelNumber  = "amate_delete_number"
+	stmtInsString  = "amate_insert_string"
+	stmtDelString  = "amate_delete_string"
+)
+
+// places are the type and id of many resources; the subquery with it is planned
+// as a look-up for each, however large or small the planner takes the table to be.
+const places = ` FROM unnest($1::smallint[], $2::text[]) WITH ORDINALITY AS x (type, id, n)
+CROSS JOIN LATERAL (SELECT * FROM resource i WHERE i.type = x.type AND i.id = x.id LIMIT 1) r`
+
+var statements = map[string]string{
+	stmtRead: `SELECT r.rkey, r.type, r.id, v.version, v.updated, v.method, v.content
+FROM resource r JOIN version v ON v.rkey = r.rkey AND v.version = r.version WHERE r.type = $1 AND r.id = $2`,
+
+	stmtVersion: `SELECT r.rkey, r.type, r.id, v.version, v.updated, v.method, v.content
+FROM resource r JOIN version v ON v.rkey = r.rkey AND v.version = $3 WHERE r.type = $1 AND r.id = $2`,
+
+	stmtKnown: `SELECT x.n, r.rkey` + places,
+
+	stmtLockRows: `SELECT r.rkey FROM unnest($1::smallint[], $2::text[]) AS x (type, id)
+CROSS JOIN LATERAL (SELECT i.rkey FROM resource i WHERE i.type = x.type AND i.id = x.id FOR UPDATE) r`,
+
+	stmtCurrent: `SELECT x.n, r.rkey, r.version, r.updated, r.live, r.postings, v.method, v.content,
+ARRAY(SELECT ROW(d.param, d.lo, d.hi, d.mark) FROM date_value d WHERE d.rkey = r.rkey),
+ARRAY(SELECT ROW(d.param, d.value, d.mark, d.lo, d.hi, d.unit1, d.unit2, d.unit3) FROM number_value d WHERE d.rkey = r.rkey),
+ARRAY(SELECT ROW(d.param, d.folded, d.mark, d.exact) FROM string_value d WHERE d.rkey = r.rkey)` +
+		places + ` LEFT JOIN LATERAL (SELECT i.method, i.content FROM version i WHERE i.rkey = r.rkey AND i.version = r.version LIMIT 1) v ON true`,
+
+	stmtLock: `SELECT pg_advisory_xact_lock($1)`,
+
+	stmtNewKeys: `SELECT nextval('rkey') FROM generate_series(1, $1::integer)`,
+
+	stmtPlace: `INSERT INTO resource (rkey, version, updated, type, live, id, postings)
+SELECT x.rkey, 0, 0, x.type, false, x.id, '{}' FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS x (rkey, type, id)
+ON CONFLICT (type, id) DO NOTHING`,
+
+	stmtResource: `INSERT INTO resource (rkey, version, updated, type, live, id, postings) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+
+	stmtResources: `INSERT INTO resource (rkey, version, updated, type, live, id, postings)
+SELECT x.rkey, x.version, x.updated, x.type, x.live, x.id, ($9::bigint[])[x.first:x.last]
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::smallint[], $5::boolean[], $6::text[], $7::integer[], $8::integer[])
+AS x (rkey, version, updated, type, live, id, first, last)`,
+
+	stmtMove: `UPDATE resource SET version = $2, updated = $3, live = $4, postings = $5 WHERE rkey = $1 AND version = $6`,
+
+	stmtInsVersion: `INSERT INTO version (rkey, updated, version, type, method, content)
+SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::smallint[], $5::smallint[], $6::bytea[])`,
+
+	stmtInsDate: `INSERT INTO date_value (lo, hi, rkey, param, mark)
+SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::smallint[], $5::smallint[])`,
+
+	stmtDelDate: `DELETE FROM date_value WHERE lo = $1 AND hi = $2 AND rkey = $3 AND param = $4 AND mark = $5`,
+
+	stmtInsNumber: `INSERT INTO number_value (value, rkey, param, mark, lo, hi, unit1, unit2, unit3)
+SELECT * FROM unnest($1::double precision[], $2::bigint[], $3::smallint[], $4::smallint[],
+$5::double precision[], $6::double precision[], $7::bigint[], $8::bigint[], $9::bigint[])`,
+
+	stmtDelNumber: `DELETE FROM number_value WHERE value = $1 AND rkey = $2 AND param = $3 AND mark = $4
+AND lo IS NOT DISTINCT FROM $5 AND hi IS NOT DISTINCT FROM $6
+AND unit1 IS NOT DISTINCT FROM $7 AND unit2 IS NOT DISTINCT FROM $8 AND unit3 IS NOT DISTINCT FROM $9`,
+
+	stmtInsString: `INSERT INTO string_value (rkey, param, mark, folded, exact)
+SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::smallint[], $4::text[], $5::text[])`,
+
+	stmtDelString: `DELETE FROM string_value WHERE rkey = $1 AND param = $2 AND mark = $3 AND folded = $4 AND exact IS NOT DISTINCT FROM $5`,
+}
+
+// prepare prepares all statements on a new connection, in one round trip.
+func prepare(ctx context.Context, conn *pgx.Conn) error {
+	pipeline := conn.PgConn().StartPipeline(ctx)
+	for name, sql := range statements {
+		pipeline.SendPrepare(name, sql, nil)
+	}
+	err := pipeline.Sync()
+	for range statements {
+		if err != nil {
+			break
+		}
+		_, err = pipeline.GetResults()
+	}
+	if closeErr := pipeline.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}

@@ -1,0 +1,93 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/store"
+)
+
+// binaryFormat asks for binary in all parameters or columns.
+var binaryFormat = []int16{1}
+
+// call is one statement of a round trip: a prepared one by its name, or SQL.
+type call struct {
+	name string
+	sql  string
+	args [][]byte
+	row  func(columns []pgconn.FieldDescription, values [][]byte) error // nil when no rows are expected
+}
+
+// trip sends all calls at once and then reads what they return. Outside of an
+// open transaction they are one transaction. The first error ends it.
+func trip(ctx context.Context, conn *pgconn.PgConn, calls ...call) error {
+	pipeline := conn.StartPipeline(ctx)
+	for i := range calls {
+		if c := &calls[i]; c.name != "" {
+			pipeline.SendQueryPrepared(c.name, c.args, binaryFormat, binaryFormat)
+		} else {
+			pipeline.SendQueryParams(c.sql, c.args, nil, binaryFormat, binaryFormat)
+		}
+	}
+	err := pipeline.Sync()
+	for i := 0; err == nil && i < len(calls); i++ {
+		err = receive(pipeline, &calls[i])
+	}
+	if closeErr := pipeline.Close(); err == nil {
+		err = closeErr
+	}
+	return failure(err)
+}
+
+// receive reads the result of one call.
+func receive(pipeline *pgconn.Pipeline, c *call) error {
+	result, err := pipeline.GetResults()
+	if err != nil {
+		return err
+	}
+	reader, ok := result.(*pgconn.ResultReader)
+	if !ok {
+		return fmt.Errorf("expected a result, got %T", result)
+	}
+	for reader.NextRow() {
+		if c.row == nil {
+			continue
+		}
+		if err = c.row(reader.FieldDescriptions(), reader.Values()); err != nil {
+			break
+		}
+	}
+	if _, closeErr := reader.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+// failure gives an error of PostgreSQL the meaning it has here: ErrMoved when
+// another transaction was in the way, fhir.Unavailable when the server cannot
+// answer now.
+//
+// See https://www.postgresql.org/docs/15/errcodes-appendix.html.
+func failure(err error) error {
+	if err == nil {
+		return nil
+	}
+	var pg *pgconn.PgError
+	var connect *pgconn.ConnectError
+	switch {
+	case errors.As(err, &connect):
+	case !errors.As(err, &pg):
+		return err
+	case pg.Code == "23505" || pg.Code == "40001" || pg.Code == "40P01":
+		return fmt.Errorf("%w: %s", store.ErrMoved, pg.Code)
+	case len(pg.Code) == 5 && (pg.Code[:2] == "53" || pg.Code[:3] == "57P"):
+	default:
+		// The text of a PostgreSQL error may quote a value; its code does not.
+		return fmt.Errorf("PostgreSQL error %s in %s %s", pg.Code, pg.TableName, pg.Routine)
+	}
+	return fmt.Errorf("%w: %w", fhir.Errorf(fhir.Unavailable, "the database cannot answer now"), err)
+}

@@ -1,0 +1,299 @@
+package postgres
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/store"
+	"github.com/amate-health/amate/store/index"
+	"github.com/amate-health/amate/store/query"
+)
+
+// tx is one attempt. When it is locked, a transaction is open on its connection
+// from the first statement on.
+type tx struct {
+	connection
+	locked       bool
+	begun        bool
+	committed    bool
+	pending      []call // to go out with the next round trip
+	placeholders []store.Write
+	written      []store.Write
+}
+
+// Attempt runs f. Without locks nothing is open until it writes, in one round trip.
+func (s *Store) Attempt(ctx context.Context, locked bool, f func(store.Tx) error) error {
+	return s.with(ctx, func(c *connection) error {
+		t := &tx{connection: *c, locked: locked}
+		epoch := s.keys.Epoch()
+		err := f(t)
+		if err == nil && !t.committed {
+			err = t.end(ctx, "COMMIT") // nothing to write, but a placeholder may have been made
+		}
+		if err != nil {
+			return errors.Join(err, t.end(context.WithoutCancel(ctx), "ROLLBACK"))
+		}
+		for _, rows := range [][]store.Write{t.placeholders, t.written} {
+			for i := range rows {
+				if rows[i].Fresh {
+					s.keys.Put(epoch, rows[i].Ref.Current(), rows[i].Key)
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// end ends the transaction, if there is one and the connection lives.
+func (t *tx) end(ctx context.Context, how string) error {
+	if !t.begun || t.committed || t.pg.IsClosed() {
+		return nil
+	}
+	t.committed = true
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	return failure(t.pg.Exec(ctx, how).Close())
+}
+
+// send makes a round trip with the calls, after what is pending.
+func (t *tx) send(ctx context.Context, calls ...call) error {
+	if t.locked && !t.begun {
+		t.begun = true
+		t.pending = append([]call{{sql: "BEGIN"}}, t.pending...)
+	}
+	calls = append(t.pending, calls...)
+	t.pending = nil
+	return trip(ctx, t.pg, calls...)
+}
+
+// Lock takes advisory locks that last until the transaction ends.
+//
+// See https://www.postgresql.org/docs/15/explicit-locking.html#ADVISORY-LOCKS.
+func (t *tx) Lock(_ context.Context, names []string) error {
+	if !t.locked {
+		return errors.New("lock outside of a locked attempt")
+	}
+	numbers := make([]int64, len(names))
+	for i, name := range names {
+		sum := sha256.Sum256([]byte(name))
+		numbers[i] = int64(binary.BigEndian.Uint64(sum[:8]))
+	}
+	slices.Sort(numbers)
+	for _, n := range slices.Compact(numbers) {
+		t.pending = append(t.pending, call{name: stmtLock, args: [][]byte{int64Bytes(n)}})
+	}
+	return nil
+}
+
+// Select begins the transaction and takes the locks first. Each statement has a
+// snapshot of its own, made after that.
+func (t *tx) Select(ctx context.Context, statements ...*query.Statement) ([]store.Rows, error) {
+	if err := t.settle(ctx); err != nil {
+		return nil, err
+	}
+	return t.connection.Select(ctx, statements...)
+}
+
+// settle sends what is pending.
+func (t *tx) settle(ctx context.Context) error {
+	if len(t.pending) == 0 && (t.begun || !t.locked) {
+		return nil
+	}
+	return t.send(ctx)
+}
+
+func (t *tx) Known(ctx context.Context, refs []fhir.Ref) (map[fhir.Ref]int64, error) {
+	if err := t.settle(ctx); err != nil {
+		return nil, err
+	}
+	return t.known(ctx, refs, !t.locked)
+}
+
+// Current reads where refs stand; in a locked attempt it locks their rows first,
+// in the order of their ids, so that two attempts do not wait for one another.
+func (t *tx) Current(ctx context.Context, refs []fhir.Ref) ([]store.Row, error) {
+	rows := make([]store.Row, len(refs))
+	var calls []call
+	if t.locked {
+		sorted := slices.Clone(refs)
+		slices.SortFunc(sorted, compareRefs)
+		calls = append(calls, call{name: stmtLockRows, args: placeArgs(sorted)})
+	}
+	calls = append(calls, call{name: stmtCurrent, args: placeArgs(refs), row: func(_ []pgconn.FieldDescription, values [][]byte) error {
+		f := fields{values: values}
+		n := f.int64() - 1
+		scanCurrent(&f, refs[n], &rows[n])
+		return f.err()
+	}})
+	return rows, t.send(ctx, calls...)
+}
+
+func compareRefs(a, b fhir.Ref) int {
+	if c := strings.Compare(a.Type, b.Type); c != 0 {
+		return c
+	}
+	return strings.Compare(a.ID, b.ID)
+}
+
+// scanCurrent reads a row of stmtCurrent, after its first column.
+func scanCurrent(f *fields, ref fhir.Ref, row *store.Row) {
+	row.Key = f.int64()
+	row.Resource = fhir.Resource{Ref: ref.Current()}
+	row.Resource.Ref.Version = f.int64()
+	row.Resource.Updated = time.UnixMicro(f.int64()).UTC()
+	live := f.bool()
+	row.Index.Postings = f.int64s()
+	if f.isNull() { // a placeholder has no version
+		return
+	}
+	row.Resource.Method = fhir.Method(f.int16())
+	content := f.bytes()
+	if !live {
+		return
+	}
+	row.Content = content
+	for _, b := range f.array() {
+		d := f.record(b)
+		row.Index.Dates = append(row.Index.Dates, index.Date{Param: uint16(d.int16()), Lo: d.int64(), Hi: d.int64(), Mark: d.int16()})
+		f.bad = f.bad || d.bad
+	}
+	for _, b := range f.array() {
+		row.Index.Numbers = append(row.Index.Numbers, scanNumber(f, f.record(b)))
+	}
+	for _, b := range f.array() {
+		d := f.record(b)
+		row.Index.Strings = append(row.Index.Strings, index.String{Param: uint16(d.int16()), Folded: d.text(), Mark: d.int16(), Exact: d.text()})
+		f.bad = f.bad || d.bad
+	}
+}
+
+func scanNumber(f, d *fields) index.Number {
+	n := index.Number{Param: uint16(d.int16()), Value: d.float(), Mark: d.int16()}
+	n.Lo, n.Hi = n.Value, n.Value
+	if d.isNull() {
+		d.at += 2
+	} else {
+		n.Lo, n.Hi = d.float(), d.float()
+	}
+	for i := range n.Units {
+		if d.isNull() {
+			d.skip()
+		} else {
+			n.Units[i] = d.int64()
+		}
+	}
+	f.bad = f.bad || d.bad
+	return n
+}
+
+// Keys makes placeholders for what has no row: at once in a locked attempt, else
+// together with the writes.
+func (t *tx) Keys(ctx context.Context, refs []fhir.Ref) (map[fhir.Ref]int64, error) {
+	known, err := t.Known(ctx, refs)
+	if err != nil {
+		return nil, err
+	}
+	var missing []fhir.Ref
+	for _, ref := range refs {
+		if known[ref] == 0 {
+			missing = append(missing, ref)
+		}
+	}
+	if len(missing) == 0 {
+		return known, nil
+	}
+	slices.SortFunc(missing, compareRefs)
+	keys, err := t.NewKeys(ctx, len(missing))
+	if err != nil {
+		return nil, err
+	}
+	for i, ref := range missing {
+		t.placeholders = append(t.placeholders, store.Write{Ref: ref, Key: keys[i], Fresh: true})
+		known[ref] = keys[i]
+	}
+	if t.locked {
+		err = t.place(ctx, missing, keys, known)
+	}
+	return known, err
+}
+
+// place inserts placeholders, and takes over the keys of those that another
+// transaction made first.
+func (t *tx) place(ctx context.Context, refs []fhir.Ref, keys []int64, known map[fhir.Ref]int64) error {
+	t.placeholders = nil // they may turn out to be another's
+	e := newArrays(3)
+	for i, ref := range refs {
+		e.row(3)
+		e.int64(keys[i])
+		e.int16(index.TypeNumber(ref.Type))
+		e.text(ref.ID)
+	}
+	return t.send(ctx,
+		call{name: stmtPlace, args: e.arrays(oidInt8, oidInt2, oidText)},
+		call{name: stmtKnown, args: placeArgs(refs), row: func(_ []pgconn.FieldDescription, values [][]byte) error {
+			f := fields{values: values}
+			ref := refs[f.int64()-1]
+			known[ref] = f.int64()
+			return f.err()
+		}})
+}
+
+func (t *tx) NewKeys(ctx context.Context, n int) ([]int64, error) {
+	return t.s.free.take(n, func(blocks int) (firsts []int64, err error) {
+		err = t.send(ctx, call{name: stmtNewKeys, args: [][]byte{{byte(blocks >> 24), byte(blocks >> 16), byte(blocks >> 8), byte(blocks)}},
+			row: func(_ []pgconn.FieldDescription, values [][]byte) error {
+				f := fields{values: values}
+				firsts = append(firsts, f.int64()-blockSize+1)
+				return f.err()
+			}})
+		return firsts, err
+	})
+}
+
+// blockSize is how many row keys one step of the sequence stands for.
+const blockSize = 1024
+
+// keyBlocks hands out row keys from blocks that the sequence gave to this process.
+type keyBlocks struct {
+	mu        sync.Mutex
+	next, end int64
+}
+
+func (b *keyBlocks) reset() {
+	b.mu.Lock()
+	b.next, b.end = 0, 0
+	b.mu.Unlock()
+}
+
+// take returns n keys; more gets blocks, each by its first key.
+func (b *keyBlocks) take(n int, more func(blocks int) (firsts []int64, err error)) ([]int64, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	keys := make([]int64, 0, n)
+	var firsts []int64
+	for {
+		for ; b.next < b.end && len(keys) < n; b.next++ {
+			keys = append(keys, b.next)
+		}
+		if len(keys) == n {
+			return keys, nil
+		}
+		if len(firsts) == 0 {
+			var err error
+			if firsts, err = more((n - len(keys) + blockSize - 1) / blockSize); err != nil {
+				return nil, err
+			}
+		}
+		b.next, b.end = firsts[0], firsts[0]+blockSize
+		firsts = firsts[1:]
+	}
+}
