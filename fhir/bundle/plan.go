@@ -35,7 +35,7 @@ type planner struct {
 	bundle  *Bundle
 	plan    *Plan
 	places  map[string]int // fullUrl, made absolute -> Action
-	lookups map[string]int // conditional reference -> position in Batch.Lookups
+	lookups map[string]rewrite // conditional reference -> where it leads
 }
 
 // NewPlan turns a transaction into the Batch that performs it: it classifies the
@@ -55,7 +55,7 @@ func NewPlan(b *Bundle, o Options) (*Plan, error) {
 		bundle:  b,
 		plan:    &Plan{Actions: make([]Action, len(b.Entries))},
 		places:  make(map[string]int, len(b.Entries)),
-		lookups: map[string]int{},
+		lookups: map[string]rewrite{},
 	}
 	for _, step := range []func() error{p.classify, p.distinct, p.place, p.arrange, p.build} {
 		if err := step(); err != nil {

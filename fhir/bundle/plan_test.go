@@ -195,6 +195,34 @@ func TestConditionalReferences(t *testing.T) {
 	}
 }
 
+// TestConditionalReferenceWithin: a reference by criterion may lead to a resource
+// of the same transaction, which the database does not have yet.
+func TestConditionalReferenceWithin(t *testing.T) {
+	patient := func(n string) string {
+		return `{"resourceType":"Patient","identifier":[{"system":"http://s","value":"` + n + `"}]}`
+	}
+	observation := `{"resourceType":"Observation","status":"final","code":{"text":"x"},"subject":{"reference":"Patient?identifier=http://s|1"}}`
+	p, err := plan(t, entry("", "POST", "Observation", observation, ""), entry("", "POST", "Patient", patient("1"), ""), entry("", "POST", "Patient", patient("2"), ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := stamped(t, p, 0, nil); len(p.Batch.Lookups) != 0 || !strings.Contains(got, `"reference":"Patient/new-1"`) {
+		t.Errorf("%d lookups, %s", len(p.Batch.Lookups), got)
+	}
+	p, err = plan(t, entry("", "POST", "Observation", observation, ""), entry("", "POST", "Patient", patient("1"), `,"ifNoneExist":"identifier=http://s|1"`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := &Env{Targets: []fhir.Ref{{Type: "Observation", ID: "new-0"}, {Type: "Patient", ID: "old"}}}
+	if got := stamped(t, p, 0, env); !strings.Contains(got, `"reference":"Patient/old"`) {
+		t.Errorf("by criterion: %s", got)
+	}
+	_, err = plan(t, entry("", "POST", "Observation", observation, ""), entry("", "POST", "Patient", patient("1"), ""), entry("", "POST", "Patient", patient("1"), ""))
+	if e := new(fhir.Error); !errors.As(err, &e) || e.Code != fhir.MultipleMatches || e.Expression != "Bundle.entry[0].resource.subject.reference" {
+		t.Errorf("two matches: %+v", err)
+	}
+}
+
 // TestSharedCriterion: two creates with one ifNoneExist make one resource, to
 // which the references to either lead, wherever it turns out to be.
 func TestSharedCriterion(t *testing.T) {

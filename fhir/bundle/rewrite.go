@@ -142,35 +142,35 @@ func (p *planner) lead(a *Action, l link, text, base string) (rewrite, bool, err
 		return r, false, fhir.Errorf(fhir.Unprocessable, "no entry of the transaction has this fullUrl").
 			With("the reference is %.200q", text).At(a.source.expression(l.node))
 	}
-	typ, query, ok := conditional(text)
-	if !ok {
-		return r, false, nil
+	if typ, query, ok := conditional(text); ok {
+		r, err := p.lookup(a, l, text, typ, query)
+		return r, err == nil, err
 	}
-	var err error
-	r.lookup, err = p.lookup(a, l, text, typ, query)
-	return r, err == nil, err
+	return r, false, nil
 }
 
 // leadEntry finds the entry with a fullUrl.
 func (p *planner) leadEntry(n element.Node, url string) (rewrite, bool) {
-	r := rewrite{node: n, change: -1, lookup: -1}
 	i, ok := p.places[url]
-	if !ok {
-		return r, false
+	if !ok || p.plan.Actions[i].Op == Delete {
+		return rewrite{}, false
 	}
-	to := &p.plan.Actions[i]
+	return p.leadTo(n, i), true
+}
+
+// leadTo makes n point to what an action writes.
+func (p *planner) leadTo(n element.Node, action int) rewrite {
+	r := rewrite{node: n, change: -1, lookup: -1}
+	to := &p.plan.Actions[action]
 	if to.twin >= 0 {
 		to = &p.plan.Actions[to.twin]
 	}
-	switch {
-	case to.Op == Delete:
-		return r, false
-	case to.Conditional:
+	if to.Conditional {
 		r.change = to.change
-	default:
+	} else {
 		r.text = to.Ref.String()
 	}
-	return r, true
+	return r
 }
 
 // leadNarrative finds the links of a div that lead to entries.
@@ -203,24 +203,66 @@ func (p *planner) leadNarrative(n element.Node, text string) rewrite {
 	return whole
 }
 
-// lookup returns the position in Batch.Lookups of a conditional reference.
-func (p *planner) lookup(a *Action, l link, text, typ, query string) (int, error) {
-	if i, ok := p.lookups[text]; ok {
-		return i, nil
+// lookup finds out where a conditional reference leads: to an entry of the
+// transaction that matches, or else to what Batch.Lookups will find.
+func (p *planner) lookup(a *Action, l link, text, typ, query string) (r rewrite, err error) {
+	r, known := p.lookups[text]
+	if !known {
+		if r, err = p.newLookup(typ, query, a.source.expression(l.node)); err != nil {
+			return r, Within(err, a.source.expression(l.node))
+		}
+		p.lookups[text] = r
 	}
+	r.node = l.node
+	return r, nil
+}
+
+func (p *planner) newLookup(typ, query, path string) (rewrite, error) {
+	r := rewrite{change: -1, lookup: -1}
 	params, err := splitQuery(query)
 	if err != nil {
-		return 0, Within(err, a.source.expression(l.node))
+		return r, err
 	}
 	q, err := p.Criterion(typ, params, p.References)
 	if err != nil {
-		return 0, Within(err, a.source.expression(l.node))
+		return r, err
 	}
-	i := len(p.plan.Batch.Lookups)
-	p.lookups[text] = i
+	match, err := p.matching(q)
+	if err != nil {
+		return r, err
+	}
+	if match >= 0 {
+		return p.leadTo(0, match), nil
+	}
+	r.lookup = len(p.plan.Batch.Lookups)
 	p.plan.Batch.Lookups = append(p.plan.Batch.Lookups, q)
-	p.plan.lookups = append(p.plan.lookups, a.source.expression(l.node))
-	return i, nil
+	p.plan.lookups = append(p.plan.lookups, path)
+	return r, nil
+}
+
+// matching returns the action that writes a resource which q selects, or -1. The
+// resource is tried as it was sent, before its own references are rewritten.
+func (p *planner) matching(q *search.Query) (int, error) {
+	match := -1
+	for i := range p.plan.Actions {
+		a := &p.plan.Actions[i]
+		if a.Ref.Type != q.Type || a.twin >= 0 || a.Op != Create && a.Op != Update {
+			continue
+		}
+		index, err := search.Extract(a.source.Doc, a.source.Root, p.Base)
+		if err != nil {
+			return -1, err
+		}
+		// A condition that needs other resources is left to the database.
+		if ok, err := search.Holds(search.And(q.Where), &search.Subject{Ref: a.Ref, Index: &index}); err != nil || !ok {
+			continue
+		}
+		if match >= 0 {
+			return -1, fhir.Errorf(fhir.MultipleMatches, "entries %d and %d both match this reference", match, i)
+		}
+		match = i
+	}
+	return match, nil
 }
 
 // baseOf returns the base, with its slash, against which relative references in

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -41,7 +42,8 @@ type API struct {
 	router       *router
 	turns        chan struct{} // one place for each request at work
 	maker        bundle.Maker
-	capabilities []byte
+	describe     sync.Once
+	capabilities []byte // the CapabilityStatement, once it has been asked for
 }
 
 // New returns the API that cfg describes.
@@ -73,7 +75,6 @@ func New(cfg Config) (*API, error) {
 	}
 	a.limits.fill()
 	a.turns = make(chan struct{}, a.limits.Concurrent)
-	a.capabilities = a.capabilityStatement()
 	return a, nil
 }
 

@@ -1,12 +1,13 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"net/http"
-	"slices"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/fhir/spec"
 )
 
@@ -14,6 +15,7 @@ import (
 //
 // See https://hl7.org/fhir/R4/http.html#capabilities.
 func (a *API) metadata(context.Context, *Request, Decision) (*Response, error) {
+	a.describe.Do(func() { a.capabilities = a.capabilityStatement() })
 	return &Response{Status: http.StatusOK, Body: a.capabilities}, nil
 }
 
@@ -26,6 +28,9 @@ func (a *API) capabilityStatement() []byte {
 	conditional := map[Interaction]bool{}
 	for _, r := range routes {
 		offered[r.interaction] = true
+		if r.interaction == Batch { // the type of the Bundle tells them apart
+			offered[Transaction] = true
+		}
 		if r.pattern == "/{type}" {
 			conditional[r.interaction] = true
 		}
@@ -61,8 +66,8 @@ func (a *API) capabilityStatement() []byte {
 		a.capability(p, typ, offered, conditional)
 	}
 	p.buf = append(p.buf, ']')
-	p.interactions(offered, SearchSystem, HistorySystem)
-	p.searchParams(spec.Params("Resource")...)
+	p.interactions(offered, Transaction, Batch, SearchSystem, HistorySystem)
+	p.searchParams("")
 	p.buf = append(p.buf, "}]}"...)
 	return p.buf
 }
@@ -90,27 +95,21 @@ func (a *API) capability(p *page, typ string, offered, conditional map[Interacti
 	}
 	p.list("referencePolicy", "literal", "logical")
 	p.includes(typ)
-	p.searchParams(spec.Params(typ)...)
+	p.searchParams(typ)
 	p.close()
 }
 
 // interactions writes those of names that are offered.
 func (p *page) interactions(offered map[Interaction]bool, names ...Interaction) {
-	if offered[Batch] && slices.Contains(names, SearchSystem) {
-		names = append([]Interaction{Transaction, Batch}, names...)
-		offered[Transaction] = true
-	}
 	p.member("interaction")
 	p.buf = append(p.buf, '[')
-	first := true
 	for _, name := range names {
 		if !offered[name] {
 			continue
 		}
-		if !first {
+		if p.buf[len(p.buf)-1] != '[' {
 			p.buf = append(p.buf, ',')
 		}
-		first = false
 		p.buf = append(p.buf, `{"code":`...)
 		p.buf = append(element.Quote(p.buf, string(name)), '}')
 	}
@@ -121,7 +120,7 @@ func (p *page) interactions(offered map[Interaction]bool, names ...Interaction) 
 func (p *page) includes(typ string) {
 	var names []string
 	for _, sp := range spec.Params(typ) {
-		if sp.Type == spec.Reference {
+		if sp.Type == spec.Reference && searchable(typ, sp) {
 			names = append(names, typ+":"+sp.Code)
 		}
 	}
@@ -130,11 +129,11 @@ func (p *page) includes(typ string) {
 	}
 }
 
-// searchParams writes the parameters that a search takes.
-func (p *page) searchParams(params ...*spec.SearchParam) {
+// searchParams writes the parameters that a search of a type takes.
+func (p *page) searchParams(typ string) {
 	first := true
-	for _, sp := range params {
-		if !searchable(sp) {
+	for _, sp := range spec.Params(cmp.Or(typ, "Resource")) {
+		if !searchable(typ, sp) {
 			continue
 		}
 		if first {
@@ -180,8 +179,15 @@ func (p *page) flag(name string, value bool) {
 	}
 }
 
-// searchable reports whether search.Parse takes the parameter: the statement asks
-// the parser itself, so that the two cannot disagree.
-func searchable(sp *spec.SearchParam) bool {
-	return sp.Type != spec.Composite && sp.Type != spec.Special
+// samples are values that a parameter of each type can have.
+var samples = map[spec.SearchType]string{
+	spec.Number: "1", spec.Date: "2026", spec.String: "a", spec.Token: "a",
+	spec.Reference: "a", spec.Quantity: "1", spec.URI: "http://a", spec.Composite: "a$a", spec.Special: "a",
+}
+
+// searchable reports whether the parser takes a parameter. The statement asks the
+// parser itself, so that the two cannot disagree.
+func searchable(typ string, sp *spec.SearchParam) bool {
+	_, err := search.Parse(typ, []search.Param{{Name: sp.Code, Value: samples[sp.Type]}}, search.Options{})
+	return err == nil
 }

@@ -15,9 +15,17 @@ import (
 	"github.com/amate-health/amate/fhir"
 )
 
-// Mount puts the API on r, under the path of its base URL.
+// Mount puts the API on r, under the path of its base URL. It takes over r's
+// answer to methods that chi does not know, for its own paths.
 func (a *API) Mount(r chi.Router) {
 	h := a.Handler()
+	r.MethodNotAllowed(func(w http.ResponseWriter, req *http.Request) {
+		if _, err := a.below(req); err != nil {
+			w.WriteHeader(http.StatusMethodNotAllowed)
+			return
+		}
+		h.ServeHTTP(w, req)
+	})
 	r.Handle(a.path+"/", h)
 	r.Handle(a.path+"/*", h)
 	if a.path != "" {
@@ -118,9 +126,6 @@ func (x *exchange) fail(a *API, err error) {
 	x.record.Status, x.record.Code = f.status, f.code
 	if f.code == 0 {
 		x.record.Err = err
-	}
-	if f.status == clientGone {
-		return
 	}
 	h := x.w.Header()
 	if f.status == http.StatusMethodNotAllowed {

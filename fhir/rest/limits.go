@@ -97,10 +97,10 @@ func (a *API) readBody(r *http.Request) (body []byte, received int64, err error)
 		return body, counted.n, nil
 	case errors.Is(err, errTooLong), errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, zstd.ErrWindowSizeExceeded):
 		return nil, counted.n, a.tooLarge()
+	case isTimeout(err):
+		return nil, counted.n, context.DeadlineExceeded
 	case r.Context().Err() != nil:
 		return nil, counted.n, r.Context().Err()
-	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
-		return nil, counted.n, context.DeadlineExceeded
 	}
 	return nil, counted.n, fhir.Errorf(fhir.Invalid, "the body ends too early, or is not encoded as Content-Encoding says")
 }

@@ -40,8 +40,8 @@ var outcomes = map[fhir.Code]outcome{
 	fhir.NotSupported:     {http.StatusNotImplemented, "not-supported"},
 }
 
-// clientGone is the status recorded when the client left before the answer. It
-// is never sent.
+// clientGone is the status recorded when the client left before the answer could
+// be sent.
 const clientGone = 499
 
 // RuleSystem is the code system of the rule keys in OperationOutcome.issue.details.
@@ -65,7 +65,8 @@ func explain(err error, requestID string) *fault {
 	case errors.Is(err, context.DeadlineExceeded):
 		e = fhir.Errorf(fhir.Unavailable, "the request took longer than the server allows")
 	case errors.Is(err, context.Canceled):
-		return &fault{status: clientGone}
+		// Most often the client has left. If not, it must not take silence for success.
+		e = fhir.Errorf(fhir.Unavailable, "the request was broken off")
 	default:
 		issue := fhir.Issue{Severity: "fatal", Type: "exception", Details: "internal error; the server's log has it under request " + requestID}
 		return &fault{status: http.StatusInternalServerError, body: appendOutcome(nil, []fhir.Issue{issue})}
