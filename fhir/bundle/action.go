@@ -25,8 +25,9 @@ type Action struct {
 	source *Source      // of the entry; nil for a read and for Delete
 	patch  *patch.Patch // Patch
 	where  *search.Query
-	twin   int // Create: the earlier Action with the same criterion, whose resource this one shares; -1 for none
-	change int // position in Batch.Changes; -1 for a read or a twin
+	index  *search.Index // of source as it was sent; nil until a conditional reference asks for it
+	twin   int           // Create: the earlier Action with the same criterion, whose resource this one shares; -1 for none
+	change int           // position in Batch.Changes; -1 for a read or a twin
 }
 
 // rank is the order in which a transaction performs its entries.

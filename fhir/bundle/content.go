@@ -76,6 +76,9 @@ func (m Maker) put(op Op, s *Source, ref fhir.Ref) (Change, error) {
 	if err := s.validate(); err != nil {
 		return Change{}, err
 	}
+	if err := s.literal(); err != nil {
+		return Change{}, err
+	}
 	ready, err := m.content(s, ref)
 	if err != nil {
 		return Change{}, err
@@ -87,6 +90,22 @@ func (m Maker) put(op Op, s *Source, ref fhir.Ref) (Change, error) {
 		return &Content{Body: stamp(s.Doc.Edit(s.Root), at.ID), Index: ready.Index}, nil
 	}
 	return Change{Op: op, Ref: ref, Build: build}, nil
+}
+
+// literal makes sure that s has no conditional references, which only a
+// transaction resolves.
+//
+// See https://hl7.org/fhir/R4/http.html#trules.
+func (s *Source) literal() (err error) {
+	links(s.Doc, s.Root, func(l link) {
+		if err != nil || l.place != literal || s.Doc.Kind(l.node) != element.String {
+			return
+		}
+		if _, _, ok := conditional(s.Doc.Text(l.node)); ok {
+			err = fhir.Errorf(fhir.Unprocessable, "a conditional reference is resolved only in a transaction").At(s.expression(l.node))
+		}
+	})
+	return err
 }
 
 // content makes what is stored of s, whose references are final.

@@ -35,6 +35,9 @@ func (m Maker) patch(p *patch.Patch, ref fhir.Ref) Change {
 		if err := s.validate(); err != nil {
 			return nil, err
 		}
+		if err := s.literal(); err != nil {
+			return nil, err
+		}
 		return m.content(s, at)
 	}
 	return Change{Op: Patch, Ref: ref, Build: build, NeedsCurrent: true}

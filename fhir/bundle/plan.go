@@ -34,7 +34,7 @@ type planner struct {
 	Options
 	bundle  *Bundle
 	plan    *Plan
-	places  map[string]int // fullUrl, made absolute -> Action
+	places  map[string]int     // fullUrl, made absolute -> Action
 	lookups map[string]rewrite // conditional reference -> where it leads
 }
 

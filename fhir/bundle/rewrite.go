@@ -249,12 +249,15 @@ func (p *planner) matching(q *search.Query) (int, error) {
 		if a.Ref.Type != q.Type || a.twin >= 0 || a.Op != Create && a.Op != Update {
 			continue
 		}
-		index, err := search.Extract(a.source.Doc, a.source.Root, p.Base)
-		if err != nil {
-			return -1, err
+		if a.index == nil {
+			index, err := search.Extract(a.source.Doc, a.source.Root, p.Base)
+			if err != nil {
+				return -1, err
+			}
+			a.index = &index
 		}
 		// A condition that needs other resources is left to the database.
-		if ok, err := search.Holds(search.And(q.Where), &search.Subject{Ref: a.Ref, Index: &index}); err != nil || !ok {
+		if ok, err := search.Holds(search.And(q.Where), &search.Subject{Ref: a.Ref, Index: a.index}); err != nil || !ok {
 			continue
 		}
 		if match >= 0 {

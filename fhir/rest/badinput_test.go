@@ -56,6 +56,7 @@ func TestBadInput(t *testing.T) {
 		{"primitive", "POST", "/Patient", patient("", "1", `"birthDate":"2026-13-01"`), nil, 422, "", "Patient.birthDate", "primitive-format"},
 		{"binding", "POST", "/Patient", patient("", "1", `"gender":"x"`), nil, 422, "", "Patient.gender", "binding-required"},
 		{"reference target", "POST", "/Observation", observation("", "Medication/1"), nil, 422, "Medication", "Observation.subject", "reference-target"},
+		{"conditional reference", "POST", "/Observation", observation("", "Patient?identifier=x"), nil, 422, "only in a transaction", "Observation.subject.reference", ""},
 		{"XML body", "POST", "/Patient", "<Patient/>", []string{"Content-Type", "application/fhir+xml"}, 415, "application/fhir+json", "", ""},
 		{"form body", "POST", "/Patient", "a=b", []string{"Content-Type", "application/x-www-form-urlencoded"}, 415, "application/fhir+json", "", ""},
 		{"nonsense content type", "POST", "/Patient", "{}", []string{"Content-Type", ";;"}, 415, "Content-Type", "", ""},
@@ -67,7 +68,7 @@ func TestBadInput(t *testing.T) {
 		{"unknown method", "BREW", "/Patient/p", "", nil, 405, "this method", "", ""},
 		{"bad _count", "GET", "/Patient?_count=-1", "", nil, 400, "_count", "", ""},
 		{"bad cursor", "GET", "/Patient?_cursor=AAAAAAAAAAAAAAAAAAAAAAAAAAAA", "", nil, 400, "_cursor", "", ""},
-		{"cycle in a criterion", "POST", "/", bundleOf("transaction",
+		{"reference to no entry", "POST", "/", bundleOf("transaction",
 			entry(urnA, "POST", "Patient", patient("", "1", `"link":[{"type":"seealso","other":{"reference":"`+urn+`c"}}]`), ""),
 			entry(urnB, "POST", "Patient", patient("", "1"), "")), nil, 422, "fullUrl", "Bundle.entry[0].resource.link[0].other.reference", ""},
 	}
