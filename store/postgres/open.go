@@ -35,6 +35,7 @@ type Store struct {
 	keys    *store.KeyCache
 	free    keyBlocks
 	sealer  *store.Sealer
+	secret  []byte
 
 	mu       sync.Mutex
 	timeline string // of the server that the newest connection reached
@@ -118,6 +119,7 @@ func (s *Store) prepare(ctx context.Context, config *pgx.ConnConfig) (err error)
 	if err != nil {
 		return err
 	}
+	s.secret = key
 	s.sealer, err = store.NewSealer(key)
 	return err
 }
@@ -157,6 +159,10 @@ CASE WHEN pg_is_in_recovery() THEN 'replica' ELSE left(pg_walfile_name(pg_curren
 	s.timeline = timeline
 	return nil
 }
+
+// Secret returns the key that seals cursors: 32 bytes that are the same for all
+// who open this database, and known to nobody else.
+func (s *Store) Secret() []byte { return s.secret }
 
 // Close waits for what runs and closes all connections.
 func (s *Store) Close() error {

@@ -37,6 +37,7 @@ type Store struct {
 	keys    *store.KeyCache
 	free    sharedBlock // row keys for attempts without locks
 	sealer  *store.Sealer
+	secret  []byte
 }
 
 // Open opens the file at path, which is made, with its folder, when it is not
@@ -105,6 +106,7 @@ func (s *Store) prepare(ctx context.Context, path string, conn *sqlite.Conn) err
 	if s.sealer, err = store.NewSealer(key); err != nil {
 		return err
 	}
+	s.secret = key
 	if err := addFunctions(conn); err != nil {
 		return err
 	}
@@ -156,6 +158,10 @@ func cursorKey(conn *sqlite.Conn) ([]byte, error) {
 	n, err := sqlitex.ResultBytes(stmt, key)
 	return key[:n], err
 }
+
+// Secret returns the key that seals cursors: 32 bytes that are the same for all
+// who open this database, and known to nobody else.
+func (s *Store) Secret() []byte { return s.secret }
 
 // Close finishes what was accepted and closes the file.
 func (s *Store) Close() error {
