@@ -112,6 +112,14 @@ func (w *where) expr(e search.Expr) error {
 	case search.IDs:
 		w.AnyString(w.Row+".id", e.Any)
 		return nil
+	case search.Types:
+		w.Add("(FALSE")
+		for _, typ := range e.Any {
+			w.Add(" OR ")
+			w.typeIs(typ)
+		}
+		w.Add(")")
+		return nil
 	case search.Updated:
 		return w.updated(&e.Value)
 	}
