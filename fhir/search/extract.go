@@ -7,6 +7,7 @@ import (
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/fhirpath"
+	"github.com/amate-health/amate/fhir/spec"
 )
 
 // Extract returns the index values of the resource at root. base is the server's
@@ -17,7 +18,7 @@ import (
 // those is the business of validation.
 func Extract(d *element.Doc, root element.Node, base string) (Index, error) {
 	item := fhirpath.Root(d, root)
-	if item.Type == nil {
+	if item.Type == nil || !spec.IsResource(item.Type.Name) {
 		return Index{}, fhir.Errorf(fhir.Invalid, "not a resource")
 	}
 	plan, err := planOf(item.Type.Name)
@@ -44,16 +45,19 @@ func Extract(d *element.Doc, root element.Node, base string) (Index, error) {
 // extractors lends the buffers that an extraction collects its values in.
 var extractors = sync.Pool{New: func() any { return new(extractor) }}
 
+// maxOrdinal is how many parameters a type can have; R4 gives none more than 60.
+const maxOrdinal = 256
+
 // extractor is one extraction.
 type extractor struct {
 	d    *element.Doc
 	base string
-	seen [4]uint64 // one bit for each parameter with a presence token; at most 256 parameters a type
+	seen [maxOrdinal / 64]uint64 // one bit for each parameter that has its presence token
 	ix   Index
 }
 
 func (x *extractor) reset(d *element.Doc, base string) {
-	x.d, x.base, x.seen = d, base, [4]uint64{}
+	x.d, x.base, x.seen = d, base, [maxOrdinal / 64]uint64{}
 	ix := &x.ix
 	clear(ix.Links) // so that a buffer keeps no strings alive
 	clear(ix.Strings)

@@ -64,7 +64,11 @@ func planOf(typ string) (*typePlan, error) {
 // compile builds the plan of a type.
 func compile(typ string) (*typePlan, error) {
 	plan := new(typePlan)
-	for ordinal, p := range spec.Params(typ) {
+	params := spec.Params(typ)
+	if len(params) > maxOrdinal {
+		return nil, fmt.Errorf("%s has %d search parameters; there is room for %d", typ, len(params), maxOrdinal)
+	}
+	for ordinal, p := range params {
 		if !Supported(p) || p.Code == "_id" || p.Code == "_lastUpdated" {
 			continue // the two stand in columns of their own
 		}

@@ -34,8 +34,7 @@ func referenceEmit(t *spec.Type) func(*extractor, *leaf, element.Node) {
 }
 
 func emitReference(x *extractor, l *leaf, n element.Node) {
-	ref := x.child(n, "reference")
-	if len(ref) > 0 {
+	if ref := x.child(n, "reference"); len(ref) > 0 {
 		x.reference(l, ref)
 	} else if x.d.Get(n, "identifier") != element.None {
 		x.present(l)
@@ -60,9 +59,9 @@ func emitCanonicalReference(x *extractor, l *leaf, n element.Node) {
 }
 
 func emitResource(x *extractor, l *leaf, n element.Node) {
-	t, id := fhirpath.Root(x.d, n).Type, x.child(n, "id")
-	if t != nil && len(id) > 0 {
-		x.link(l, fhir.Ref{Type: t.Name, ID: string(id)})
+	t, id := fhirpath.Root(x.d, n).Type, string(x.child(n, "id"))
+	if t != nil && spec.IsResource(t.Name) && fhir.ValidID(id) {
+		x.link(l, fhir.Ref{Type: t.Name, ID: id})
 	}
 }
 
@@ -73,6 +72,9 @@ func (x *extractor) link(l *leaf, to fhir.Ref) {
 // reference adds a literal reference. One into the resource itself (#id) only
 // counts as present.
 func (x *extractor) reference(l *leaf, text []byte) {
+	if len(text) == 0 {
+		return
+	}
 	if text[0] == '#' {
 		x.present(l)
 		return

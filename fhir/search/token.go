@@ -54,8 +54,11 @@ const (
 	formBare                     // |code
 )
 
-// token adds the forms of a value to the index.
+// token adds the forms of a value to the index, unless the value is empty.
 func (x *extractor) token(l *leaf, system, code []byte, f forms) {
+	if len(system)+len(code) == 0 {
+		return
+	}
 	x.present(l)
 	var buf [256]byte
 	b := binary.BigEndian.AppendUint16(buf[:0], l.param)
