@@ -50,13 +50,17 @@ func scopes(t *testing.T, f func(w *world)) {
 // fill makes wards of patients with observations, in two versions each.
 func (w *world) fill() {
 	for i := range patients {
-		ward := string(rune('A' + w.rand.IntN(3)))
-		w.wards = append(w.wards, ward)
-		for range 2 {
-			w.put(w.patient(i, ward))
-			w.put(w.observation(i))
-		}
+		w.wards = append(w.wards, string(rune('A'+w.rand.IntN(3))))
 		w.all = append(w.all, fmt.Sprint("Patient/p", i), fmt.Sprint("Observation/o", i))
+	}
+	for range 2 {
+		var entries []string
+		for i := range patients {
+			entries = append(entries,
+				entry("", "PUT", fmt.Sprint("Patient/p", i), w.patient(i, w.wards[i]), ""),
+				entry("", "PUT", fmt.Sprint("Observation/o", i), w.observation(i), ""))
+		}
+		w.want(200, w.do("POST", "/", bundleOf("transaction", entries...)))
 	}
 }
 
