@@ -8,7 +8,7 @@ import (
 	"github.com/amate-health/amate/fhir/spec"
 )
 
-// Condition writes the conditions of a search on one table of resources.
+// Condition writes the conditions of a search on one row of resources.
 type Condition struct {
 	*SQL
 	Row  string                   // alias of the resource table
@@ -19,63 +19,95 @@ type Condition struct {
 	Drive bool
 }
 
+// starts reports whether conditions are written as a set of row keys, that the
+// engine may start from, and not as a check of one row.
+func (c *Condition) starts() bool { return c.Dialect == Postgres || c.Drive }
+
 // Match appends the condition that m states.
 // Errors: fhir.NotSupported for a search type or modifier that is not stored.
 func (c *Condition) Match(m *search.Match) error {
 	if m.Modifier == "missing" {
 		return c.missing(m)
 	}
-	switch m.Param.Type {
-	case spec.Token, spec.URI, spec.Reference:
-		c.posting(m)
+	if IsPosting(m.Param) {
+		c.Postings(c.PostingsOf(m))
 		return nil
+	}
+	if c.starts() {
+		c.Add(c.Row, ".rkey IN (SELECT x.rkey")
+	} else {
+		c.Add("EXISTS (SELECT 1")
+	}
+	err := c.rows(m)
+	if !c.starts() {
+		c.Add(" AND x.rkey = ", c.Row, ".rkey")
+	}
+	c.Add(")")
+	return err
+}
+
+// Set appends a SELECT of the row keys of all resources for which m holds. m has
+// no modifier :missing.
+func (c *Condition) Set(m *search.Match) error {
+	if !IsPosting(m.Param) {
+		c.Add("SELECT x.rkey")
+		return c.rows(m)
+	}
+	c.PostingSet(c.PostingsOf(m))
+	return nil
+}
+
+// IsPosting reports whether the values of param are stored as postings.
+func IsPosting(param *spec.SearchParam) bool {
+	return param.Type == spec.Token || param.Type == spec.URI || param.Type == spec.Reference
+}
+
+// rows appends FROM and WHERE of the rows x, in a table of values, that m matches.
+func (c *Condition) rows(m *search.Match) error {
+	var value func(*Condition, *search.Match, *search.Value) error
+	switch m.Param.Type {
 	case spec.Date:
-		return c.ranged(m, "date_value", (*Condition).dateValue)
+		value = (*Condition).dateValue
 	case spec.Number, spec.Quantity:
-		return c.ranged(m, "number_value", (*Condition).numberValue)
+		value = (*Condition).numberValue
 	case spec.String:
-		return c.ranged(m, "string_value", (*Condition).stringValue)
+		value = (*Condition).stringValue
+	default:
+		return fhir.Errorf(fhir.NotSupported, "search by a %s parameter is not supported", m.Param.Type)
 	}
-	return fhir.Errorf(fhir.NotSupported, "search by a %s parameter is not supported", m.Param.Type)
-}
-
-// Narrow reports whether a condition on param can only hold for one resource type.
-func Narrow(param *spec.SearchParam) bool {
-	return param.Base != "Resource" && param.Base != "DomainResource"
-}
-
-// ranged appends a condition on one of the tables of values that compare by size.
-func (c *Condition) ranged(m *search.Match, table string, value func(*Condition, *search.Match, *search.Value) error) error {
-	if m.Modifier == "not" {
-		c.Add("NOT ")
-	}
-	c.in(table).Add("x.param = ").Param(m.Param.ID).Add(" AND (")
+	c.Add(" FROM ", tableOf(m.Param.Type), " x WHERE x.param = ").Param(m.Param.ID).Add(" AND (")
 	for i := range m.Values {
 		if i > 0 {
 			c.Add(" OR ")
 		}
-		c.Add("(")
+		if len(m.Values) > 1 {
+			c.Add("(")
+		}
 		if err := value(c, m, &m.Values[i]); err != nil {
 			return err
 		}
-		c.Add(")")
+		if len(m.Values) > 1 {
+			c.Add(")")
+		}
 	}
 	if len(m.Values) == 0 {
 		c.Add("FALSE")
 	}
-	c.Add("))")
+	c.Add(")")
 	return nil
 }
 
-// in opens a subquery over the rows x of table that belong to the resource. The
-// caller appends conditions on x and a closing bracket.
-func (c *Condition) in(table string) *Condition {
-	if c.Dialect == Postgres || c.Drive {
-		c.Add(c.Row, ".rkey IN (SELECT x.rkey FROM ", table, " x WHERE ")
-	} else {
-		c.Add("EXISTS (SELECT 1 FROM ", table, " x WHERE x.rkey = ", c.Row, ".rkey AND ")
+// tableOf returns the table of the values of a search type, "" when it has none.
+func tableOf(t spec.SearchType) string {
+	switch t {
+	case spec.Date:
+		return "date_value"
+	case spec.Number, spec.Quantity:
+		return "number_value"
+	case spec.String:
+		return "string_value"
 	}
-	return c
+	return ""
 }
 
 // missing appends the condition that a resource has no value (or some value,
@@ -89,50 +121,22 @@ func (c *Condition) missing(m *search.Match) error {
 	if m.Values[0].Bool {
 		c.Add("NOT ")
 	}
-	switch m.Param.Type {
-	case spec.Token, spec.URI:
-		c.Postings([]int64{Token(search.PresenceHash(m.Param.ID))})
-		return nil
-	case spec.Reference:
+	table := tableOf(m.Param.Type)
+	switch {
+	case IsPosting(m.Param):
 		c.Add("(")
 		c.Postings([]int64{Token(search.PresenceHash(m.Param.ID))})
-		c.Add(" OR ")
-		c.linked(m.Param.ID)
+		if m.Param.Type == spec.Reference {
+			c.Add(" OR ")
+			c.linked(m.Param.ID)
+		}
 		c.Add(")")
-		return nil
-	case spec.Date:
-		c.in("date_value")
-	case spec.Number, spec.Quantity:
-		c.in("number_value")
-	case spec.String:
-		c.in("string_value")
-	default:
+	case table == "":
 		return fhir.Errorf(fhir.NotSupported, ":missing on a %s parameter is not supported", m.Param.Type)
+	default:
+		c.Add("EXISTS (SELECT 1 FROM ", table, " x WHERE x.rkey = ", c.Row, ".rkey AND x.param = ").Param(m.Param.ID).Add(")")
 	}
-	c.Add("x.param = ").Param(m.Param.ID).Add(")")
 	return nil
-}
-
-// linked appends the condition that a resource has some reference under param.
-func (c *Condition) linked(param uint16) {
-	from, to := LinkSpan(param)
-	if c.Dialect == Postgres {
-		c.Add("EXISTS (SELECT 1 FROM unnest(", c.Row, ".postings) l WHERE l >= ").Int(from).Add(" AND l < ").Int(to).Add(")")
-		return
-	}
-	c.Add(SpanFunction, "(", c.Row, ".postings, ").Int(from).Add(", ").Int(to).Add(")")
-}
-
-// SpanFunction is the function that the SQLite engine gives to SQL: whether a
-// packed list of postings has one that is at least the first bound and below the second.
-const SpanFunction = "posting_between"
-
-// posting appends a condition on tokens and references.
-func (c *Condition) posting(m *search.Match) {
-	if m.Modifier == "not" {
-		c.Add("NOT ")
-	}
-	c.Postings(c.PostingsOf(m))
 }
 
 // PostingsOf returns the postings of which a resource must have one for m to hold, ascending.
@@ -159,7 +163,23 @@ func (c *Condition) Postings(any []int64) {
 		c.Add("FALSE")
 	case c.Dialect == Postgres:
 		c.Add(c.Row, ".postings && ").Arg(any)
+	case c.Drive:
+		c.Add(c.Row, ".rkey IN (")
+		c.PostingSet(any)
+		c.Add(")")
 	default:
-		c.in("posting").AnyInt("x.posting", any).Add(")")
+		c.Add("EXISTS (SELECT 1 FROM posting x WHERE ").AnyInt("x.posting", any).Add(" AND x.rkey = ", c.Row, ".rkey)")
+	}
+}
+
+// PostingSet appends a SELECT of the row keys of all resources that have one of the postings.
+func (c *Condition) PostingSet(any []int64) {
+	switch {
+	case c.Dialect == Postgres && len(any) > 0:
+		c.Add("SELECT x.rkey FROM resource x WHERE x.postings && ").Arg(any)
+	case c.Dialect == Postgres:
+		c.Add("SELECT x.rkey FROM resource x WHERE FALSE")
+	default:
+		c.Add("SELECT x.rkey FROM posting x WHERE ").AnyInt("x.posting", any)
 	}
 }

@@ -72,7 +72,7 @@ const longText = 400
 func (c *Condition) stringValue(m *search.Match, v *search.Value) error {
 	text := withoutNUL(v.Text)
 	switch m.Modifier {
-	case "", "not":
+	case "":
 		c.Add("x.folded >= ").Arg(text).Add(" AND x.folded < ").Arg(text + afterLast)
 	case "contains":
 		position := "strpos"
@@ -81,8 +81,8 @@ func (c *Condition) stringValue(m *search.Match, v *search.Value) error {
 		}
 		c.Add(position, "(x.folded, ").Arg(text).Add(") > 0")
 	case "exact":
-		if len(text) < longText {
-			c.Add("x.folded = ").Arg(search.Fold(text)).Add(" AND ")
+		if folded := search.Fold(text); max(len(text), len(folded)) < longText {
+			c.Add("x.folded = ").Arg(folded).Add(" AND ")
 		}
 		c.Add("(x.exact = ").Arg(text).Add(" OR x.exact IS NULL AND x.mark < 8 AND x.folded = ").Arg(text).Add(")")
 	default:

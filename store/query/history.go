@@ -12,7 +12,7 @@ import (
 // values left to look at, so a caller whose restriction asks for some does not
 // see it.
 func (c *Compiler) History(h *search.History, from *Position, limit int) (*Statement, error) {
-	w := c.where("r")
+	w := c.where("r", h.Restriction)
 	w.Add("SELECT r.rkey, v.type, r.id, v.version, v.updated, v.method, v.content, v.updated FROM version v JOIN resource r ON r.rkey = v.rkey WHERE ")
 	if err := w.history(h); err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func (c *Compiler) History(h *search.History, from *Position, limit int) (*State
 
 // HistoryCount compiles the number of versions of one resource. The one column is an integer.
 func (c *Compiler) HistoryCount(h *search.History) (*Statement, error) {
-	w := c.where("r")
+	w := c.where("r", h.Restriction)
 	w.Add("SELECT count(*) FROM version v JOIN resource r ON r.rkey = v.rkey WHERE ")
 	if err := w.history(h); err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func (w *where) history(h *search.History) error {
 		// The column of version, whose index is in the order of the history.
 		w.Add("v.type = ").Int(int64(index.TypeNumber(h.Type))).Add(" AND ")
 	}
-	if err := w.permitted(h.Type, h.Restriction); err != nil {
+	if err := w.permitted(h.Type); err != nil {
 		return err
 	}
 	if h.ID != "" {

@@ -27,9 +27,9 @@ func (c *Compiler) included(r *search.Restriction, typ string, limit int, condit
 	if r == nil {
 		return nil, ErrUnrestricted
 	}
-	w := c.where("r")
+	w := c.where("r", r)
 	w.Add("SELECT ", columns, ", p.postings FROM (SELECT r.rkey, r.type, r.id, r.version, r.postings FROM resource r WHERE ")
-	if err := w.visible(typ, r); err != nil {
+	if err := w.visible(typ); err != nil {
 		return nil, err
 	}
 	w.Add(" AND ")

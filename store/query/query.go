@@ -40,7 +40,7 @@ func (c *Compiler) Page(q *search.Query, from *Position, limit int, postings boo
 	if err != nil {
 		return nil, err
 	}
-	w := c.where("r")
+	w := c.where("r", q.Restriction)
 	w.Add("SELECT ", columns, order.names("p."))
 	if postings {
 		w.Add(", p.postings")
@@ -69,7 +69,7 @@ func (c *Compiler) Count(q *search.Query) (*Statement, error) {
 	if q.Restriction == nil {
 		return nil, ErrUnrestricted
 	}
-	w := c.where("r")
+	w := c.where("r", q.Restriction)
 	w.Add("SELECT count(*) FROM resource r WHERE ")
 	w.Drive = true
 	if err := w.query(q); err != nil {
@@ -96,6 +96,10 @@ func References(q *search.Query) []fhir.Ref {
 			all(e)
 		case search.Not:
 			walk(e.X)
+		case search.Chain:
+			walk(e.Next)
+		case search.Has:
+			walk(e.Next)
 		case search.Match:
 			for i := range e.Values {
 				for _, ref := range e.Values[i].Refs {

@@ -3,6 +3,7 @@ package query
 import (
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/search"
@@ -11,15 +12,22 @@ import (
 )
 
 // where writes the conditions on one resource row.
-type where struct{ index.Condition }
+type where struct {
+	index.Condition
+	restriction *search.Restriction
+	depth       *int // of resource aliases, so that nested ones differ
+}
 
-func (c *Compiler) where(row string) *where {
-	return &where{index.Condition{SQL: &index.SQL{Dialect: c.Dialect}, Row: row, Keys: c.Keys}}
+func (c *Compiler) where(row string, r *search.Restriction) *where {
+	return &where{
+		Condition:   index.Condition{SQL: &index.SQL{Dialect: c.Dialect}, Row: row, Keys: c.Keys},
+		restriction: r, depth: new(int),
+	}
 }
 
 // query appends all conditions of q, its restriction included.
 func (w *where) query(q *search.Query) error {
-	if err := w.visible(q.Type, q.Restriction); err != nil {
+	if err := w.visible(q.Type); err != nil {
 		return err
 	}
 	driver := -1
@@ -37,17 +45,20 @@ func (w *where) query(q *search.Query) error {
 	return nil
 }
 
-// visible appends that the row is a live resource of type typ ("" for any) that r shows.
-func (w *where) visible(typ string, r *search.Restriction) error {
+// visible appends that the row is a live resource of type typ ("" for any) that
+// the restriction shows.
+func (w *where) visible(typ string) error {
 	w.Add(w.Row, ".live AND ")
-	return w.permitted(typ, r)
+	return w.permitted(typ)
 }
 
-// permitted appends that the row is of type typ ("" for any) and that r shows it.
-func (w *where) permitted(typ string, r *search.Restriction) error {
+// permitted appends that the row is of type typ ("" for any) and that the
+// restriction shows it.
+func (w *where) permitted(typ string) error {
 	if typ != "" && index.TypeNumber(typ) == 0 {
 		return fhir.Errorf(fhir.UnknownType, "%s is no resource type", typ)
 	}
+	r := w.restriction
 	switch {
 	case r == nil:
 		return ErrUnrestricted
@@ -84,12 +95,15 @@ func (w *where) typeIs(typ string) {
 // restricted appends that the row is of type typ and meets all of exprs.
 func (w *where) restricted(typ string, exprs []search.Expr) error {
 	w.typeIs(typ)
+	drive := w.Drive
+	w.Drive = false
 	for _, e := range exprs {
 		w.Add(" AND ")
 		if err := w.expr(e); err != nil {
 			return err
 		}
 	}
+	w.Drive = drive
 	return nil
 }
 
@@ -98,7 +112,7 @@ func (w *where) expr(e search.Expr) error {
 	case search.And:
 		return w.join(e, " AND ", "TRUE")
 	case search.Or:
-		return w.join(e, " OR ", "FALSE")
+		return w.or(e)
 	case search.Not:
 		drive := w.Drive
 		w.Drive = false
@@ -113,15 +127,117 @@ func (w *where) expr(e search.Expr) error {
 		w.AnyString(w.Row+".id", e.Any)
 		return nil
 	case search.Types:
-		w.Add("(FALSE")
-		for _, typ := range e.Any {
-			w.Add(" OR ")
-			w.typeIs(typ)
-		}
-		w.Add(")")
+		w.AnyInt(w.Row+".type", typeNumbers(e.Any))
 		return nil
 	case search.Updated:
 		return w.updated(&e.Value)
+	case search.Chain:
+		next := w.next()
+		return w.Refers(e.Param.ID, next.Row, func() error { return next.linked(e.Types, e.Next) })
+	case search.Has:
+		next := w.next()
+		return w.Referred(e.Param.ID, next.Row, func() error { return next.linked([]string{e.Source}, e.Next) })
+	}
+	return fhir.Errorf(fhir.NotSupported, "this search condition is not supported")
+}
+
+// next returns a where for a resource at the other end of a reference.
+func (w *where) next() *where {
+	*w.depth++
+	next := *w
+	next.Row = "r" + strconv.Itoa(*w.depth)
+	return &next
+}
+
+// linked appends that the row is a visible resource of one of the types for which e holds.
+func (w *where) linked(types []string, e search.Expr) error {
+	w.Add("(")
+	for i, typ := range types {
+		if i > 0 {
+			w.Add(" OR ")
+		}
+		if err := w.visible(typ); err != nil {
+			return err
+		}
+	}
+	w.Add(") AND ")
+	w.Drive = rank(e) > 0
+	return w.expr(e)
+}
+
+func typeNumbers(names []string) []int64 {
+	numbers := make([]int64, 0, len(names))
+	for _, name := range names {
+		numbers = append(numbers, int64(index.TypeNumber(name)))
+	}
+	return numbers
+}
+
+// or appends an Or in the form that an index serves best: postings as one
+// condition, other values as one set of row keys.
+func (w *where) or(parts search.Or) error {
+	if postings, ok := w.onlyPostings(parts); ok {
+		w.Postings(postings)
+		return nil
+	}
+	if w.Dialect == index.SQLite && !w.Drive || len(parts) == 0 || !slices.ContainsFunc(parts, isSet) || slices.ContainsFunc(parts, notSet) {
+		drive := w.Drive
+		w.Drive = false
+		err := w.join(parts, " OR ", "FALSE")
+		w.Drive = drive
+		return err
+	}
+	w.Add(w.Row, ".rkey IN (")
+	for i, e := range parts {
+		if i > 0 {
+			w.Add(" UNION ALL ")
+		}
+		if err := w.set(e); err != nil {
+			return err
+		}
+	}
+	w.Add(")")
+	return nil
+}
+
+// onlyPostings returns the postings of all parts, if each asks for nothing else.
+func (w *where) onlyPostings(parts search.Or) ([]int64, bool) {
+	var all []int64
+	for _, e := range parts {
+		m, ok := e.(search.Match)
+		if !ok || m.Modifier != "" || !index.IsPosting(m.Param) {
+			return nil, false
+		}
+		all = append(all, w.PostingsOf(&m)...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all), len(parts) > 0
+}
+
+// isSet reports whether the resources for which e holds can be selected by themselves.
+func isSet(e search.Expr) bool {
+	switch e := e.(type) {
+	case search.Match:
+		return e.Modifier != "missing"
+	case search.Chain, search.Has:
+		return true
+	}
+	return false
+}
+
+func notSet(e search.Expr) bool { return !isSet(e) }
+
+// set appends a SELECT of the row keys of all resources for which e, an isSet, holds.
+func (w *where) set(e search.Expr) error {
+	switch e := e.(type) {
+	case search.Match:
+		return w.Set(&e)
+	case search.Chain:
+		next := w.next()
+		return w.RefersSet(e.Param.ID, next.Row, func() error { return next.linked(e.Types, e.Next) })
+	case search.Has:
+		next := w.next()
+		return w.ReferredSet(e.Param.ID, next.Row, func() error { return next.linked([]string{e.Source}, e.Next) })
 	}
 	return fhir.Errorf(fhir.NotSupported, "this search condition is not supported")
 }
@@ -171,32 +287,49 @@ func (w *where) updated(v *search.Value) error {
 // bestDriver returns which condition SQLite should start from: the one that is
 // likely to leave the fewest rows, or -1 when none can be started from.
 func bestDriver(exprs []search.Expr) int {
-	best, rank := -1, 0
+	best, most := -1, 0
 	for i, e := range exprs {
-		if r := selectivity(e); r > rank {
-			best, rank = i, r
+		if r := rank(e); r > most {
+			best, most = i, r
 		}
 	}
 	return best
 }
 
-// selectivity ranks conditions by how few rows they usually leave; 0 cannot be started from.
-func selectivity(e search.Expr) int {
-	if _, ok := e.(search.IDs); ok {
+// rank orders conditions by how few rows they usually leave; 0 cannot be started from.
+func rank(e search.Expr) int {
+	switch e := e.(type) {
+	case search.IDs:
 		return 9 // found by the unique index, without being asked
+	case search.Chain, search.Has:
+		return 5
+	case search.Or:
+		least := 9
+		for _, part := range e {
+			if notSet(part) {
+				return 0
+			}
+			least = min(least, rank(part))
+		}
+		return least
+	case search.Match:
+		return matchRank(&e)
 	}
-	m, ok := e.(search.Match)
-	if !ok || m.Modifier == "not" || m.Modifier == "missing" {
+	return 0
+}
+
+func matchRank(m *search.Match) int {
+	if m.Modifier == "missing" {
 		return 0
 	}
 	switch m.Param.Type {
 	case spec.Reference:
-		return 6
+		return 7
 	case spec.String:
 		if m.Modifier == "contains" {
 			return 1
 		}
-		return 5
+		return 6
 	case spec.Token, spec.URI:
 		return 4
 	case spec.Number, spec.Quantity:

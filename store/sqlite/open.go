@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -128,18 +129,31 @@ func prepareReader(conn *sqlite.Conn) error {
 
 // addFunctions gives SQL the functions that store/index writes.
 func addFunctions(conn *sqlite.Conn) error {
-	return conn.CreateFunction(index.SpanFunction, &sqlite.FunctionImpl{
-		NArgs: 3, Deterministic: true,
-		Scalar: func(_ sqlite.Context, args []sqlite.Value) (sqlite.Value, error) {
-			from, to := args[1].Int64(), args[2].Int64()
-			for _, p := range unpack(args[0].Blob()) {
-				if p >= from && p < to {
-					return sqlite.IntegerValue(1), nil
-				}
-			}
-			return sqlite.IntegerValue(0), nil
-		},
-	})
+	between := &sqlite.FunctionImpl{NArgs: 3, Deterministic: true, Scalar: postingBetween}
+	targets := &sqlite.FunctionImpl{NArgs: 3, Deterministic: true, Scalar: postingTargets}
+	return errors.Join(conn.CreateFunction(index.SpanFunction, between), conn.CreateFunction(index.TargetsFunction, targets))
+}
+
+func postingBetween(_ sqlite.Context, args []sqlite.Value) (sqlite.Value, error) {
+	from, to := args[1].Int64(), args[2].Int64()
+	for _, p := range unpack(args[0].Blob()) {
+		if p >= from && p < to {
+			return sqlite.IntegerValue(1), nil
+		}
+	}
+	return sqlite.IntegerValue(0), nil
+}
+
+func postingTargets(_ sqlite.Context, args []sqlite.Value) (sqlite.Value, error) {
+	from, to := args[1].Int64(), args[2].Int64()
+	targets := []int64{}
+	for _, p := range unpack(args[0].Blob()) {
+		if p >= from && p < to {
+			targets = append(targets, index.LinkTarget(p))
+		}
+	}
+	text, err := json.Marshal(targets)
+	return sqlite.TextValue(string(text)), err
 }
 
 // cursorKey returns the key that seals cursors. The first start makes it.
@@ -196,6 +210,10 @@ func (s *Store) History(ctx context.Context, h *search.History) (*search.Version
 	defer s.observe("history", time.Now())
 	return store.History(ctx, reader{s}, s.sealer, h)
 }
+
+// CursorKey returns the key that signs links to further pages. It is the same
+// whenever this file is opened.
+func (s *Store) CursorKey(context.Context) ([]byte, error) { return s.sealer.LinkKey(), nil }
 
 // Read returns the version that ref names, or the current one when ref.Version is 0.
 // Errors: fhir.NotFound; fhir.Gone when that version is a deletion.
