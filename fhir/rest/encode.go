@@ -7,26 +7,36 @@ import (
 	"github.com/amate-health/amate/fhir/element"
 )
 
+// What every response carries. The slices are shared, so nothing may change them.
+var (
+	noStore    = []string{"no-store"}          // health records do not belong in caches on the way
+	checkFirst = []string{"private, no-cache"} // to be kept only by the client, and checked by its ETag
+	noSniff    = []string{"nosniff"}
+	nothingIn  = []string{"default-src 'none'; frame-ancestors 'none'"}
+	noReferrer = []string{"no-referrer"}
+	vary       = []string{"Accept, Prefer"}
+)
+
 // head sets what every response carries.
 func (x *exchange) head() {
 	h := x.w.Header()
 	h["X-Request-Id"] = []string{x.record.ID}
-	h["Cache-Control"] = []string{"no-store"} // health records do not belong in caches on the way
-	h["X-Content-Type-Options"] = []string{"nosniff"}
-	h["Content-Security-Policy"] = []string{"default-src 'none'; frame-ancestors 'none'"}
-	h["Referrer-Policy"] = []string{"no-referrer"}
-	h["Vary"] = []string{"Accept, Prefer"}
+	h["Cache-Control"] = noStore
+	h["X-Content-Type-Options"] = noSniff
+	h["Content-Security-Policy"] = nothingIn
+	h["Referrer-Policy"] = noReferrer
+	h["Vary"] = append(h["Vary"], vary...)
 }
 
 // send writes a response.
 func (x *exchange) send(resp *Response) error {
 	h := x.w.Header()
 	if resp.Version > 0 {
-		h.Set("ETag", ETag(resp.Version))
-		h.Set("Cache-Control", "private, no-cache") // to be kept only by the client, and checked by its ETag
+		h["Etag"] = []string{ETag(resp.Version)}
+		h["Cache-Control"] = checkFirst
 	}
 	if !resp.LastModified.IsZero() {
-		h.Set("Last-Modified", resp.LastModified.UTC().Format(http.TimeFormat))
+		h["Last-Modified"] = []string{resp.LastModified.UTC().Format(http.TimeFormat)}
 	}
 	if resp.Location != "" {
 		h.Set("Location", resp.Location)

@@ -7,7 +7,6 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/klauspost/compress/gzhttp"
@@ -87,8 +86,6 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // answer decodes the request and performs it.
 func (a *API) answer(ctx context.Context, x *exchange) (*Response, error) {
-	// A client that trickles its body must not hold a place for ever.
-	_ = http.NewResponseController(x.w).SetReadDeadline(time.Now().Add(a.limits.Timeout))
 	if err := a.enter(ctx); err != nil {
 		return nil, err
 	}
