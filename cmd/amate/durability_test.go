@@ -68,6 +68,9 @@ func TestDurabilityPostgres(t *testing.T) {
 		awaitReady(t, p)
 		l.check(t, p.base)
 	}
+	if _, metrics := get(t, p.root("/metrics")); !strings.Contains(metrics, "\namate_store_connections_most ") {
+		t.Error("/metrics does not tell of the connections to the database")
+	}
 }
 
 func randomly(round int) time.Duration {
@@ -91,6 +94,10 @@ func killPostgres(t *testing.T, connection string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// A stopped parent makes no further children, so that none is left over.
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
 	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
 	if err != nil {
 		t.Fatal(err)
@@ -98,8 +105,21 @@ func killPostgres(t *testing.T, connection string) {
 	for _, one := range append([]string{first}, strings.Fields(string(children))...) {
 		if pid, err := strconv.Atoi(one); err == nil {
 			_ = syscall.Kill(pid, syscall.SIGKILL) // a backend may have ended by itself
+			for runs(pid) {
+				time.Sleep(time.Millisecond)
+			}
 		}
 	}
+}
+
+// runs reports whether a process is there, and not just waits to be buried.
+func runs(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	state := strings.TrimSpace(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	return !strings.HasPrefix(state, "Z") && !strings.HasPrefix(state, "X")
 }
 
 // awaitReady waits until the server has its database again.
@@ -207,40 +227,78 @@ type held struct {
 	Name       []struct{ Family string }
 }
 
-// check compares the server with the ledger: whatever was acknowledged is there,
-// and of no transaction a part.
+// check compares the server with the ledger.
 func (l *ledger) check(t *testing.T, base string) {
 	t.Helper()
-	patients, found := map[string]int{}, map[string]int{}
+	for _, d := range l.differences(t, base) {
+		t.Error(d)
+	}
+}
+
+// differences says where the server differs from the ledger: whatever was
+// acknowledged must be there, and of no transaction a part.
+func (l *ledger) differences(t *testing.T, base string) (found []string) {
+	t.Helper()
+	differ := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
+	patients, parts := map[string]int{}, map[string]int{}
 	for _, r := range all(t, base+"/Patient?_count=500") {
 		if len(r.Identifier) > 0 {
-			found[r.Identifier[0].Value] += perTransaction + 1
+			parts[r.Identifier[0].Value] += perTransaction + 1
 			continue
 		}
 		n, err := strconv.Atoi(strings.TrimPrefix(r.Name[0].Family, "n"))
 		if err != nil {
-			t.Errorf("Patient/%s is called %s", r.ID, r.Name[0].Family)
+			differ("Patient/%s is called %s", r.ID, r.Name[0].Family)
 		}
 		patients[r.ID] = n
 	}
 	for _, r := range all(t, base+"/Observation?_count=500&_elements=identifier") {
-		found[r.Identifier[0].Value]--
+		parts[r.Identifier[0].Value]--
 	}
-	for key, n := range found {
+	for key, n := range parts {
 		if n != 1 {
-			t.Errorf("of transaction %s a part is there: %d", key, n)
+			differ("of transaction %s a part is there: %d", key, n)
 		}
 	}
 	for key := range l.acked {
-		if _, ok := found[key]; !ok {
-			t.Errorf("transaction %s was acknowledged, and is lost", key)
+		if _, ok := parts[key]; !ok {
+			differ("transaction %s was acknowledged, and is lost", key)
 		}
 	}
 	for id, n := range l.updates {
 		got, ok := patients[id]
 		if !ok || got != n && got != l.tried[id] {
-			t.Errorf("Patient/%s: update %d was acknowledged and %d tried; the server has %d (%v)", id, n, l.tried[id], got, ok)
+			differ("Patient/%s: update %d was acknowledged and %d tried; the server has %d (%v)", id, n, l.tried[id], got, ok)
 		}
+	}
+	return found
+}
+
+// TestDurabilityNoticesLoss takes things away, each of which must be noticed.
+func TestDurabilityNoticesLoss(t *testing.T) {
+	p := startServe(t, "--data", t.TempDir())
+	l := newLedger()
+	ctx, stop := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	defer stop()
+	l.client(ctx, p.base)
+	l.check(t, p.base)
+
+	l.acked["lost"] = true
+	for id := range l.updates {
+		l.updates[id], l.tried[id] = -2, -1
+	}
+	one := all(t, p.base+"/Observation?_count=1&_elements=identifier")[0]
+	req, err := http.NewRequest(http.MethodDelete, p.base+"/Observation/"+one.ID, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if d := l.differences(t, p.base); len(d) != 3 {
+		t.Errorf("a transaction, an update and a part of a transaction are lost; noticed %q", d)
 	}
 }
 

@@ -38,12 +38,8 @@ func (l *load) Run(ctx context.Context, s streams, log *slog.Logger) (err error)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, store.close()) }()
-	key, err := store.CursorKey(ctx)
-	if err != nil {
-		return err
-	}
-	j, err := openJournal(l.Storage.Data, key)
+	defer func() { err = errors.Join(err, store.Close()) }()
+	j, err := openJournal(l.Storage.Data, store.key("journal"))
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"os"
@@ -43,13 +42,12 @@ type journalLine struct {
 	record
 }
 
-// openJournal opens the journal in dir of the database that key belongs to.
+// openJournal opens the journal in dir of the database that has this key.
 func openJournal(dir string, key []byte) (*journal, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(append([]byte("import journal of "), key...))
-	f, err := os.OpenFile(filepath.Join(dir, "import-"+hex.EncodeToString(sum[:4])+".journal"), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, "import-"+hex.EncodeToString(key[:min(4, len(key))])+".journal"), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}

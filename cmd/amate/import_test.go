@@ -58,7 +58,7 @@ func emptyStore(t *testing.T) *opened {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := store.close(); err != nil {
+		if err := store.Close(); err != nil {
 			t.Error(err)
 		}
 	})

@@ -27,12 +27,12 @@ const module = "github.com/amate-health/amate"
 var imports = map[string]string{
 	"cmd/amate": "authz fhir fhir/bundle fhir/element fhir/registry/demo fhir/rest fhir/search migrations store/postgres store/sqlite",
 
-	"authz": "fhir fhir/rest fhir/search",
+	"authz": "fhir/rest fhir/search",
 
 	"fhir":                   "",
 	"fhir/spec":              "",
-	"fhir/spec/gen":          "fhir/spec",
-	"fhir/r4":                "fhir fhir/spec",
+	"fhir/spec/gen":          "",
+	"fhir/r4":                "fhir/spec",
 	"fhir/element":           "fhir",
 	"fhir/fhirpath":          "fhir fhir/element fhir/spec",
 	"fhir/search":            "fhir fhir/element fhir/fhirpath fhir/spec",
@@ -43,12 +43,12 @@ var imports = map[string]string{
 	"fhir/registry/identity": "",
 	"fhir/registry/demo":     "fhir/registry/identity",
 
-	"store":           "fhir fhir/bundle fhir/rest fhir/search fhir/spec",
-	"store/index":     "fhir fhir/search fhir/spec store",
-	"store/query":     "fhir fhir/search fhir/spec store store/index",
-	"store/postgres":  "fhir fhir/bundle fhir/rest fhir/search fhir/spec migrations store store/index store/query",
-	"store/sqlite":    "fhir fhir/bundle fhir/rest fhir/search fhir/spec migrations store store/index store/query",
-	"store/storetest": "fhir fhir/bundle fhir/element fhir/rest fhir/search fhir/spec migrations store",
+	"store":           "fhir fhir/bundle fhir/search store/index store/query",
+	"store/index":     "fhir fhir/search fhir/spec",
+	"store/query":     "fhir fhir/search fhir/spec store/index",
+	"store/postgres":  "fhir fhir/bundle fhir/search migrations store store/index store/query",
+	"store/sqlite":    "fhir fhir/bundle fhir/search migrations store store/index store/query",
+	"store/storetest": "fhir fhir/bundle fhir/search fhir/rest migrations",
 
 	"migrations": "",
 }
@@ -57,6 +57,7 @@ var imports = map[string]string{
 var testImports = map[string]string{
 	"cmd/amate":          "store/storetest",
 	"fhir/registry/demo": "fhir fhir/element fhir/validate",
+	"fhir/rest":          "fhir/validate store/postgres store/sqlite store/storetest", // behaviour is tested on real engines
 	"migrations":         "store/storetest",
 	"store/postgres":     "store/storetest",
 	"store/sqlite":       "store/storetest",

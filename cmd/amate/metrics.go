@@ -1,20 +1,15 @@
 package main
 
 import (
-	"context"
 	"net/http"
 	"runtime"
 	"strconv"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/amate-health/amate/fhir"
-	"github.com/amate-health/amate/fhir/bundle"
 	"github.com/amate-health/amate/fhir/rest"
-	"github.com/amate-health/amate/fhir/search"
 )
 
 // metrics are the figures that /metrics shows. They live in a registry of their
@@ -73,46 +68,12 @@ func (m *metrics) request(r *rest.Record) {
 	m.bytes.WithLabelValues("out").Add(float64(r.BytesOut))
 }
 
-// gauge registers a figure that is asked for at every scrape.
+// gauge registers a figure that goes up and down, and is asked for at every scrape.
 func (m *metrics) gauge(name, help string, value func() float64) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
 }
 
-// timed measures what passes through to a store.
-type timed struct {
-	rest.Store
-	read, history, search, apply prometheus.Observer
-}
-
-// time returns s, measured.
-func (m *metrics) time(s rest.Store) rest.Store {
-	return &timed{
-		Store:   s,
-		read:    m.store.WithLabelValues("read"),
-		history: m.store.WithLabelValues("history"),
-		search:  m.store.WithLabelValues("search"),
-		apply:   m.store.WithLabelValues("apply"),
-	}
-}
-
-func since(o prometheus.Observer, start time.Time) { o.Observe(time.Since(start).Seconds()) }
-
-func (t *timed) Read(ctx context.Context, ref fhir.Ref) (fhir.Resource, error) {
-	defer since(t.read, time.Now())
-	return t.Store.Read(ctx, ref)
-}
-
-func (t *timed) History(ctx context.Context, q *search.History) (*search.Versions, error) {
-	defer since(t.history, time.Now())
-	return t.Store.History(ctx, q)
-}
-
-func (t *timed) Search(ctx context.Context, q *search.Query) (*search.Result, error) {
-	defer since(t.search, time.Now())
-	return t.Store.Search(ctx, q)
-}
-
-func (t *timed) Apply(ctx context.Context, b *bundle.Batch) ([]bundle.Result, error) {
-	defer since(t.apply, time.Now())
-	return t.Store.Apply(ctx, b)
+// count registers a figure that only rises, and is asked for at every scrape.
+func (m *metrics) count(name, help string, value func() float64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, value))
 }

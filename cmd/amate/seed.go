@@ -49,7 +49,7 @@ func (s *seed) Run(ctx context.Context, out streams, log *slog.Logger) error {
 	started := time.Now()
 	// The base is of no account: the population holds relative references only.
 	n, err := populate(ctx, store, options)
-	if err = errors.Join(err, store.close()); err != nil {
+	if err = errors.Join(err, store.Close()); err != nil {
 		return err
 	}
 	fmt.Fprintf(out.out, "%d resources of %d people in %.1f s\n", n, s.Patients, time.Since(started).Seconds())

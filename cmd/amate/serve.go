@@ -53,11 +53,11 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 		return err
 	}
 	defer func() {
-		if err := store.close(); err != nil {
+		if err := store.Close(); err != nil {
 			log.Error("close the store", "error", err)
 		}
 	}()
-	server, err := s.server(ctx, ln, store, log)
+	server, err := s.server(ln, store, log)
 	if err != nil {
 		return err
 	}
@@ -82,19 +82,15 @@ type server struct {
 }
 
 // server wires the API to a store and a listener.
-func (s *serve) server(ctx context.Context, ln net.Listener, store *opened, log *slog.Logger) (*server, error) {
+func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*server, error) {
 	base := strings.TrimRight(s.BaseURL, "/")
 	if base == "" {
 		base = "http://" + ln.Addr().String() + "/fhir"
 	}
-	key, err := store.CursorKey(ctx)
-	if err != nil {
-		return nil, err
-	}
 	m := newMetrics()
 	store.watch(m)
 	api, err := rest.New(rest.Config{
-		Store: m.time(store), Guard: authz.Open{}, BaseURL: base, CursorKey: key,
+		Store: store, Guard: authz.Open{}, BaseURL: base, CursorKey: store.key("links"),
 		Limits: s.Limits.rest(), Observer: &observer{log: log, metrics: m}, Software: "Amate " + release,
 	})
 	if err != nil {

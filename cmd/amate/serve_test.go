@@ -134,7 +134,7 @@ func TestHealthMetricsAndLog(t *testing.T) {
 	for _, want := range []string{
 		`amate_http_requests_total{interaction="read",status="404"} 1`, `amate_http_requests_total{interaction="search-type",status="200"} 2`,
 		`amate_http_request_duration_seconds_count{interaction="read"} 1`, `amate_store_duration_seconds_count{operation="search"}`,
-		"amate_build_info{", "go_goroutines", "process_resident_memory_bytes", "amate_store_connections",
+		"amate_build_info{", "go_goroutines", "process_resident_memory_bytes",
 	} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("/metrics has no %s", want)

@@ -60,6 +60,9 @@ func (f facility) cedula(j job) string {
 	return fmt.Sprintf("9%02d%02d00%s", f.entity+1, f.number, j.key)
 }
 
+// FirstFacility returns the logical id of the Organization that every population begins with.
+func FirstFacility() string { return hospitalOf(0).id() }
+
 // staff returns the id of who has the n-th job of f.
 func (f facility) staff(n int) string { return "cedula-" + f.cedula(f.jobs()[n]) }
 

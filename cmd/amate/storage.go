@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"time"
+
+	"github.com/amate-health/amate/fhir/rest"
+	"github.com/amate-health/amate/migrations"
+	"github.com/amate-health/amate/store/postgres"
+	"github.com/amate-health/amate/store/sqlite"
+)
+
+// storage says where the records are.
+type storage struct {
+	Data     string `help:"Folder of the SQLite database, and of the journal of imports." default:"amate-data" placeholder:"DIR" type:"path"`
+	Database string `help:"PostgreSQL database to use instead of SQLite: postgres://..." placeholder:"URL"`
+}
+
+// engine is what both stores have beside the contract of the API.
+type engine interface {
+	rest.Store
+	Secret() []byte
+	Close() error
+}
+
+// opened is a store that is ready for use.
+type opened struct {
+	engine
+	timings *timings
+}
+
+// timings hands on how long the operations of a store take, once somebody listens.
+// A store must be opened before there are metrics to tell.
+type timings struct {
+	observe func(operation string, took time.Duration)
+}
+
+func (t *timings) told(operation string, took time.Duration) {
+	if t.observe != nil {
+		t.observe(operation, took)
+	}
+}
+
+// String names the place without any password.
+func (s storage) String() string {
+	if s.Database == "" {
+		return s.file()
+	}
+	u, err := url.Parse(s.Database)
+	if err != nil || u.Scheme == "" {
+		return "PostgreSQL"
+	}
+	return u.Scheme + "://" + u.Host + u.Path
+}
+
+func (s storage) file() string { return filepath.Join(s.Data, "amate.db") }
+
+// open opens the store. A SQLite file and an empty PostgreSQL database are set up;
+// a PostgreSQL database with an older schema is refused: it has to be migrated
+// first, by somebody who knows that its servers are stopped or new enough.
+func (s storage) open(ctx context.Context, log *slog.Logger) (*opened, error) {
+	o := &opened{timings: new(timings)}
+	var err error
+	if s.Database == "" {
+		o.engine, err = sqlite.Open(ctx, s.file(), sqlite.Options{Observe: o.timings.told})
+		return o, err
+	}
+	o.engine, err = postgres.Open(ctx, s.Database, postgres.Options{NoMigrate: true, Observe: o.timings.told})
+	var version *migrations.VersionError
+	if errors.As(err, &version) && version.Database == 0 {
+		log.Info("setting up an empty database", "database", s.String())
+		o.engine, err = postgres.Open(ctx, s.Database, postgres.Options{Observe: o.timings.told})
+	}
+	return o, err
+}
+
+// migrate brings the schema to the version of this program.
+func (s storage) migrate(ctx context.Context) error {
+	var e engine
+	var err error
+	if s.Database == "" {
+		e, err = sqlite.Open(ctx, s.file(), sqlite.Options{})
+	} else {
+		e, err = postgres.Open(ctx, s.Database, postgres.Options{})
+	}
+	if err != nil {
+		return err
+	}
+	return e.Close()
+}
+
+// key derives a key for one purpose from the secret of the database, so that all
+// servers of one database have the same.
+func (o *opened) key(purpose string) []byte {
+	mac := hmac.New(sha256.New, o.Secret())
+	fmt.Fprintf(mac, "amate %s", purpose)
+	return mac.Sum(nil)
+}
+
+// watch tells m how the store is doing.
+func (o *opened) watch(m *metrics) {
+	o.timings.observe = func(operation string, took time.Duration) {
+		m.store.WithLabelValues(operation).Observe(took.Seconds())
+	}
+	pool, ok := o.engine.(*postgres.Store)
+	if !ok {
+		return
+	}
+	m.gauge("amate_store_connections", "Connections to the database.", func() float64 { return float64(pool.Statistics().Open) })
+	m.gauge("amate_store_connections_busy", "Connections to the database that are in use.", func() float64 { return float64(pool.Statistics().Busy) })
+	m.gauge("amate_store_connections_most", "Connections to the database that there may be.", func() float64 { return float64(pool.Statistics().Most) })
+	m.count("amate_store_connection_waits_total", "How often an operation had to wait for a connection.", func() float64 { return float64(pool.Statistics().Waiters) })
+	m.count("amate_store_connection_wait_seconds_total", "Time spent waiting for a connection.", func() float64 { return pool.Statistics().Waited.Seconds() })
+}
