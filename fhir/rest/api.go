@@ -122,7 +122,7 @@ func (a *API) check(ctx context.Context, req *Request) (Decision, error) {
 		return Decision{}, errors.New("the guard allowed a request without saying what it may see")
 	}
 	if x := exchangeOf(ctx); x != nil && d.Principal != "" {
-		x.record.Principal = d.Principal
+		x.askedBy(d.Principal)
 	}
 	return d, nil
 }

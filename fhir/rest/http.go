@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/klauspost/compress/gzhttp"
@@ -49,6 +50,24 @@ type exchange struct {
 	record Record
 	req    Request
 	media  string // Content-Type of the response
+
+	mu sync.Mutex // guards record while entries of a batch are performed side by side
+}
+
+// failed notes a fault of ours in an entry of a batch. The first one stays.
+func (x *exchange) failed(err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.record.Err == nil {
+		x.record.Err = err
+	}
+}
+
+// askedBy notes who asks.
+func (x *exchange) askedBy(principal string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.record.Principal = principal
 }
 
 type exchangeKey struct{}

@@ -163,4 +163,13 @@ func TestOurOwnFaults(t *testing.T) {
 			t.Errorf("%s: record %+v", id, r)
 		}
 	}
+	b := s.want(200, s.do("POST", "/", bundleOf("batch", entry("", "GET", "Patient/panic", "", ""), entry("", "GET", "Patient/x", "", "")))).bundle(t)
+	for i, e := range b.Entry {
+		if !strings.HasPrefix(e.Response.Status, "500") || strings.Contains(string(e.Response.Outcome), "secret") {
+			t.Errorf("entry %d: %s %s", i, e.Response.Status, e.Response.Outcome)
+		}
+	}
+	if r := s.records.last(); r.Err == nil {
+		t.Errorf("the batch's record does not tell of it: %+v", r)
+	}
 }
