@@ -186,7 +186,7 @@ func (im *importer) independent(ctx context.Context, f input, b *bundle.Bundle, 
 	left := *b
 	one := func(e *bundle.Entry) refusal {
 		if puts != nil {
-			return refusal{File: f.path, Line: puts[e.Index].line}
+			return refusal{File: f.path, Line: puts[e.Index].line, Type: puts[e.Index].typ}
 		}
 		return refusal{File: f.path, Entry: entryName(e.Index)}
 	}

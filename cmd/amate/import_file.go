@@ -23,8 +23,13 @@ type input struct {
 	lines    bool
 }
 
-// ranks are names that Synthea gives to files which the others refer to.
-var ranks = []string{"hospitalinformation", "practitionerinformation"}
+// ranks are beginnings of file names, in the order in which the files come. What
+// others refer to by a search must be there before them: Synthea names two files
+// for what they hold, and exports have a file a type.
+var ranks = [][]string{
+	{"hospitalinformation", "organization."}, {"practitionerinformation", "location."},
+	{"practitioner."}, {"practitionerrole."}, {"patient."}, {"encounter."},
+}
 
 // inputs returns the files that paths name or hold, in the order in which they
 // are to be imported, each once.
@@ -61,10 +66,11 @@ func inputs(paths []string) ([]input, error) {
 	return slices.CompactFunc(files, func(a, b input) bool { return a.path == b.path }), nil
 }
 
-func rankOf(name string) int {
-	base := strings.ToLower(filepath.Base(name))
-	for i, r := range ranks {
-		if strings.Contains(base, r) {
+// rankOf returns the place of a file in ranks. A number may stand before the name.
+func rankOf(path string) int {
+	base := strings.TrimLeft(strings.ToLower(filepath.Base(path)), "0123456789-_.")
+	for i, names := range ranks {
+		if slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(base, n) }) {
 			return i
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/amate-health/amate/fhir"
@@ -16,6 +17,7 @@ import (
 // refusal is something that was not imported, as a line of the report.
 type refusal struct {
 	File        string  `json:"file"`
+	Type        string  `json:"-"`               // of the resource on the line of an NDJSON file
 	Line        int     `json:"line,omitempty"`  // of an NDJSON file
 	Entry       string  `json:"entry,omitempty"` // of a batch
 	Reason      string  `json:"reason"`
@@ -115,6 +117,23 @@ func (r *refusal) explain(err error) {
 	if r.Expression == "" && len(r.Issues) > 0 {
 		r.Expression = r.Issues[0].Expression
 	}
+	r.Expression = r.own(r.Expression)
+	for i := range r.Issues {
+		r.Issues[i].Expression = r.own(r.Issues[i].Expression)
+	}
+}
+
+// own returns an expression as one of the line itself: that lines are planned in
+// a Bundle is no business of whoever wrote them.
+func (r *refusal) own(expression string) string {
+	if r.Type == "" || !strings.HasPrefix(expression, "Bundle.entry[") {
+		return expression
+	}
+	_, within, ok := strings.Cut(expression, "].resource")
+	if !ok {
+		return r.Type
+	}
+	return r.Type + within
 }
 
 // String is what the screen shows: nothing of the input but where it is.

@@ -302,7 +302,7 @@ func TestImportReportsWhatItRefuses(t *testing.T) {
 	for where, want := range map[string]string{
 		"lines.ndjson 2 ":      "", // position within the line
 		"lines.ndjson 3 ":      "",
-		"lines.ndjson 4 ":      "gender",
+		"lines.ndjson 4 ":      "Patient.gender",
 		"lines.ndjson 5 ":      "object",
 		"lines.ndjson 6 ":      "",
 		"batch.json 0 entry 1": "status",
@@ -327,6 +327,8 @@ func TestInputsComeInOrder(t *testing.T) {
 	dir := tree(t, map[string]string{
 		"z.json": "", "a.json": "", "1-practitionerInformation99.json.gz": "", "0-hospitalInformation99.json": "",
 		"x/hospitalInformation1.json": "", "x/y/b.NDJSON": "", "x/notes.txt": "", "x/c.json.bak": "",
+		"e/Condition.000.ndjson.gz": "", "e/Organization.000.ndjson.gz": "", "e/Patient.ndjson": "",
+		"e/Practitioner.000.ndjson": "", "e/PractitionerRole.000.ndjson": "",
 	})
 	files, err := inputs([]string{dir, filepath.Join(dir, "z.json")})
 	if err != nil {
@@ -337,7 +339,8 @@ func TestInputsComeInOrder(t *testing.T) {
 		name, _ := filepath.Rel(dir, f.path)
 		got = append(got, name)
 	}
-	want := "0-hospitalInformation99.json x/hospitalInformation1.json 1-practitionerInformation99.json.gz a.json x/y/b.NDJSON z.json"
+	want := "0-hospitalInformation99.json e/Organization.000.ndjson.gz x/hospitalInformation1.json 1-practitionerInformation99.json.gz " +
+		"e/Practitioner.000.ndjson e/PractitionerRole.000.ndjson e/Patient.ndjson a.json e/Condition.000.ndjson.gz x/y/b.NDJSON z.json"
 	if strings.Join(got, " ") != want {
 		t.Errorf("the order is %s\nwant         %s", strings.Join(got, " "), want)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
 	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/spec"
 )
 
 // unit is work for one worker: a whole .json file, or some lines of an NDJSON file.
@@ -144,8 +145,13 @@ func readPut(doc *element.Doc, l line) (put, error) {
 		return p, fhir.Errorf(fhir.Invalid, "a resource is a JSON object")
 	}
 	p.typ = memberText(doc, "resourceType")
+	if !spec.IsResource(p.typ) {
+		return p, fhir.Errorf(fhir.Invalid, "resourceType names no resource type of FHIR R4").With("it is %.100q", p.typ)
+	}
 	if doc.Get(0, "id") != element.None {
-		p.id = memberText(doc, "id")
+		if p.id = memberText(doc, "id"); !fhir.ValidID(p.id) {
+			return p, fhir.Errorf(fhir.Unprocessable, "an id is 1 to 64 of the characters A-Z a-z 0-9 - .").With("it is %.100q", p.id).At(p.typ + ".id")
+		}
 		return p, nil
 	}
 	p.id = idsOf(l.text).id(l.number)
