@@ -75,6 +75,9 @@ func openEntry(d *element.Doc, n element.Node, index int) (Entry, error) {
 	for c := d.First(n); c != element.None; c = d.Next(n, c) {
 		switch string(d.Name(c)) {
 		case "fullUrl":
+			if d.Kind(c) != element.String {
+				return e, fhir.Errorf(fhir.Invalid, "this must be a string").At(e.At(".fullUrl"))
+			}
 			e.FullURL = d.Text(c)
 		case "resource":
 			e.Resource = c
