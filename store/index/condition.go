@@ -76,25 +76,9 @@ func (c *Condition) rows(m *search.Match) error {
 		return fhir.Errorf(fhir.NotSupported, "search by a %s parameter is not supported", m.Param.Type)
 	}
 	c.Add(" FROM ", tableOf(m.Param.Type), " x WHERE x.param = ").Param(m.Param.ID).Add(" AND (")
-	for i := range m.Values {
-		if i > 0 {
-			c.Add(" OR ")
-		}
-		if len(m.Values) > 1 {
-			c.Add("(")
-		}
-		if err := value(c, m, &m.Values[i]); err != nil {
-			return err
-		}
-		if len(m.Values) > 1 {
-			c.Add(")")
-		}
-	}
-	if len(m.Values) == 0 {
-		c.Add("FALSE")
-	}
+	err := c.anyOf(len(m.Values), func(i int) error { return value(c, m, &m.Values[i]) })
 	c.Add(")")
-	return nil
+	return err
 }
 
 // tableOf returns the table of the values of a search type, "" when it has none.

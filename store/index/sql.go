@@ -122,3 +122,46 @@ func jsonInts(values []int64) string {
 	}
 	return string(append(b, ']'))
 }
+
+// manyParts is how many conditions stand side by side. SQLite limits the depth of
+// an expression, and to it a OR b OR c is as deep as it is long.
+const manyParts = 64
+
+// anyOf appends that any of n conditions holds; write appends one.
+func (s *SQL) anyOf(n int, write func(i int) error) error {
+	if n == 0 {
+		s.Add("FALSE")
+	}
+	return s.anyFrom(0, n, write)
+}
+
+func (s *SQL) anyFrom(from, to int, write func(i int) error) error {
+	if to-from > manyParts {
+		middle := (from + to) / 2
+		s.Add("(")
+		if err := s.anyFrom(from, middle, write); err != nil {
+			return err
+		}
+		s.Add(") OR (")
+		if err := s.anyFrom(middle, to, write); err != nil {
+			return err
+		}
+		s.Add(")")
+		return nil
+	}
+	for i := from; i < to; i++ {
+		if i > from {
+			s.Add(" OR ")
+		}
+		if to-from > 1 {
+			s.Add("(")
+		}
+		if err := write(i); err != nil {
+			return err
+		}
+		if to-from > 1 {
+			s.Add(")")
+		}
+	}
+	return nil
+}

@@ -19,7 +19,11 @@ import (
 type lender struct {
 	url      func(database string) string
 	template string
+	recycle  bool // the server is private, so that returned databases need not be dropped
 	err      error
+
+	mu       sync.Mutex
+	returned []string
 }
 
 var (
@@ -81,7 +85,7 @@ func newLender(fsync bool) *lender {
 			l.err = err
 			return l
 		}
-		l.url = s.URL
+		l.url, l.recycle = s.URL, true
 	}
 	l.err = l.makeTemplate(ctx)
 	return l
@@ -99,8 +103,10 @@ func (l *lender) makeTemplate(ctx context.Context) error {
 }
 
 // admin runs one statement in the server's own database.
-func (l *lender) admin(ctx context.Context, sql string) error {
-	conn, err := pgx.Connect(ctx, l.url("postgres"))
+func (l *lender) admin(ctx context.Context, sql string) error { return l.exec(ctx, "postgres", sql) }
+
+func (l *lender) exec(ctx context.Context, database, sql string) error {
+	conn, err := pgx.Connect(ctx, l.url(database))
 	if err != nil {
 		return err
 	}
@@ -112,16 +118,43 @@ func (l *lender) lend(t testing.TB) string {
 	t.Helper()
 	unavailable(t, l.err)
 	ctx := context.Background()
-	name := fmt.Sprintf("amate_test_%d_%d", os.Getpid(), lent.Add(1))
-	if err := l.admin(ctx, `CREATE DATABASE `+name+` TEMPLATE `+l.template); err != nil {
-		t.Fatal(err)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var name string
+	if n := len(l.returned); n > 0 {
+		name, l.returned = l.returned[n-1], l.returned[:n-1]
+	} else {
+		name = fmt.Sprintf("amate_test_%d_%d", os.Getpid(), lent.Add(1))
+		if err := l.admin(ctx, `CREATE DATABASE `+name+` TEMPLATE `+l.template); err != nil {
+			t.Fatal(err)
+		}
 	}
 	t.Cleanup(func() {
-		if err := l.admin(ctx, `DROP DATABASE `+name+` WITH (FORCE)`); err != nil {
+		if err := l.takeBack(ctx, name); err != nil {
 			t.Log(err)
 		}
 	})
 	return l.url(name)
+}
+
+// empty removes all data, as a migrated database holds none.
+const empty = `DO $$ DECLARE tables text; BEGIN
+SELECT string_agg(quote_ident(tablename), ', ') INTO tables FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'migration';
+IF tables IS NOT NULL THEN EXECUTE 'TRUNCATE ' || tables; END IF; END $$`
+
+// takeBack empties a database for the next test, which is faster than making a new
+// one. On a server that stays, it is dropped.
+func (l *lender) takeBack(ctx context.Context, name string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.recycle {
+		return l.admin(ctx, `DROP DATABASE `+name+` WITH (FORCE)`)
+	}
+	if err := l.exec(ctx, name, empty); err != nil {
+		return err
+	}
+	l.returned = append(l.returned, name)
+	return nil
 }
 
 // unavailable ends the test when err says that there is no PostgreSQL to be had.
