@@ -39,7 +39,8 @@ func init() {
 type table struct {
 	types        map[string]*Type
 	valueSets    map[string]*ValueSet
-	params       []*SearchParam // by ID; 0 is nil
+	constraints  map[string]*Constraint // by label
+	params       []*SearchParam         // by ID; 0 is nil
 	compartments map[string]map[string][]string
 
 	valueSet *ValueSet    // of the last V line
@@ -53,6 +54,7 @@ func load(text string) (*table, error) {
 	t := &table{
 		types:        make(map[string]*Type, 1024),
 		valueSets:    make(map[string]*ValueSet, 256),
+		constraints:  make(map[string]*Constraint, 256),
 		params:       make([]*SearchParam, 1, 2048),
 		compartments: map[string]map[string][]string{},
 	}
@@ -95,7 +97,7 @@ func (t *table) declare(f []string) error {
 	if len(f) < 4 || kinds[f[2]] == 0 {
 		return fmt.Errorf("bad type")
 	}
-	typ := &Type{Name: f[1], Kind: kinds[f[2]], Abstract: len(f) > 4}
+	typ := &Type{Name: f[1], Kind: kinds[f[2]], Abstract: len(f) > 4 && f[4] == "abstract"}
 	if typ.Kind == Primitive {
 		if typ.Pattern = patterns[typ.Name]; typ.Pattern == NoPattern {
 			return fmt.Errorf("no pattern for %s", typ.Name)
@@ -116,8 +118,19 @@ func (t *table) fill(f []string) error {
 			return fmt.Errorf("bad codes")
 		}
 		t.valueSet.add(f[1], f[2:])
+	case "I":
+		if len(f) != 5 {
+			return fmt.Errorf("bad constraint")
+		}
+		key, _, _ := strings.Cut(f[1], "#")
+		t.constraints[f[1]] = &Constraint{Key: key, Severity: f[2], Expression: f[3], Human: f[4]}
 	case "T":
-		return t.inherit(t.types[f[1]], f[3])
+		if err := t.inherit(t.types[f[1]], f[3]); err != nil || len(f) < 6 {
+			return err
+		}
+		var err error
+		t.typ.Constraints, err = t.labelled(f[5])
+		return err
 	case "E":
 		return t.element(f)
 	case "P":
@@ -140,6 +153,19 @@ func (t *table) fill(f []string) error {
 		}
 	}
 	return nil
+}
+
+// labelled returns the constraints that a column lists.
+func (t *table) labelled(column string) ([]*Constraint, error) {
+	var list []*Constraint
+	for label := range strings.SplitSeq(column, ",") {
+		c := t.constraints[label]
+		if c == nil {
+			return nil, fmt.Errorf("no constraint %s", label)
+		}
+		list = append(list, c)
+	}
+	return list, nil
 }
 
 // add takes in the codes of one system.
@@ -197,7 +223,12 @@ func (t *table) element(f []string) error {
 	} else if !e.Many {
 		e.Max = 1
 	}
-	if len(f) > 5 {
+	if len(f) > 6 {
+		if e.Constraints, err = t.labelled(f[6]); err != nil {
+			return err
+		}
+	}
+	if len(f) > 5 && f[5] != "-" {
 		var known bool
 		if e.Binding, known = t.valueSets[f[5]]; !known {
 			return fmt.Errorf("no value set %s", f[5])

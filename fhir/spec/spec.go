@@ -25,6 +25,9 @@ type Type struct {
 	Elements []Element // in the order of the definition, inherited ones first; empty for a Primitive but for id and extension
 	Pattern  Pattern   // how the text of a Primitive is checked; NoPattern otherwise
 
+	// Constraints hold for every value of the type, beside those of its Base.
+	Constraints []*Constraint
+
 	byName map[string]*Element
 }
 
@@ -44,6 +47,19 @@ type Element struct {
 	Modifier bool      // isModifier
 	Simple   bool      // a SimpleQuantity: a Quantity that must not have a comparator
 	Index    int       // place in the Elements of the type that has it
+
+	// Constraints hold for the values of this element, beside those of their type.
+	Constraints []*Constraint
+}
+
+// Constraint is an invariant: a condition in FHIRPath that must hold.
+//
+// See https://hl7.org/fhir/R4/conformance-rules.html#constraints.
+type Constraint struct {
+	Key        string // "obs-6"; not unique in R4, which has three called inv-1
+	Severity   string // error | warning
+	Expression string // evaluated on the element that has the constraint
+	Human      string // what it says
 }
 
 // ValueSet is the expansion of a value set that some element must take its codes from.

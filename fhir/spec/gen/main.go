@@ -31,8 +31,9 @@ const header = `# FHIR R4 (4.0.1) as a table. Written by fhir/spec/gen; not to b
 # V url                                                  value set of a required binding
 # S system code...                                       its codes, by system
 # N url reason                                           required, but its codes cannot be listed
-# T name kind base [abstract]                            type; elements of its base come first
-# E name min..max types flags [valueset]                 element; flags: S summary, M modifier, - none
+# I label severity expression human                      constraint; its key is the label up to a #
+# T name kind base [abstract|-] [label,...]              type with its constraints; elements of its base come first
+# E name min..max types flags [valueset|-] [label,...]   element; flags: S summary, M modifier, - none
 # P id base code type url expression [targets]           search parameter of one type
 # C type definition expression                           component of the composite above
 # R compartment type parameter...                        membership of a compartment
@@ -56,7 +57,7 @@ func run(in, out string) error {
 	var b bytes.Buffer
 	b.WriteString(header)
 	for _, section := range []func(*bytes.Buffer, *definitions) error{
-		writeValueSets, writeTypes, writeParams, writeCompartments,
+		writeValueSets, writeConstraints, writeTypes, writeParams, writeCompartments,
 	} {
 		if err := section(&b, defs); err != nil {
 			return err

@@ -25,6 +25,7 @@ type definitions struct {
 	codeSystems  map[string]*codeSystem
 	params       []*searchParam // by id
 	compartments []*compartment // by code
+	labelOf      map[constraint]string
 }
 
 // structure is a StructureDefinition of a type.
@@ -49,6 +50,7 @@ type element struct {
 	IsSummary        bool
 	IsModifier       bool
 	Binding          struct{ Strength, ValueSet string }
+	Constraint       []constraint
 }
 
 type elementType struct {

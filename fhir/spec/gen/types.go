@@ -25,7 +25,7 @@ func writeTypes(b *bytes.Buffer, d *definitions) error {
 	})
 	inherited := map[string]map[string]string{} // type -> element -> its line
 	for _, name := range names {
-		if err := writeType(b, d.structures[name], inherited); err != nil {
+		if err := d.writeType(b, d.structures[name], inherited); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
@@ -41,16 +41,18 @@ func (d *definitions) depth(name string) int {
 	return 1 + d.depth(strings.TrimPrefix(s.Base, structurePrefix))
 }
 
-func writeType(b *bytes.Buffer, s *structure, inherited map[string]map[string]string) error {
+func (d *definitions) writeType(b *bytes.Buffer, s *structure, inherited map[string]map[string]string) error {
 	base := strings.TrimPrefix(s.Base, structurePrefix)
 	kind := map[string]string{"primitive-type": "primitive", "complex-type": "complex", "resource": "resource"}[s.Kind]
 	if kind == "" {
 		return fmt.Errorf("kind %q", s.Kind)
 	}
 	line := fmt.Sprintf("T\t%s\t%s\t%s", s.Name, kind, base)
+	abstract := ""
 	if s.Abstract {
-		line += "\tabstract"
+		abstract = "abstract"
 	}
+	line += trailing(abstract, d.constraintColumn(s.Snapshot.Element[0].Constraint, base))
 	parents := []string{s.Name}
 	heads := map[string]string{s.Name: line}
 	bases := map[string]string{s.Name: base}
@@ -63,10 +65,11 @@ func writeType(b *bytes.Buffer, s *structure, inherited map[string]map[string]st
 		}
 		if isBackbone(e) {
 			parents = append(parents, e.Path)
-			heads[e.Path] = fmt.Sprintf("T\t%s\tbackbone\t%s", e.Path, e.Type[0].Code)
+			heads[e.Path] = fmt.Sprintf("T\t%s\tbackbone\t%s", e.Path, e.Type[0].Code) +
+				trailing("", d.constraintColumn(e.Constraint, e.Type[0].Code))
 			bases[e.Path] = e.Type[0].Code
 		}
-		line, err := elementLine(s, name, e)
+		line, err := d.elementLine(s, name, e)
 		if err != nil {
 			return fmt.Errorf("%s: %w", e.Path, err)
 		}
@@ -93,7 +96,7 @@ func isBackbone(e element) bool {
 		!strings.HasSuffix(e.Path, "[x]")
 }
 
-func elementLine(s *structure, name string, e element) (string, error) {
+func (d *definitions) elementLine(s *structure, name string, e element) (string, error) {
 	types, err := typeColumn(s, name, e)
 	if err != nil {
 		return "", err
@@ -108,11 +111,29 @@ func elementLine(s *structure, name string, e element) (string, error) {
 	if flags == "" {
 		flags = "-"
 	}
-	line := fmt.Sprintf("E\t%s\t%d..%s\t%s\t%s", name, e.Min, e.Max, types, flags)
-	if url := requiredValueSet(e); url != "" {
-		line += "\t" + url
+	constraints := ""
+	if !isBackbone(e) && e.ContentReference == "" { // a backbone has them itself
+		around := []string{"Element"}
+		for _, t := range e.Type {
+			around = append(around, t.Code)
+		}
+		constraints = d.constraintColumn(e.Constraint, around...)
 	}
-	return line, nil
+	return fmt.Sprintf("E\t%s\t%d..%s\t%s\t%s", name, e.Min, e.Max, types, flags) +
+		trailing(requiredValueSet(e), constraints), nil
+}
+
+// trailing returns the last two columns of a line, without those at its end that are empty.
+func trailing(first, second string) string {
+	switch {
+	case second == "" && first == "":
+		return ""
+	case second == "":
+		return "\t" + first
+	case first == "":
+		first = "-"
+	}
+	return "\t" + first + "\t" + second
 }
 
 // requiredValueSet returns the URL, without a version, of the value set that e must
