@@ -25,7 +25,7 @@ const module = "github.com/amate-health/amate"
 // The order of things is fhir <- authz, store, telehealth <- cmd. store, authz and
 // telehealth never know one another.
 var imports = map[string]string{
-	"cmd/amate": "authz fhir fhir/bundle fhir/element fhir/registry/demo fhir/rest fhir/search fhir/spec migrations store/postgres store/sqlite",
+	"cmd/amate": "authz fhir fhir/bundle fhir/element fhir/operation fhir/registry/demo fhir/rest fhir/search fhir/spec migrations store/postgres store/sqlite",
 
 	"authz": "fhir/rest fhir/search",
 
@@ -39,7 +39,8 @@ var imports = map[string]string{
 	"fhir/validate":          "fhir fhir/element fhir/fhirpath fhir/spec",
 	"fhir/patch":             "fhir fhir/element",
 	"fhir/bundle":            "fhir fhir/element fhir/patch fhir/search fhir/spec fhir/validate",
-	"fhir/rest":              "fhir fhir/bundle fhir/element fhir/search fhir/spec",
+	"fhir/operation":         "fhir fhir/element fhir/search",
+	"fhir/rest":              "fhir fhir/bundle fhir/element fhir/operation fhir/search fhir/spec",
 	"fhir/registry/identity": "",
 	"fhir/registry/demo":     "fhir/registry/identity",
 
@@ -48,7 +49,7 @@ var imports = map[string]string{
 	"store/query":     "fhir fhir/search fhir/spec store/index",
 	"store/postgres":  "fhir fhir/bundle fhir/search migrations store store/index store/query",
 	"store/sqlite":    "fhir fhir/bundle fhir/search migrations store store/index store/query",
-	"store/storetest": "fhir fhir/bundle fhir/search fhir/rest migrations",
+	"store/storetest": "fhir fhir/bundle fhir/element fhir/search migrations",
 
 	"migrations": "",
 }

@@ -53,6 +53,9 @@ func (p *planner) action(e *Entry) (Action, error) {
 	case "GET", "HEAD":
 		return a, nil
 	case "POST":
+		if isOperation(e.URL) {
+			return a, nil
+		}
 		a.Op = Create
 	case "PUT":
 		a.Op = Update
@@ -71,6 +74,13 @@ func (p *planner) action(e *Entry) (Action, error) {
 		return a, err
 	}
 	return a, p.body(&a)
+}
+
+// isOperation reports whether url calls a $operation. The caller performs it when
+// the changes are made, as it does reads.
+func isOperation(url string) bool {
+	path, _, _ := strings.Cut(url, "?")
+	return strings.HasPrefix(path[strings.LastIndexByte(path, '/')+1:], "$")
 }
 
 // target reads the URL of a write.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/operation"
 )
 
 // Config is what an API needs. Store, Guard, BaseURL and CursorKey must be set.
@@ -23,6 +24,8 @@ type Config struct {
 	CursorKey []byte // signs the links to further pages; the same on every server, at least 32 bytes
 	Limits    Limits
 	Observer  Observer // nil observes nothing
+
+	Operations []operation.Operation // mounted as /$name, /Type/$name and /Type/id/$name
 
 	// DeleteMany lets a conditional delete remove every match. Without it, more
 	// than one match is refused.
@@ -59,6 +62,9 @@ func New(cfg Config) (*API, error) {
 	if len(cfg.CursorKey) < 32 {
 		return nil, errors.New("rest: CursorKey must have at least 32 bytes")
 	}
+	if err := checkOperations(cfg.Operations); err != nil {
+		return nil, err
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -70,7 +76,7 @@ func New(cfg Config) (*API, error) {
 		limits: cfg.Limits,
 		base:   base,
 		path:   u.EscapedPath(),
-		router: newRouter(),
+		router: newRouter(cfg.Operations),
 		maker:  bundle.Maker{Base: base},
 	}
 	a.limits.fill()
@@ -95,6 +101,7 @@ var interact = map[Interaction]func(*API, context.Context, *Request, Decision) (
 	SearchType:      (*API).search,
 	SearchSystem:    (*API).search,
 	Versions:        (*API).versions,
+	Operation:       (*API).operate,
 	Capabilities:    (*API).metadata,
 }
 

@@ -147,6 +147,10 @@ func (a *API) entryBody(b *bundle.Bundle, e *bundle.Entry, req *Request) (err er
 	switch req.Interaction {
 	case Create, Update:
 		req.Source, err = b.Source(e)
+	case Operation:
+		if e.Resource != element.None {
+			req.Source = &bundle.Source{Doc: b.Doc, Root: e.Resource, Path: e.At(".resource")}
+		}
 	case Patch:
 		var src *bundle.Source
 		if src, err = b.Source(e); err == nil {

@@ -68,6 +68,7 @@ func (a *API) capabilityStatement() []byte {
 	p.buf = append(p.buf, ']')
 	p.interactions(offered, Transaction, Batch, SearchSystem, HistorySystem)
 	p.searchParams("")
+	a.operations(p, "")
 	p.buf = append(p.buf, "}]}"...)
 	return p.buf
 }
@@ -96,6 +97,7 @@ func (a *API) capability(p *page, typ string, offered, conditional map[Interacti
 	p.list("referencePolicy", "literal", "logical")
 	p.includes(typ)
 	p.searchParams(typ)
+	a.operations(p, typ)
 	p.close()
 }
 

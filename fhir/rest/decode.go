@@ -53,6 +53,10 @@ func (a *API) decodeBody(x *exchange) error {
 		return nil
 	case Patch:
 		takes = []string{mediaJSONPatch}
+	case Operation:
+		if x.r.ContentLength == 0 && x.r.Header.Get("Content-Type") == "" {
+			return nil
+		}
 	case SearchType, SearchSystem:
 		if x.r.ContentLength == 0 && x.r.Header.Get("Content-Type") == "" {
 			return nil

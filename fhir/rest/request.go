@@ -5,6 +5,7 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/fhir/search"
 )
 
@@ -30,6 +31,7 @@ const (
 	Transaction     Interaction = "transaction"
 	Capabilities    Interaction = "capabilities"
 	Versions        Interaction = "versions"
+	Operation       Interaction = "operation" // Request.Operation says which
 )
 
 // Request is one interaction asked for: over HTTP, or by an entry of a batch.
@@ -38,6 +40,7 @@ type Request struct {
 	Type        string // "" for the whole system
 	ID          string // "" where the interaction is not on an instance, and for conditional update, patch and delete
 	Version     int64  // VRead only
+	Operation   string // name of the operation, without the $; "" for every other interaction
 
 	// Params are the query parameters, decoded, in order, without those that
 	// became Form. For conditional update, patch and delete they are the criterion.
@@ -53,6 +56,8 @@ type Request struct {
 	Body   []byte         // as sent, decoded from its content encoding; nil for an entry of a batch
 	Media  string         // media type of Body, without parameters
 	Source *bundle.Source // the resource of an entry of a batch; nil over HTTP
+
+	operation *operation.Operation // what Operation names
 }
 
 // Prefer is what the Prefer header asks for.

@@ -10,6 +10,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/fhir/spec"
 )
 
@@ -51,10 +52,12 @@ var routes = []route{
 type router struct {
 	mux   *chi.Mux
 	names map[string]Interaction // by method and pattern
+
+	operations []operation.Operation
 }
 
-func newRouter() *router {
-	r := &router{mux: chi.NewMux(), names: map[string]Interaction{}}
+func newRouter(operations []operation.Operation) *router {
+	r := &router{mux: chi.NewMux(), names: map[string]Interaction{}, operations: operations}
 	serveNothing := func(http.ResponseWriter, *http.Request) {}
 	for _, line := range routes {
 		r.mux.MethodFunc(line.method, line.pattern, serveNothing)
@@ -73,6 +76,9 @@ func (r *router) match(req *Request, method, path string) error {
 	}
 	if len(path) > 1 {
 		path = strings.TrimSuffix(path, "/")
+	}
+	if typ, id, name, ok := operationPath(path); ok {
+		return r.matchOperation(req, method, typ, id, name)
 	}
 	var at chi.Context
 	pattern := r.mux.Find(&at, method, path)
@@ -105,9 +111,6 @@ func (r *Request) place(typ, id, vid string) error {
 	if id == "" {
 		return nil
 	}
-	if strings.HasPrefix(id, "$") {
-		return fhir.Errorf(fhir.NotFound, "no such operation").With("%.100q is not offered on %s", id, typ)
-	}
 	if !fhir.ValidID(id) {
 		return fhir.Errorf(fhir.Invalid, "the id in the URL must be 1 to 64 of the characters A-Z a-z 0-9 - .").With("the id is %.100q", id)
 	}
@@ -125,8 +128,13 @@ func (r *Request) place(typ, id, vid string) error {
 }
 
 // allowed lists the methods that path takes, for the Allow header.
-func (r *router) allowed(path string) []string {
-	var all []string
+func (r *router) allowed(path string) (all []string) {
+	if typ, id, name, ok := operationPath(path); ok {
+		if op := r.operationAt(typ, id, name); op != nil {
+			all = methodsOf(op)
+		}
+		return withHead(all)
+	}
 	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 		var at chi.Context
 		pattern := r.mux.Find(&at, m, path)
@@ -134,10 +142,15 @@ func (r *router) allowed(path string) []string {
 			all = append(all, m)
 		}
 	}
-	if slices.Contains(all, http.MethodGet) {
-		all = append(all, http.MethodHead)
+	return withHead(all)
+}
+
+// withHead adds HEAD to methods where GET is among them.
+func withHead(methods []string) []string {
+	if slices.Contains(methods, http.MethodGet) {
+		methods = append(methods, http.MethodHead)
 	}
-	return all
+	return methods
 }
 
 // safeMethod returns method if it is one that HTTP defines, so that a log does

@@ -49,7 +49,7 @@ func TestMatch(t *testing.T) {
 		{"POST", "/Patient/1", "", "", fhir.NotAllowed},
 		{"BREW", "/Patient/1", "", "", fhir.NotAllowed},
 	}
-	r := newRouter()
+	r := newRouter(nil)
 	for _, tt := range tests {
 		req := &Request{}
 		err := r.match(req, tt.method, tt.path)

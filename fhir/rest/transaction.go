@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 
+	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
 	"github.com/amate-health/amate/fhir/search"
 )
@@ -46,6 +47,10 @@ func (t *transaction) allow(act *bundle.Action) (*search.Restriction, error) {
 	req, err := t.request(act)
 	if err != nil {
 		return nil, err
+	}
+	if req.Interaction == Operation && req.operation.Changes {
+		return nil, fhir.Errorf(fhir.NotSupported, "an operation that changes something cannot be part of a transaction: call it by itself or in a batch").
+			At(act.Entry.At(".request.url"))
 	}
 	req.Prefer = t.whole.Prefer
 	d, err := t.api.check(t.ctx, req)

@@ -14,6 +14,9 @@ func show(name string) string {
 	return strconv.Quote(name)
 }
 
+// Nearest is nearest for other packages: "; did you mean x?", or "".
+func Nearest(name string, names []string) string { return nearest(name, names) }
+
 // nearest returns a hint at those of names that are close to name, "" when none is.
 func nearest(name string, names []string) string {
 	if len(name) > 64 {

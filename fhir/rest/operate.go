@@ -1,0 +1,225 @@
+package rest
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/operation"
+	"github.com/amate-health/amate/fhir/search"
+	"github.com/amate-health/amate/fhir/spec"
+)
+
+// versionsDefinition is the canonical URL of $versions, which is performed by an
+// interaction of its own.
+const versionsDefinition = "http://hl7.org/fhir/OperationDefinition/CapabilityStatement-versions"
+
+// operate performs a $operation.
+//
+// See https://hl7.org/fhir/R4/operations.html#executing.
+func (a *API) operate(ctx context.Context, req *Request, d Decision) (*Response, error) {
+	doc, err := req.document()
+	if err != nil {
+		return nil, err
+	}
+	answer, err := req.operation.Run(ctx, &operation.Call{
+		Type:        req.Type,
+		ID:          req.ID,
+		In:          operation.NewInputs(req.Params, doc),
+		Base:        a.base,
+		Restriction: d.Restriction,
+		Lenient:     req.Prefer.Lenient,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Response{Status: cmp.Or(answer.Status, http.StatusOK), Body: answer.JSON}, nil
+}
+
+// document returns the body of a call, parsed, or nil when there is none. It need
+// not be a resource of R4: some operations take what other specifications define.
+func (r *Request) document() (*element.Doc, error) {
+	body := r.Body
+	if r.Source != nil { // an operation sees the resource of an entry as if it had come alone
+		body = r.Source.Doc.Raw(r.Source.Root)
+	}
+	if len(body) == 0 {
+		return nil, nil
+	}
+	doc, err := element.Parse(body)
+	if err != nil {
+		return nil, err
+	}
+	if doc.Kind(0) != element.Object {
+		return nil, fhir.Errorf(fhir.Invalid, "the body of an operation is a Parameters or another resource")
+	}
+	return doc, nil
+}
+
+// checkOperations refuses operations that lack something, or of which two would
+// answer the same call.
+func checkOperations(all []operation.Operation) error {
+	for i := range all {
+		op := &all[i]
+		if op.Name == "" || strings.ContainsAny(op.Name, "/$%") || op.URL == "" || op.Scope == 0 || op.Run == nil {
+			return fmt.Errorf("operation %q: Name, URL, Scope and Run must be set, and Name without the $", op.Name)
+		}
+		for k := range i {
+			if other := &all[k]; other.Name == op.Name && overlap(other, op) {
+				return fmt.Errorf("operation %q stands twice: %s and %s", op.Name, other.URL, op.URL)
+			}
+		}
+	}
+	return nil
+}
+
+// overlap reports whether some call fits both a and b.
+func overlap(a, b *operation.Operation) bool {
+	both := a.Scope & b.Scope
+	if both&operation.OnSystem != 0 {
+		return true
+	}
+	return both != 0 && (a.Types == nil || b.Types == nil || slices.ContainsFunc(a.Types, b.On))
+}
+
+// operationPath splits a path whose last segment is the name of an operation. It
+// says no for $versions, which is a route.
+func operationPath(path string) (typ, id, name string, ok bool) {
+	slash := strings.LastIndexByte(path, '/')
+	last := path[slash+1:]
+	if !strings.HasPrefix(last, "$") && !strings.HasPrefix(last, "%24") || slash == 0 && unescape(last) == "$versions" {
+		return "", "", "", false
+	}
+	typ, id, _ = strings.Cut(strings.TrimPrefix(path[:slash], "/"), "/")
+	return unescape(typ), unescape(id), unescape(last)[1:], !strings.Contains(id, "/")
+}
+
+// scopeOf returns the scope of a call on a type and an id.
+func scopeOf(typ, id string) operation.Scope {
+	switch {
+	case typ == "":
+		return operation.OnSystem
+	case id == "":
+		return operation.OnType
+	}
+	return operation.OnInstance
+}
+
+// operationAt returns the operation called name that may be called on typ and id,
+// or nil. An operation can be for types that R4 does not have, when it names them.
+func (r *router) operationAt(typ, id, name string) *operation.Operation {
+	scope := scopeOf(typ, id)
+	for i := range r.operations {
+		op := &r.operations[i]
+		if op.Name != name || op.Scope&scope == 0 {
+			continue
+		}
+		if typ == "" || op.On(typ) && (op.Types != nil || spec.IsResource(typ)) {
+			return op
+		}
+	}
+	return nil
+}
+
+// matchOperation fills in req for the call of an operation.
+// Errors: fhir.NotFound, fhir.UnknownType, fhir.NotAllowed, fhir.Invalid.
+func (r *router) matchOperation(req *Request, method, typ, id, name string) error {
+	op := r.operationAt(typ, id, name)
+	if op == nil {
+		return r.noOperation(typ, id, name)
+	}
+	if !slices.Contains(methodsOf(op), method) {
+		return fhir.Errorf(fhir.NotAllowed, "%s is not offered here", safeMethod(method))
+	}
+	req.Interaction, req.Operation, req.operation = Operation, op.Name, op
+	return req.place(typ, id, "")
+}
+
+// methodsOf returns the methods that op takes.
+//
+// See https://hl7.org/fhir/R4/operations.html#executing.
+func methodsOf(op *operation.Operation) []string {
+	if op.Changes {
+		return []string{http.MethodPost}
+	}
+	return []string{http.MethodGet, http.MethodPost}
+}
+
+// noOperation says why a call leads nowhere: the name, or the place.
+func (r *router) noOperation(typ, id, name string) error {
+	if typ != "" && !spec.IsResource(typ) {
+		return fhir.Errorf(fhir.UnknownType, "no such resource type").With("%.100q is no resource type of FHIR R4", typ)
+	}
+	var places []string
+	names := []string{"versions"}
+	for i := range r.operations {
+		op := &r.operations[i]
+		names = append(names, op.Name)
+		if op.Name == name {
+			places = append(places, placesOf(op)...)
+		}
+	}
+	if places != nil {
+		return fhir.Errorf(fhir.NotFound, "this operation is not offered here").
+			With("$%s is offered at %s", name, strings.Join(places, ", "))
+	}
+	return fhir.Errorf(fhir.NotFound, "no such operation").With("$%.100s is not offered%s", name, search.Nearest(name, names))
+}
+
+// placesOf lists where op can be called, for people.
+func placesOf(op *operation.Operation) []string {
+	types := op.Types
+	if types == nil {
+		types = []string{"[type]"}
+	}
+	var places []string
+	if op.Scope&operation.OnSystem != 0 {
+		places = append(places, "/$"+op.Name)
+	}
+	for _, t := range types {
+		if op.Scope&operation.OnType != 0 {
+			places = append(places, "/"+t+"/$"+op.Name)
+		}
+		if op.Scope&operation.OnInstance != 0 {
+			places = append(places, "/"+t+"/[id]/$"+op.Name)
+		}
+	}
+	return places
+}
+
+// operations writes what a CapabilityStatement says of the operations on a type,
+// or of those on the whole system when typ is "".
+func (a *API) operations(p *page, typ string) {
+	first := true
+	add := func(name, definition string) {
+		if first {
+			p.member("operation")
+			p.buf = append(p.buf, '[')
+		} else {
+			p.buf = append(p.buf, ',')
+		}
+		first = false
+		p.buf = append(p.buf, '{')
+		p.text("name", name)
+		p.text("definition", definition)
+		p.close()
+	}
+	if typ == "" {
+		add("versions", versionsDefinition)
+	}
+	for i := range a.Operations {
+		op := &a.Operations[i]
+		if typ == "" && op.Scope&operation.OnSystem != 0 ||
+			typ != "" && op.Scope&(operation.OnType|operation.OnInstance) != 0 && op.On(typ) {
+			add(op.Name, op.URL)
+		}
+	}
+	if !first {
+		p.buf = append(p.buf, ']')
+	}
+}
