@@ -216,7 +216,7 @@ func (im *importer) independent(ctx context.Context, f input, b *bundle.Bundle, 
 			return im.count(results), nil
 		}
 		var at *bundle.ChangeError
-		if !errors.As(err, &at) || fhir.CodeOf(err) == 0 {
+		if !errors.As(err, &at) || !inputAtFault(err) {
 			return fhir.Ref{}, err
 		}
 		if len(left.Entries) == 1 {
@@ -290,11 +290,22 @@ func (im *importer) dropMade(ctx context.Context, b *bundle.Bundle, plan *bundle
 
 // refuseOrStop reports err when the input is at fault, and returns it otherwise.
 func (im *importer) refuseOrStop(r refusal, err error) error {
-	var syntax *element.SyntaxError
-	if fhir.CodeOf(err) == 0 && !errors.As(err, &syntax) {
+	if !inputAtFault(err) {
 		return err
 	}
 	return im.report.refuse(r, err)
+}
+
+// inputAtFault reports whether doing the same again must fail again.
+func inputAtFault(err error) bool {
+	var syntax *element.SyntaxError
+	switch fhir.CodeOf(err) {
+	case 0:
+		return errors.As(err, &syntax)
+	case fhir.Unavailable, fhir.Throttled:
+		return false
+	}
+	return true
 }
 
 // count adds up what was done, and returns a resource that is there now.

@@ -20,6 +20,7 @@ import (
 	"github.com/amate-health/amate/fhir/bundle"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/search"
+	"github.com/amate-health/amate/store/storetest"
 )
 
 // tree writes files into a new folder. A name that ends in .gz is compressed.
@@ -50,19 +51,26 @@ func tree(t *testing.T, files map[string]string) string {
 	return dir
 }
 
-// emptyStore opens a SQLite database in a folder of its own.
-func emptyStore(t *testing.T) *opened {
-	t.Helper()
-	store, err := storage{Data: t.TempDir()}.open(context.Background(), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := store.Close(); err != nil {
-			t.Error(err)
+// onEachEngine runs f once for each engine. empty opens an empty store.
+func onEachEngine(t *testing.T, f func(t *testing.T, empty func() *opened)) {
+	open := func(t *testing.T, s storage) *opened {
+		store, err := s.open(context.Background(), slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
 		}
+		t.Cleanup(func() {
+			if err := store.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		return store
+	}
+	t.Run("sqlite", func(t *testing.T) {
+		f(t, func() *opened { return open(t, storage{Data: t.TempDir()}) })
 	})
-	return store
+	t.Run("postgres", func(t *testing.T) {
+		f(t, func() *opened { return open(t, storage{Database: storetest.Postgres(t)}) })
+	})
 }
 
 // importInto runs an import of paths. journalDir is where its journal is.
@@ -150,9 +158,11 @@ func everyKind(t *testing.T) (dir string, want map[string]int) {
 	}), map[string]int{"Organization POST": 3, "Patient POST": 2, "Observation POST": 7, "Encounter POST": 1, "Patient PUT": 1204, "Device PUT": 1}
 }
 
-func TestImport(t *testing.T) {
+func TestImport(t *testing.T) { onEachEngine(t, testImport) }
+
+func testImport(t *testing.T, empty func() *opened) {
 	dir, want := everyKind(t)
-	store, journal := emptyStore(t), t.TempDir()
+	store, journal := empty(), t.TempDir()
 	im, err := importInto(t, store, journal, dir)
 	if err != nil {
 		t.Fatal(err)
@@ -188,45 +198,49 @@ func same(t *testing.T, got, want map[string]int) {
 	}
 }
 
-// errKilled stands for the end of the process.
-var errKilled = errors.New("killed")
-
-// dying is a store whose process is killed right after the n-th transaction was
-// committed, before anybody hears of it.
+// dying is a store that is lost right after the n-th transaction was committed,
+// before anybody hears of it.
 type dying struct {
 	rest.Store
 	left atomic.Int64
+	last error // what is heard instead
 }
 
 func (d *dying) Apply(ctx context.Context, b *bundle.Batch) ([]bundle.Result, error) {
 	n := d.left.Add(-1)
 	if n < 0 {
-		return nil, errKilled
+		return nil, d.last
 	}
 	results, err := d.Store.Apply(ctx, b)
 	if err == nil && n == 0 {
-		return nil, errKilled
+		return nil, d.last
 	}
 	return results, err
 }
 
-// TestImportAfterBeingKilled kills an import after each of its commits in turn,
-// and has it done again. Nothing may be missing, and nothing made twice.
-func TestImportAfterBeingKilled(t *testing.T) {
+// TestImportAfterBeingKilled ends an import after each of its commits in turn, as
+// if it were killed or had lost its database, and has it done again. Nothing may be
+// missing, nothing made twice, and nothing blamed on the input.
+func TestImportAfterBeingKilled(t *testing.T) { onEachEngine(t, testImportAfterBeingKilled) }
+
+func testImportAfterBeingKilled(t *testing.T, empty func() *opened) {
 	dir, want := everyKind(t)
 	for n := 1; ; n++ {
-		store, journal := emptyStore(t), t.TempDir()
-		d := &dying{Store: store}
+		store, journal := empty(), t.TempDir()
+		d := &dying{Store: store, last: errors.New("killed")}
+		if n%3 == 0 {
+			d.last = fhir.Errorf(fhir.Unavailable, "the database is away")
+		}
 		d.left.Store(int64(n))
-		_, err := importInto(t, d, journal, dir)
+		im, err := importInto(t, d, journal, dir)
 		if err == nil {
 			if n < 8 {
 				t.Errorf("the import took %d commits only", n-1)
 			}
 			return
 		}
-		if !errors.Is(err, errKilled) {
-			t.Fatal(err)
+		if !errors.Is(err, d.last) || im.report.refused.Load() > 0 {
+			t.Fatalf("it ended with %v, and %d refused", err, im.report.refused.Load())
 		}
 		if n%2 == 0 {
 			journal = t.TempDir() // the journal is lost as well
@@ -239,20 +253,24 @@ func TestImportAfterBeingKilled(t *testing.T) {
 }
 
 // TestImportIntoARestoredDatabase holds that the journal alone keeps nothing out.
-func TestImportIntoARestoredDatabase(t *testing.T) {
+func TestImportIntoARestoredDatabase(t *testing.T) { onEachEngine(t, testImportIntoARestoredDatabase) }
+
+func testImportIntoARestoredDatabase(t *testing.T, empty func() *opened) {
 	dir, want := everyKind(t)
 	journal := t.TempDir()
-	if _, err := importInto(t, emptyStore(t), journal, dir); err != nil {
+	if _, err := importInto(t, empty(), journal, dir); err != nil {
 		t.Fatal(err)
 	}
-	restored := emptyStore(t)
+	restored := empty()
 	if _, err := importInto(t, restored, journal, dir); err != nil {
 		t.Fatal(err)
 	}
 	same(t, versions(t, restored), want)
 }
 
-func TestImportReportsWhatItRefuses(t *testing.T) {
+func TestImportReportsWhatItRefuses(t *testing.T) { onEachEngine(t, testImportReportsWhatItRefuses) }
+
+func testImportReportsWhatItRefuses(t *testing.T, empty func() *opened) {
 	dir := tree(t, map[string]string{
 		"lines.ndjson": strings.Join([]string{
 			patient("good1", "A"),
@@ -276,7 +294,7 @@ func TestImportReportsWhatItRefuses(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "broken.json.gz"), []byte("this is no gzip"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	store := emptyStore(t)
+	store := empty()
 	im, err := importInto(t, store, t.TempDir(), dir)
 	if err != nil {
 		t.Fatal(err)
