@@ -27,9 +27,14 @@ func (a *API) history(ctx context.Context, req *Request, d Decision) (*Response,
 			return nil, err
 		}
 	}
+	none := q.Count == 0 || req.Form.Summary == "count"
+	q.Count = max(q.Count, 1)
 	found, err := a.Store.History(ctx, q)
 	if err != nil {
 		return nil, err
+	}
+	if none {
+		found.Entries, found.Next = nil, ""
 	}
 	path := strings.TrimSuffix("/"+req.Type+"/"+req.ID, "/")
 	path = strings.TrimSuffix(path, "/") + "/_history"

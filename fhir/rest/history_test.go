@@ -92,6 +92,12 @@ func TestHistorySince(t *testing.T) {
 	if b := s.want(200, s.do("GET", "/Patient/_history?_since=2999-01-01T00:00:00%2B01:00", "")).bundle(t); len(b.Entry) != 0 {
 		t.Errorf("since the far future: %d entries", len(b.Entry))
 	}
+	if b := s.want(200, s.do("GET", "/Patient/p/_history?_at="+url.QueryEscape(at), "")).bundle(t); len(b.Entry) != 2 {
+		t.Errorf("current at or after version 2: %d entries", len(b.Entry))
+	}
+	if b := s.want(200, s.do("GET", "/Patient/_history?_count=0", "")).bundle(t); len(b.Entry) != 0 {
+		t.Errorf("none asked for: %d entries", len(b.Entry))
+	}
 	for _, bad := range []string{"_count=-1", "_count=x", "_count=1.5", "_since=yesterday", "_at=2026-13-01", "name=x", "_cursor=AAAA", "_sort=_id"} {
 		a := s.want(400, s.do("GET", "/Patient/_history?"+bad, ""))
 		a.outcome(t)
