@@ -106,10 +106,9 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 	return &server{base: base, ln: ln, health: h, http: &http.Server{
 		Handler:           ownHostsOnly(base, r),
 		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
+		IdleTimeout:       2 * time.Minute, // the API bounds the time of bodies both ways, by their size
 		MaxHeaderBytes:    64 << 10,
-		// The API bounds the time of bodies both ways, request by request.
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}}, nil
 }
 

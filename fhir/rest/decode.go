@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/search"
@@ -67,9 +66,7 @@ func (a *API) decodeBody(x *exchange) error {
 	if req.Media, err = bodyMedia(x.r.Header.Get("Content-Type"), takes...); err != nil {
 		return err
 	}
-	// A client that trickles its body must not hold a place for ever. Where the
-	// deadline is not supported there is no connection to hold.
-	_ = http.NewResponseController(x.w).SetReadDeadline(time.Now().Add(a.limits.Timeout))
+	x.r.Body = pace(x.w, x.r.Body, a.limits.Timeout)
 	body, received, err := a.readBody(x.r)
 	x.record.BytesIn = received
 	if err != nil {

@@ -81,8 +81,7 @@ func exchangeOf(ctx context.Context) *exchange {
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{w: w, r: r, media: contentType(mediaFHIR)}
 	x.record = Record{ID: requestID(r.Header.Get("X-Request-Id")), Method: safeMethod(r.Method), Started: a.Now()}
-	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), exchangeKey{}, x), a.limits.Timeout)
-	defer cancel()
+	ctx := context.WithValue(r.Context(), exchangeKey{}, x)
 	defer a.observe(ctx, x)
 	defer func() {
 		if v := recover(); v != nil {
@@ -98,6 +97,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.fail(a, err)
 		return
 	}
+	paceAnswer(w, len(resp.Body), a.limits.Timeout)
 	if err := x.send(resp); err != nil {
 		x.fail(a, err)
 	}
@@ -112,6 +112,9 @@ func (a *API) answer(ctx context.Context, x *exchange) (*Response, error) {
 	if err := a.decode(x); err != nil {
 		return nil, err
 	}
+	// The body had a time of its own to arrive in.
+	ctx, cancel := context.WithTimeout(ctx, a.limits.Timeout)
+	defer cancel()
 	return a.Do(ctx, &x.req)
 }
 

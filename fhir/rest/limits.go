@@ -18,7 +18,7 @@ type Limits struct {
 	Body       int64         // bytes of a body, after its content encoding is undone; default 64 MiB
 	URL        int           // bytes of the request target; default 16 KiB
 	Entries    int           // entries of a batch or transaction; default 10,000
-	Timeout    time.Duration // for one request, reading its body included; default 60 s
+	Timeout    time.Duration // for one request once its body is there, and as long again for the body and for the answer: see slowest; default 60 s
 	Concurrent int           // requests at work at a time; default 256
 	Queue      time.Duration // how long a request waits for its turn before it is refused; default 2 s
 	Count      int           // resources a page when _count is not given; default 20
@@ -170,4 +170,44 @@ func (c *countReader) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.n += int64(n)
 	return n, err
+}
+
+// slowest is the pace, in bytes a second, at which a body may go on arriving, or an
+// answer go on being taken, once Limits.Timeout is over. A clinic with a bad line
+// gets its large bundle through; a client that trickles cannot hold a place for ever.
+const slowest = 64 << 10
+
+// pacedBody moves the read deadline of its connection on as bytes arrive.
+type pacedBody struct {
+	io.ReadCloser
+	control *http.ResponseController
+	until   time.Time // the deadline
+	left    int       // bytes that must arrive before it is moved
+}
+
+// pace gives body timeout to arrive, and longer while it keeps up a pace of slowest.
+// Where deadlines are not supported there is no connection to hold.
+func pace(w http.ResponseWriter, body io.ReadCloser, timeout time.Duration) io.ReadCloser {
+	p := &pacedBody{ReadCloser: body, control: http.NewResponseController(w), until: time.Now().Add(timeout), left: slowest}
+	_ = p.control.SetReadDeadline(p.until)
+	return p
+}
+
+func (p *pacedBody) Read(b []byte) (int, error) {
+	n, err := p.ReadCloser.Read(b)
+	if p.left -= n; p.left <= 0 {
+		for ; p.left <= 0; p.left += slowest {
+			p.until = p.until.Add(time.Second)
+		}
+		_ = p.control.SetReadDeadline(p.until)
+	}
+	return n, err
+}
+
+// paceAnswer gives the client timeout to take an answer of size bytes, and longer
+// for a large one. What fits the buffers of a connection needs no deadline.
+func paceAnswer(w http.ResponseWriter, size int, timeout time.Duration) {
+	if size > slowest {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(timeout + time.Duration(size/slowest)*time.Second))
+	}
 }

@@ -134,6 +134,52 @@ func TestSlowBody(t *testing.T) {
 	}
 }
 
+// TestSteadyBody: a body may take longer than the time for a request while it
+// keeps up its pace, and no longer once it does not.
+func TestSteadyBody(t *testing.T) {
+	s := serve(t, func(c *rest.Config) { c.Limits.Timeout = 200 * time.Millisecond })
+	send := func(part int, pause time.Duration) int {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(strings.TrimSuffix(s.url, "/fhir"), "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+		body := `{"resourceType":"Basic","code":{"text":"` + strings.Repeat("x", 300_000) + `"}}`
+		fmt.Fprintf(conn, "POST /fhir/Basic HTTP/1.1\r\nHost: x\r\nContent-Type: application/fhir+json\r\nContent-Length: %d\r\n\r\n", len(body))
+		go func() {
+			for len(body) > 0 {
+				n := min(part, len(body))
+				if _, err := io.WriteString(conn, body[:n]); err != nil {
+					return
+				}
+				body = body[n:]
+				time.Sleep(pause)
+			}
+		}()
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	start := time.Now()
+	if status := send(40_000, 100*time.Millisecond); status != 201 {
+		t.Errorf("a steady body: status %d", status)
+	}
+	if took := time.Since(start); took < 500*time.Millisecond {
+		t.Errorf("it took %v, too short to show anything", took)
+	}
+	start = time.Now()
+	if status := send(500, 50*time.Millisecond); status != 503 {
+		t.Errorf("a trickling body: status %d", status)
+	}
+	if took := time.Since(start); took > 2*time.Second {
+		t.Errorf("a trickling body held its place for %v", took)
+	}
+}
+
 func TestLongURL(t *testing.T) {
 	s := serve(t, func(c *rest.Config) { c.Limits.URL = 200 })
 	a := s.want(413, s.do("GET", "/Patient?name="+strings.Repeat("a", 200), ""))
