@@ -91,19 +91,30 @@ func (c *checker) path() string {
 	return b.String()
 }
 
-// finish gives the issues their lines and columns, reading the source once.
+// finish gives the issues their lines and columns.
 func (c *checker) finish() []fhir.Issue {
 	if len(c.issues) == 0 {
 		return nil
 	}
-	order := make([]int, len(c.issues))
+	locate(c.doc.Source(), c.issues, c.offsets)
+	if c.full() {
+		return append(c.issues, fhir.Issue{
+			Severity: "information", Type: cutOff.code, Rule: cutOff.key, Details: cutOff.text, Expression: c.name,
+		})
+	}
+	return c.issues
+}
+
+// locate gives issues their lines and columns, reading the source once.
+func locate(src []byte, issues []fhir.Issue, offsets []int) {
+	order := make([]int, len(issues))
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortFunc(order, func(a, b int) int { return c.offsets[a] - c.offsets[b] })
-	src, from, line, col := c.doc.Source(), 0, 1, 1
+	slices.SortFunc(order, func(a, b int) int { return offsets[a] - offsets[b] })
+	from, line, col := 0, 1, 1
 	for _, i := range order {
-		for _, b := range src[from:c.offsets[i]] {
+		for _, b := range src[from:offsets[i]] {
 			switch {
 			case b == '\n':
 				line, col = line+1, 1
@@ -111,15 +122,9 @@ func (c *checker) finish() []fhir.Issue {
 				col++
 			}
 		}
-		from = c.offsets[i]
-		c.issues[i].Line, c.issues[i].Col = line, col
+		from = offsets[i]
+		issues[i].Line, issues[i].Col = line, col
 	}
-	if c.full() {
-		return append(c.issues, fhir.Issue{
-			Severity: "information", Type: cutOff.code, Rule: cutOff.key, Details: cutOff.text, Expression: c.name,
-		})
-	}
-	return c.issues
 }
 
 // maxQuote is how many bytes of input a diagnostic quotes.

@@ -15,6 +15,10 @@ type constraint struct{ Key, Severity, Human, Expression string }
 var corrected = map[string]string{
 	// An "in" with several items on its left cannot be evaluated; FHIR-35990.
 	"tim-9": "offset.empty() or (when.exists() and when.all(($this in ('C' | 'CM' | 'CD' | 'CV')).not()))",
+	// "More than one" is what it says in words.
+	"que-12": "enableWhen.count() > 1 implies enableBehavior.exists()",
+	// An element of the FHIR type is meant, not a System.Boolean.
+	"que-7": "operator = 'exists' implies (answer is boolean)",
 }
 
 // labels gives every distinct constraint a label that no other has: its key, and

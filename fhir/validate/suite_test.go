@@ -1,0 +1,132 @@
+package validate
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/element"
+)
+
+// suiteCase is a case of HL7's validator suite.
+type suiteCase struct {
+	Name, File, Module string
+	Profile            json.RawMessage
+	Supporting         json.RawMessage
+	Expected           []struct{ Severity, Text string }
+}
+
+// hasError reports whether the reference validator finds an error.
+func (c *suiteCase) hasError() bool {
+	for _, i := range c.Expected {
+		if i.Severity == "error" || i.Severity == "fatal" {
+			return true
+		}
+	}
+	return false
+}
+
+// alone reports whether the case needs nothing but the file itself.
+func (c *suiteCase) alone() bool {
+	none := func(m json.RawMessage) bool {
+		s := string(m)
+		return s == "" || s == "null" || s == "[]" || s == "{}" || s == `""`
+	}
+	return none(c.Profile) && none(c.Supporting)
+}
+
+func errorsOf(issues []fhir.Issue) (list []fhir.Issue) {
+	for _, i := range issues {
+		if i.Severity == "error" || i.Severity == "fatal" {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
+// agreed is how many of the cases that need nothing else we agree on with the
+// reference validator about whether there is an error.
+const agreed = 0
+
+// TestSuite holds $validate to the reference validator.
+func TestSuite(t *testing.T) {
+	dir := shared(t, "validator")
+	var cases []suiteCase
+	src, err := os.ReadFile(filepath.Join(dir, "cases.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(src, &cases); err != nil {
+		t.Fatal(err)
+	}
+	v := suiteValidator()
+	passed, total := 0, 0
+	for _, c := range cases {
+		src, err := os.ReadFile(filepath.Join(dir, "files", filepath.Base(c.File)))
+		if err != nil || !c.alone() {
+			continue
+		}
+		total++
+		got, why := suiteError(v, c.File, src)
+		if got == c.hasError() {
+			passed++
+			continue
+		}
+		want := ""
+		for _, i := range c.Expected {
+			if i.Severity == "error" {
+				want = i.Text
+				break
+			}
+		}
+		t.Logf("%s (%s): error %v, reference %v: %.160s | %.160s", c.Name, c.File, got, c.hasError(), why, want)
+	}
+	t.Logf("%d of %d cases agree", passed, total)
+	if passed < agreed {
+		t.Errorf("%d of %d cases agree, want at least %d", passed, total, agreed)
+	}
+}
+
+func suiteValidator() *Validator { return &Validator{} }
+
+// suiteError reports whether we find an error in a file, and the first one.
+func suiteError(v *Validator, name string, src []byte) (bool, string) {
+	if strings.HasSuffix(name, ".xml") {
+		json, err := fromXML(src)
+		if err != nil {
+			return true, err.Error()
+		}
+		src = json
+	}
+	d, err := element.Parse(src)
+	if err != nil {
+		return true, err.Error()
+	}
+	found := errorsOf(v.Validate(context.Background(), d, 0))
+	if len(found) == 0 {
+		return false, ""
+	}
+	return true, found[0].Rule + " " + found[0].Expression + " " + found[0].Details + " " + found[0].Diagnostics
+}
+
+// TestExamplesAreSound looks for errors in the published examples, which have few.
+func TestExamplesAreSound(t *testing.T) {
+	files, _ := filepath.Glob(filepath.Join(shared(t, "r4-examples"), "*.json"))
+	v := suiteValidator()
+	bad := 0
+	for _, f := range files {
+		src, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if has, why := suiteError(v, f, src); has {
+			bad++
+			t.Logf("%s: %s", filepath.Base(f), why)
+		}
+	}
+	t.Logf("%d of %d", bad, len(files))
+}
