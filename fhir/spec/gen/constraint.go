@@ -17,6 +17,8 @@ var corrected = map[string]string{
 	"tim-9": "offset.empty() or (when.exists() and when.all(($this in ('C' | 'CM' | 'CD' | 'CV')).not()))",
 	// "More than one" is what it says in words.
 	"que-12": "enableWhen.count() > 1 implies enableBehavior.exists()",
+	// Without a probability, what is published comes to nothing instead of to true.
+	"ras-2": "probability.empty() or (probability is decimal implies (probability as decimal) <= 100)",
 	// An element of the FHIR type is meant, not a System.Boolean.
 	"que-7": "operator = 'exists' implies (answer is boolean)",
 }
