@@ -25,7 +25,7 @@ const module = "github.com/amate-health/amate"
 // The order of things is fhir <- authz, store, telehealth <- cmd. store, authz and
 // telehealth never know one another.
 var imports = map[string]string{
-	"cmd/amate": "authz fhir fhir/bundle fhir/element fhir/operation fhir/registry/demo fhir/rest fhir/search fhir/spec migrations store/postgres store/sqlite",
+	"cmd/amate": "authz fhir fhir/bundle fhir/element fhir/operation fhir/registry/demo fhir/rest fhir/search fhir/spec fhir/ucum fhir/validate migrations store/postgres store/sqlite",
 
 	"authz": "fhir/rest fhir/search",
 
@@ -39,7 +39,7 @@ var imports = map[string]string{
 	"fhir/ucum":              "",
 	"fhir/ucum/gen":          "",
 	"fhir/search":            "fhir fhir/element fhir/fhirpath fhir/spec",
-	"fhir/validate":          "fhir fhir/element fhir/fhirpath fhir/spec",
+	"fhir/validate":          "fhir fhir/element fhir/fhirpath fhir/operation fhir/profile fhir/search fhir/spec",
 	"fhir/patch":             "fhir fhir/element",
 	"fhir/bundle":            "fhir fhir/element fhir/patch fhir/search fhir/spec fhir/validate",
 	"fhir/operation":         "fhir fhir/element fhir/search",

@@ -3,7 +3,8 @@ package main
 import "github.com/amate-health/amate/fhir/operation"
 
 // operations lists every $operation that the server offers.
-func operations() []operation.Operation {
+func operations(store *opened) []operation.Operation {
 	var all []operation.Operation
+	all = append(all, newValidator().Operation(storedIn(store)))
 	return all
 }

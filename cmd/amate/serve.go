@@ -92,7 +92,7 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 	api, err := rest.New(rest.Config{
 		Store: store, Guard: authz.Open{}, BaseURL: base, CursorKey: store.key("links"),
 		Limits: s.Limits.rest(), Observer: &observer{log: log, metrics: m}, Software: "Amate " + release,
-		Operations: operations(),
+		Operations: operations(store),
 	})
 	if err != nil {
 		return nil, usagef("%v", err)

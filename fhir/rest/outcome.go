@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strconv"
 
 	"github.com/amate-health/amate/fhir"
-	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/operation"
 )
 
 // outcome is what a code becomes over HTTP.
@@ -45,7 +44,7 @@ var outcomes = map[fhir.Code]outcome{
 const clientGone = 499
 
 // RuleSystem is the code system of the rule keys in OperationOutcome.issue.details.
-const RuleSystem = "urn:amate:rule"
+const RuleSystem = operation.RuleSystem
 
 // fault is an error, ready to be told.
 type fault struct {
@@ -69,13 +68,13 @@ func explain(err error, requestID string) *fault {
 		e = fhir.Errorf(fhir.Unavailable, "the request was broken off")
 	default:
 		issue := fhir.Issue{Severity: "fatal", Type: "exception", Details: "internal error; the server's log has it under request " + requestID}
-		return &fault{status: http.StatusInternalServerError, body: appendOutcome(nil, []fhir.Issue{issue})}
+		return &fault{status: http.StatusInternalServerError, body: operation.AppendOutcome(nil, []fhir.Issue{issue})}
 	}
 	row, ok := outcomes[e.Code]
 	if !ok {
 		row = outcome{http.StatusInternalServerError, "exception"}
 	}
-	f := &fault{status: row.status, code: e.Code, body: appendOutcome(nil, issuesOf(e, row.issue))}
+	f := &fault{status: row.status, code: e.Code, body: operation.AppendOutcome(nil, issuesOf(e, row.issue))}
 	var about *versioned
 	if errors.As(err, &about) {
 		f.version = about.version
@@ -100,71 +99,5 @@ func issuesOf(e *fhir.Error, issueType string) []fhir.Issue {
 
 // information is the OperationOutcome of something that went well.
 func information(text string) []byte {
-	return appendOutcome(nil, []fhir.Issue{{Severity: "information", Type: "informational", Details: text}})
-}
-
-// appendOutcome writes an OperationOutcome.
-//
-// See https://hl7.org/fhir/R4/operationoutcome.html.
-func appendOutcome(b []byte, issues []fhir.Issue) []byte {
-	b = append(b, `{"resourceType":"OperationOutcome","issue":[`...)
-	for i := range issues {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = appendIssue(b, &issues[i])
-	}
-	return append(b, "]}"...)
-}
-
-func appendIssue(b []byte, i *fhir.Issue) []byte {
-	b = append(b, '{')
-	if i.Line > 0 {
-		b = append(b, `"extension":[`...)
-		b = appendPosition(b, "line", i.Line)
-		b = append(b, ',')
-		b = appendPosition(b, "col", i.Col)
-		b = append(b, "],"...)
-	}
-	b = append(b, `"severity":`...)
-	b = element.Quote(b, i.Severity)
-	b = append(b, `,"code":`...)
-	b = element.Quote(b, i.Type)
-	if i.Rule != "" || i.Details != "" {
-		b = append(b, `,"details":{`...)
-		if i.Rule != "" {
-			b = append(b, `"coding":[{"system":"`+RuleSystem+`","code":`...)
-			b = element.Quote(b, i.Rule)
-			b = append(b, "}]"...)
-		}
-		if i.Details != "" {
-			if i.Rule != "" {
-				b = append(b, ',')
-			}
-			b = append(b, `"text":`...)
-			b = element.Quote(b, i.Details)
-		}
-		b = append(b, '}')
-	}
-	if i.Diagnostics != "" {
-		b = append(b, `,"diagnostics":`...)
-		b = element.Quote(b, i.Diagnostics)
-	}
-	if i.Expression != "" {
-		b = append(b, `,"expression":[`...)
-		b = element.Quote(b, i.Expression)
-		b = append(b, ']')
-	}
-	return append(b, '}')
-}
-
-// appendPosition writes the extension that gives a line or column of the input.
-//
-// See https://hl7.org/fhir/R4/extension-operationoutcome-issue-source.html.
-func appendPosition(b []byte, axis string, n int) []byte {
-	b = append(b, `{"url":"http://hl7.org/fhir/StructureDefinition/operationoutcome-issue-`...)
-	b = append(b, axis...)
-	b = append(b, `","valueInteger":`...)
-	b = strconv.AppendInt(b, int64(n), 10)
-	return append(b, '}')
+	return operation.AppendOutcome(nil, []fhir.Issue{{Severity: "information", Type: "informational", Details: text}})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/fhir/search"
 )
 
@@ -103,7 +104,7 @@ func (p *page) ignored(names []string) {
 	}
 	p.entry()
 	p.member("resource")
-	p.buf = appendOutcome(p.buf, issues)
+	p.buf = operation.AppendOutcome(p.buf, issues)
 	p.open("search")
 	p.text("mode", "outcome")
 	p.close()
