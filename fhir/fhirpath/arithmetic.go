@@ -98,15 +98,16 @@ func calculate(a, b Value, f func(d, x, y *apd.Decimal) (apd.Condition, error), 
 	if number(a) && number(b) {
 		return decimals(f, decimalOf(a), decimalOf(b))
 	}
-	p, ok := a.(Quantity)
-	q, both := b.(Quantity)
+	p, ok := asQuantity(a)
+	q, both := asQuantity(b)
 	if !ok || !both {
 		return nil, failure("an operator does not fit the types of its operands")
 	}
-	if p.Unit != q.Unit || p.Calendar != q.Calendar {
+	p, q, ok = p.align(q, finer)
+	if !ok {
 		return nil, nil
 	}
-	return quantities(f, p, q, p.Unit)
+	return quantities(f, p, q, p)
 }
 
 func decimals(f func(d, x, y *apd.Decimal) (apd.Condition, error), a, b Decimal) (Collection, error) {
@@ -117,12 +118,14 @@ func decimals(f func(d, x, y *apd.Decimal) (apd.Condition, error), a, b Decimal)
 	return values(Decimal{out}), nil
 }
 
-func quantities(f func(d, x, y *apd.Decimal) (apd.Condition, error), p, q Quantity, unit string) (Collection, error) {
+// quantities applies f to the values and gives the result the unit of as.
+func quantities(f func(d, x, y *apd.Decimal) (apd.Condition, error), p, q, as Quantity) (Collection, error) {
 	out, err := decimals(f, p.Value, q.Value)
 	if err != nil || len(out) == 0 {
 		return nil, err
 	}
-	return values(Quantity{Value: out[0].value.(Decimal), Unit: unit, Calendar: p.Calendar && unit == p.Unit}), nil
+	as.Value = out[0].value.(Decimal)
+	return values(as), nil
 }
 
 func opMultiply(_ *run, x, y Collection) (Collection, error) {
@@ -135,13 +138,7 @@ func opMultiply(_ *run, x, y Collection) (Collection, error) {
 		if !ok {
 			return nil, failure("an operator does not fit the types of its operands")
 		}
-		switch {
-		case number(b), q.Unit == "1":
-			return quantities(arithmetic.Mul, p, q, p.Unit)
-		case number(a), p.Unit == "1":
-			return quantities(arithmetic.Mul, q, p, q.Unit)
-		}
-		return nil, nil
+		return p.product(q, 1)
 	}
 	return calculate(a, b, arithmetic.Mul, func(i, j int64) (int64, bool) {
 		n := i * j
@@ -162,15 +159,10 @@ func opDivide(_ *run, x, y Collection) (Collection, error) {
 	if q.Value.IsZero() {
 		return nil, nil
 	}
-	switch {
-	case number(a) && number(b):
+	if number(a) && number(b) {
 		return decimals(divide, p.Value, q.Value)
-	case p.Unit == q.Unit:
-		return quantities(divide, p, q, "1")
-	case q.Unit == "1":
-		return quantities(divide, p, q, p.Unit)
 	}
-	return nil, nil
+	return p.product(q, -1)
 }
 
 // divide drops the zeros that filling up to the precision leaves behind.

@@ -37,6 +37,9 @@ var conversion = map[string]function{
 
 // iif evaluates only the branch that it takes.
 func iif(r *run, s scope, in Collection, args []node) (Collection, error) {
+	if len(in) > 1 {
+		return nil, failure("iif() takes one item, found %d", len(in))
+	}
 	if len(in) == 1 {
 		s.this = in
 	}
@@ -245,8 +248,18 @@ func toQuantityUnit(r *run, s scope, in Collection, args []node) (Collection, er
 	if err != nil {
 		return nil, err
 	}
-	if ok && want != q.Unit {
-		return nil, nil
+	if !ok || want == q.Unit && !q.Calendar {
+		return values(q), nil
 	}
-	return values(q), nil
+	word := calendarUnits[want]
+	if word != "" {
+		want = word
+	}
+	if q.months() > 0 && word == "" && q.code == "" || q.Unit == "" {
+		return nil, nil // a calendar year is not the year of UCUM
+	}
+	if out, ok := q.to(want, word != ""); ok {
+		return values(out), nil
+	}
+	return nil, nil
 }

@@ -86,12 +86,9 @@ func equalValues(a, b Value) logic {
 		if !ok {
 			return no
 		}
-		c, known := a.compare(b)
-		if !known {
-			if a.Calendar != b.Calendar && (calendarYear[a.Unit] || calendarYear[b.Unit]) {
-				return unknown
-			}
-			return logical(false)
+		c, how := a.compare(b)
+		if how != comparable {
+			return how.equality()
 		}
 		return logical(c == 0)
 	}
@@ -100,9 +97,6 @@ func equalValues(a, b Value) logic {
 	}
 	return logical(a == b)
 }
-
-// calendarYear are the units whose length depends on the calendar.
-var calendarYear = map[string]bool{"year": true, "month": true, "a": true, "mo": true}
 
 // equalElements compares two elements that are no values by their children, each
 // with f. With loose, the children need not stand in the same order.
@@ -235,28 +229,11 @@ func equivalentValues(a, b Value) bool {
 		if !ok {
 			return false
 		}
-		if sameUnit(a, b) {
-			return equivalentDecimals(a.Value, b.Value)
-		}
-		c, known := a.compare(b)
-		return known && c == 0
+		return a.equivalent(b)
 	case Temporal:
 		return equalValues(a, b) == yes
 	}
 	return equalValues(a, b) == yes
-}
-
-// sameUnit takes a calendar unit for its UCUM name: ~ does not tell them apart.
-func sameUnit(a, b Quantity) bool {
-	plain := map[string]string{"year": "a", "month": "mo", "week": "wk", "day": "d", "hour": "h", "minute": "min", "second": "s", "millisecond": "ms"}
-	u, v := a.Unit, b.Unit
-	if a.Calendar {
-		u = plain[u]
-	}
-	if b.Calendar {
-		v = plain[v]
-	}
-	return u == v
 }
 
 // equivalentDecimals compares at the precision of the less precise number,

@@ -56,6 +56,13 @@ type Env struct {
 	Steps     int                  // how much work is allowed; 0 means DefaultSteps
 	Trace     func(string, []Item) // what trace() calls; nil for nothing
 	Resource  Item                 // %resource; zero means the root
+
+	// What functions ask about the world outside; each may be nil.
+	Resolve    func(reference string) (Item, bool)                           // resolve(), for what is not contained
+	ConformsTo func(i Item, profile string) (bool, error)                    // conformsTo(); an error for a profile that is not known
+	MemberOf   func(i Item, valueSet string) (member, known bool, err error) // memberOf()
+	Subsumes   func(a, b Item) (subsumes, known bool, err error)             // subsumes() and subsumedBy()
+	HTML       func(xhtml string) bool                                       // htmlChecks(); nil for a check of its own
 }
 
 // DefaultSteps is about a second of work.
@@ -162,7 +169,7 @@ func (n *external) eval(r *run, _ scope) (Collection, error) {
 		}
 		return Collection{r.root}, r.step(1)
 	case n.name == "ucum":
-		text = ucum
+		text = unitSystem
 	case n.name == "sct":
 		text = "http://snomed.info/sct"
 	case n.name == "loinc":

@@ -7,6 +7,8 @@ var filtering = map[string]function{
 	"repeat":    {min: 1, max: 1, eval: repeat},
 	"aggregate": {min: 1, max: 2, eval: aggregate},
 	"trace":     {min: 1, max: 2, eval: trace},
+	"sort":      {max: 10, eval: sortItems},
+	"coalesce":  {min: 1, max: 20, eval: coalesce},
 }
 
 func where(r *run, s scope, in Collection, args []node) (Collection, error) {
@@ -69,6 +71,20 @@ func repeat(r *run, s scope, in Collection, args []node) (Collection, error) {
 		in = fresh
 	}
 	return all, nil
+}
+
+// coalesce returns the first of its arguments that is not empty.
+func coalesce(r *run, s scope, in Collection, args []node) (Collection, error) {
+	if len(in) == 1 {
+		s.this = in
+	}
+	for _, a := range args {
+		out, err := a.eval(r, s)
+		if err != nil || len(out) > 0 {
+			return out, err
+		}
+	}
+	return nil, nil
 }
 
 func aggregate(r *run, s scope, in Collection, args []node) (Collection, error) {

@@ -27,7 +27,8 @@ func (f *function) arity() string {
 }
 
 // functions is every function by name; each group has a file of its own.
-var functions = table(existence, filtering, subsetting, conversion, stringFunctions, mathematics, navigation, typing, resources)
+var functions = table(existence, filtering, subsetting, conversion, stringFunctions, mathematics, navigation, typing, resources,
+	boundaries, encodings, components, outside)
 
 func table(groups ...map[string]function) map[string]*function {
 	all := map[string]*function{}

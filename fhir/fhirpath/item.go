@@ -90,23 +90,26 @@ func primitive(t *spec.Type, d *element.Doc, n element.Node) Value {
 	return v
 }
 
-// ucum is the system of the units that a Quantity can be computed with.
-const ucum = "http://unitsofmeasure.org"
+// unitSystem is the system of the units that a Quantity can be computed with.
+const unitSystem = "http://unitsofmeasure.org"
 
 // quantity converts a FHIR Quantity. The UCUM code is its unit; without one, its
-// unit text serves, in no known relation to any other.
+// unit text serves, in no known relation to any other. With a comparator it is no
+// value at all.
+//
+// See https://hl7.org/fhir/R4/fhirpath.html#quantity.
 func (i Item) quantity() Value {
 	n := i.Doc.Get(i.Node, "value")
 	if n == element.None || i.Doc.Kind(n) != element.Number {
 		return nil
 	}
 	v, ok := parseDecimal(i.Doc.Text(n))
-	if !ok {
+	if !ok || i.Doc.Get(i.Node, "comparator") != element.None {
 		return nil
 	}
 	q := Quantity{Value: v, Unit: "1"}
 	unit := i.Doc.Get(i.Node, "code")
-	if system := i.Doc.Get(i.Node, "system"); system == element.None || string(i.Doc.Bytes(system)) != ucum {
+	if system := i.Doc.Get(i.Node, "system"); system == element.None || string(i.Doc.Bytes(system)) != unitSystem {
 		unit = i.Doc.Get(i.Node, "unit")
 	}
 	if unit != element.None {
@@ -115,9 +118,9 @@ func (i Item) quantity() Value {
 	// The UCUM codes of years and months in FHIR data mean calendar durations.
 	switch q.Unit {
 	case "a":
-		q.Unit, q.Calendar = "year", true
+		q.Unit, q.Calendar, q.code = "year", true, "a"
 	case "mo":
-		q.Unit, q.Calendar = "month", true
+		q.Unit, q.Calendar, q.code = "month", true, "mo"
 	}
 	return q
 }

@@ -143,7 +143,11 @@ func (l *lexer) number() string {
 	start := l.i
 	l.run(digit)
 	l.fraction()
-	return l.src[start:l.i]
+	text := l.src[start:l.i]
+	if l.i < len(l.src) && l.src[l.i] == 'L' {
+		l.i++ // a Long; every Integer is one here
+	}
+	return text
 }
 
 // fraction passes over a point, when a digit follows it.
@@ -241,10 +245,10 @@ func (l *lexer) escape(b *strings.Builder) error {
 	case 'u':
 		var r rune
 		for range 4 {
-			if l.i == len(l.src) || hex(l.src[l.i]) < 0 {
+			if l.i == len(l.src) || hexDigit(l.src[l.i]) < 0 {
 				return fault(at, "\\u without four hexadecimal digits")
 			}
-			r = r<<4 | hex(l.src[l.i])
+			r = r<<4 | hexDigit(l.src[l.i])
 			l.i++
 		}
 		b.WriteRune(r)
@@ -254,7 +258,7 @@ func (l *lexer) escape(b *strings.Builder) error {
 	return nil
 }
 
-func hex(c byte) rune {
+func hexDigit(c byte) rune {
 	switch {
 	case digit(c):
 		return rune(c - '0')

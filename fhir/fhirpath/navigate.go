@@ -26,6 +26,8 @@ func appendInfo(out Collection, i Item, name string) Collection {
 		return append(out, Computed(String(info.Name)))
 	case ok && name == "namespace":
 		return append(out, Computed(String(info.Namespace)))
+	case ok && name == "baseType":
+		return append(out, Computed(String(info.base())))
 	}
 	return out
 }

@@ -176,8 +176,8 @@ func order(a, b Value) (cmp int, known bool, err error) {
 		}
 	case Quantity:
 		if b, ok := asQuantity(b); ok {
-			cmp, known = a.compare(b)
-			return cmp, known, nil
+			cmp, how := a.compare(b)
+			return cmp, how == comparable, nil
 		}
 	case Temporal:
 		if b, ok := b.(Temporal); ok && (a.kind == "Time") == (b.kind == "Time") {
@@ -186,8 +186,8 @@ func order(a, b Value) (cmp int, known bool, err error) {
 		}
 	}
 	if b, ok := b.(Quantity); ok && number(a) {
-		cmp, known = Quantity{Value: decimalOf(a), Unit: "1"}.compare(b)
-		return cmp, known, nil
+		cmp, how := Quantity{Value: decimalOf(a), Unit: "1"}.compare(b)
+		return cmp, how == comparable, nil
 	}
 	return 0, false, failure("values of these types have no order")
 }

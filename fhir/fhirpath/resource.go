@@ -62,7 +62,7 @@ func extension(r *run, s scope, in Collection, args []node) (Collection, error) 
 	return out, nil
 }
 
-// resolve finds contained resources. Nothing else is fetched: of any other
+// resolve finds contained resources, and others by Env.Resolve. Of any other
 // reference only the type of its target is known, from the type element or the
 // text, so that resolve() is Patient can be answered. Such an item has no children.
 func resolve(r *run, in Collection) (Collection, error) {
@@ -82,6 +82,11 @@ func resolve(r *run, in Collection) (Collection, error) {
 			if ref := i.Doc.Text(n); strings.HasPrefix(ref, "#") {
 				out = append(out, r.contained(i.Doc, ref[1:])...)
 				continue
+			} else if r.env.Resolve != nil {
+				if found, ok := r.env.Resolve(ref); ok {
+					out = append(out, found)
+					continue
+				}
 			}
 		}
 		if t := TargetType(i.Doc, i.Node); t != nil {

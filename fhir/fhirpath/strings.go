@@ -32,12 +32,26 @@ var stringFunctions = map[string]function{
 		return values(Integer(utf8.RuneCountInString(s))), nil
 	}),
 	"replace": onText(2, 2, replace),
-	"matches": onText(1, 1, func(r *run, s string, a []arg) (Collection, error) {
-		re, err := pattern(r, s, a[0].text)
-		if err != nil {
-			return nil, err
+	"matches": onText(1, 2, func(r *run, s string, a []arg) (Collection, error) {
+		flags := "s"
+		if len(a) == 2 {
+			flags = a[1].text
 		}
-		return truths(re.MatchString(s)), nil
+		return matching(r, s, a[0].text, flags)
+	}),
+	"matchesFull": onText(1, 2, func(r *run, s string, a []arg) (Collection, error) {
+		flags := "s"
+		if len(a) == 2 {
+			flags = a[1].text
+		}
+		return matching(r, s, `^(?:`+a[0].text+`)$`, flags)
+	}),
+	"lastIndexOf": onText(1, 1, func(_ *run, s string, a []arg) (Collection, error) {
+		n := strings.LastIndex(s, a[0].text)
+		if n >= 0 {
+			n = utf8.RuneCountInString(s[:n])
+		}
+		return values(Integer(n)), nil
 	}),
 	"replaceMatches": onText(2, 2, replaceMatches),
 	"toChars": onText(0, 0, func(r *run, s string, _ []arg) (Collection, error) {
@@ -130,26 +144,41 @@ func replace(r *run, s string, a []arg) (Collection, error) {
 }
 
 // pattern compiles a regular expression. Go's run in time linear in the text, and
-// the size of the expression is bounded as well. A point matches line ends too.
-func pattern(r *run, s, expr string) (*regexp.Regexp, error) {
+// the size of the expression is bounded as well. flags are of i, m and s.
+func pattern(r *run, s, expr, flags string) (*regexp.Regexp, error) {
+	if strings.Trim(flags, "ims") != "" {
+		return nil, failure("%q are no flags of a regular expression", flags)
+	}
 	if len(expr) > 1000 {
 		return nil, ErrTooCostly
 	}
 	if err := r.step(50 + len(expr) + len(s)*(1+len(expr))/64); err != nil {
 		return nil, err
 	}
-	re, err := regexp.Compile("(?s:" + expr + ")")
+	if flags != "" {
+		expr = "(?" + flags + ":" + expr + ")"
+	}
+	re, err := regexp.Compile(expr)
 	if err != nil {
 		return nil, failure("%q is no regular expression that is understood here", expr)
 	}
 	return re, nil
 }
 
+// matching reports whether part of s matches.
+func matching(r *run, s, expr, flags string) (Collection, error) {
+	re, err := pattern(r, s, expr, flags)
+	if err != nil {
+		return nil, err
+	}
+	return truths(re.MatchString(s)), nil
+}
+
 func replaceMatches(r *run, s string, a []arg) (Collection, error) {
 	if a[0].text == "" {
 		return texts(s), nil
 	}
-	re, err := pattern(r, s, a[0].text)
+	re, err := pattern(r, s, a[0].text, "s")
 	if err != nil {
 		return nil, err
 	}

@@ -56,3 +56,11 @@ func (i Item) info() (TypeInfo, bool) {
 	}
 	return TypeInfo{"FHIR", i.Type.Name}, true
 }
+
+// base returns the qualified name of what the type specialises.
+func (t TypeInfo) base() string {
+	if typ := spec.TypeOf(t.Name); t.Namespace == "FHIR" && typ != nil && typ.Base != nil {
+		return "FHIR." + typ.Base.Name
+	}
+	return "System.Any"
+}

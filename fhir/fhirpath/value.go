@@ -30,6 +30,7 @@ type (
 		Value    Decimal
 		Unit     string // UCUM code, or "year", "month", ... when Calendar
 		Calendar bool   // the unit is a calendar duration
+		code     string // the UCUM code of a FHIR Quantity that is taken for a calendar duration: "a" or "mo"
 	}
 	// TypeInfo is what type() returns.
 	TypeInfo struct{ Namespace, Name string }
@@ -125,42 +126,4 @@ func number(v Value) bool {
 		return true
 	}
 	return false
-}
-
-// calendarUnits maps the words for calendar durations to their singular.
-//
-// See https://hl7.org/fhirpath/N1/#time-valued-quantities.
-var calendarUnits = map[string]string{
-	"year": "year", "years": "year", "month": "month", "months": "month",
-	"week": "week", "weeks": "week", "day": "day", "days": "day",
-	"hour": "hour", "hours": "hour", "minute": "minute", "minutes": "minute",
-	"second": "second", "seconds": "second", "millisecond": "millisecond", "milliseconds": "millisecond",
-}
-
-// milliseconds is the length of the units of definite duration. Years and months
-// are not among them: a calendar year is not the year of UCUM.
-var milliseconds = map[string]int64{
-	"wk": 604_800_000, "d": 86_400_000, "h": 3_600_000, "min": 60_000, "s": 1000, "ms": 1,
-	"week": 604_800_000, "day": 86_400_000, "hour": 3_600_000, "minute": 60_000, "second": 1000, "millisecond": 1,
-}
-
-// compare compares two quantities; ok is false when their units have nothing in common.
-func (q Quantity) compare(o Quantity) (cmp int, ok bool) {
-	if q.Unit == o.Unit && q.Calendar == o.Calendar {
-		return q.Value.Cmp(o.Value.Decimal), true
-	}
-	a, b := milliseconds[q.Unit], milliseconds[o.Unit]
-	if a == 0 || b == 0 {
-		return 0, false
-	}
-	return q.in(a).Cmp(o.in(b)), true
-}
-
-// in returns q times the length of its unit.
-func (q Quantity) in(length int64) *apd.Decimal {
-	out := new(apd.Decimal)
-	if _, err := arithmetic.Mul(out, q.Value.Decimal, apd.New(length, 0)); err != nil {
-		return q.Value.Decimal
-	}
-	return out
 }
