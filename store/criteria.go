@@ -97,7 +97,7 @@ func (r *run) match(ctx context.Context, criteria map[string]*criterion) error {
 	if err != nil {
 		return err
 	}
-	compiler := query.Compiler{Dialect: r.tx.Dialect(), Keys: func(ref fhir.Ref) int64 { return known[ref] }}
+	compiler := newCompiler(ctx, r.tx, known)
 	statements := make([]*query.Statement, len(names))
 	for i, name := range names {
 		c := criteria[name]

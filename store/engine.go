@@ -21,9 +21,22 @@ type Reader interface {
 	// Known returns the row keys of those refs that have a row.
 	Known(ctx context.Context, refs []fhir.Ref) (map[fhir.Ref]int64, error)
 
+	// Few reports whether at most query.Few resources have one of the postings. An
+	// engine that has statistics to plan by says false.
+	Few(ctx context.Context, postings []int64) bool
+
 	// Estimate returns about how many rows a count would find, and whether that
 	// is exact after all.
 	Estimate(ctx context.Context, count *query.Statement) (n int64, exact bool, err error)
+}
+
+// newCompiler returns a compiler for queries whose references have the row keys known.
+func newCompiler(ctx context.Context, r Reader, known map[fhir.Ref]int64) query.Compiler {
+	return query.Compiler{
+		Dialect: r.Dialect(),
+		Keys:    func(ref fhir.Ref) int64 { return known[ref] },
+		Few:     func(postings []int64) bool { return r.Few(ctx, postings) },
+	}
 }
 
 // Rows is the result of one statement: resources, or a number.

@@ -30,7 +30,7 @@ func History(ctx context.Context, r Reader, s *Sealer, h *search.History) (*sear
 	if count <= 0 {
 		count = defaultVersions
 	}
-	compiler := query.Compiler{Dialect: r.Dialect(), Keys: func(ref fhir.Ref) int64 { return known[ref] }}
+	compiler := newCompiler(ctx, r, known)
 	page, err := compiler.History(h, from, count+1)
 	if err != nil {
 		return nil, err

@@ -19,9 +19,7 @@ func Search(ctx context.Context, r Reader, s *Sealer, q *search.Query) (*search.
 	if err != nil {
 		return nil, err
 	}
-	x := &searching{Reader: r, q: q, compiler: query.Compiler{
-		Dialect: r.Dialect(), Keys: func(ref fhir.Ref) int64 { return known[ref] },
-	}}
+	x := &searching{Reader: r, q: q, compiler: newCompiler(ctx, r, known)}
 	result := &search.Result{Total: -1}
 	if err := x.total(ctx, result); err != nil {
 		return nil, err

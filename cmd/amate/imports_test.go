@@ -40,7 +40,7 @@ var imports = map[string]string{
 	"fhir/ucum/gen":          "",
 	"fhir/search":            "fhir fhir/element fhir/fhirpath fhir/spec",
 	"fhir/validate":          "fhir fhir/element fhir/fhirpath fhir/operation fhir/profile fhir/search fhir/spec",
-	"fhir/patch":             "fhir fhir/element",
+	"fhir/patch":             "fhir fhir/element fhir/fhirpath fhir/spec",
 	"fhir/bundle":            "fhir fhir/element fhir/patch fhir/search fhir/spec fhir/validate",
 	"fhir/operation":         "fhir fhir/element fhir/search",
 	"fhir/rest":              "fhir fhir/bundle fhir/element fhir/operation fhir/search fhir/spec",

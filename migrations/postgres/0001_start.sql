@@ -28,7 +28,7 @@ CREATE TABLE resource (
     id       text COLLATE "C" NOT NULL,
     postings bigint[] NOT NULL,
     CONSTRAINT resource_pkey PRIMARY KEY (rkey),
-    CONSTRAINT resource_place UNIQUE (type, id)
+    CONSTRAINT resource_place UNIQUE (id, type) -- ids are made in ascending order
 );
 CREATE INDEX resource_live ON resource (type, rkey) WHERE live;
 CREATE INDEX resource_updated ON resource (type, updated) WHERE live;

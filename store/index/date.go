@@ -45,10 +45,10 @@ func (c *Condition) dateValue(_ *search.Match, v *search.Value) error {
 		c.Add("x.hi > ").Int(v.Hi)
 	case "lt":
 		c.Add("x.lo < ").Int(v.Lo)
-	case "ge":
-		c.Add("(x.hi > ").Int(v.Hi).Add(" OR x.lo >= ").Int(v.Lo).Add(")")
+	case "ge": // the first comparison says nothing new; it is where an index can start
+		c.Add("x.hi > ").Int(v.Lo).Add(" AND (x.hi > ").Int(v.Hi).Add(" OR x.lo >= ").Int(v.Lo).Add(")")
 	case "le":
-		c.Add("(x.lo < ").Int(v.Lo).Add(" OR x.hi <= ").Int(v.Hi).Add(")")
+		c.Add("x.lo < ").Int(v.Hi).Add(" AND (x.lo < ").Int(v.Lo).Add(" OR x.hi <= ").Int(v.Hi).Add(")")
 	case "sa":
 		c.Add("x.lo >= ").Int(v.Hi)
 	case "eb":

@@ -123,6 +123,9 @@ func placeArgs(refs []fhir.Ref) [][]byte {
 	return e.arrays(oidInt2, oidText)
 }
 
+// Few leaves planning to PostgreSQL.
+func (c *connection) Few(context.Context, []int64) bool { return false }
+
 // Estimate asks the planner. Small results are counted: the planner's guess at them is poor.
 func (c *connection) Estimate(ctx context.Context, count *query.Statement) (int64, bool, error) {
 	var plan []struct {

@@ -51,7 +51,7 @@ func (w *where) history(h *search.History) error {
 		// The column of version, whose index is in the order of the history.
 		w.Add("v.type = ").Int(int64(index.TypeNumber(h.Type))).Add(" AND ")
 	}
-	if err := w.permitted(h.Type); err != nil {
+	if err := w.permitted(h.Type, false); err != nil {
 		return err
 	}
 	if h.ID != "" {

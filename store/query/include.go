@@ -29,7 +29,7 @@ func (c *Compiler) included(r *search.Restriction, typ string, limit int, condit
 	}
 	w := c.where("r", r)
 	w.Add("SELECT ", columns, ", p.postings FROM (SELECT r.rkey, r.type, r.id, r.version, r.postings FROM resource r WHERE ")
-	if err := w.visible(typ); err != nil {
+	if err := w.visible(typ, false); err != nil {
 		return nil, err
 	}
 	w.Add(" AND ")

@@ -67,6 +67,10 @@ func (o *order) param() *spec.SearchParam {
 	return o.keys[0].Param
 }
 
+// implies reports whether a row of the first key's table can only belong to a live
+// resource of the type that is searched.
+func (o *order) implies() bool { return o.param() != nil && index.Narrow(o.param()) }
+
 // missing reports whether the page is of resources without a value for the first key.
 func (o *order) missing() bool { return o.from != nil && o.from.Missing }
 
@@ -96,12 +100,20 @@ func (o *order) names(prefix string) string {
 	return b.String()
 }
 
-// tables appends the tables of the inner SELECT.
-func (o *order) tables(s *index.SQL) {
-	first := o.param()
-	if first != nil {
-		s.Add(o.keys[0].table, " k0 JOIN resource r ON r.rkey = k0.rkey")
-	} else {
+// tables appends the tables of the inner SELECT. SQLite joins them as they stand.
+func (o *order) tables(s *index.SQL, start start) {
+	first, join := o.param(), " JOIN "
+	if s.Dialect == index.SQLite {
+		join = " CROSS JOIN "
+	}
+	switch {
+	case first != nil && start.gather:
+		s.Add("resource r", join, o.keys[0].table, " k0 ON k0.rkey = r.rkey")
+	case first != nil:
+		s.Add(o.keys[0].table, " k0", join, "resource r ON r.rkey = k0.rkey")
+	case start.along != 0:
+		s.Add("posting a", join, "resource r ON r.rkey = a.rkey")
+	default:
 		s.Add("resource r")
 	}
 	for i, k := range o.keys {
@@ -125,7 +137,10 @@ func (k *key) marked(s *index.SQL, alias string) {
 }
 
 // where appends the conditions that the order brings.
-func (o *order) where(s *index.SQL) {
+func (o *order) where(s *index.SQL, start start) {
+	if start.along != 0 {
+		s.Add(" AND a.posting = ").Int(start.along)
+	}
 	if o.param() != nil {
 		s.Add(" AND ")
 		o.keys[0].marked(s, "k0")
@@ -137,7 +152,7 @@ func (o *order) where(s *index.SQL) {
 	}
 	if o.from != nil && !o.from.Start {
 		s.Add(" AND ")
-		o.after(s, o.first())
+		o.after(s, o.first(), start)
 	}
 }
 
@@ -150,15 +165,15 @@ func (o *order) first() int {
 }
 
 // after appends that a row follows the position, comparing from key i on.
-func (o *order) after(s *index.SQL, i int) {
+func (o *order) after(s *index.SQL, i int, start start) {
 	if i == len(o.keys) {
-		s.Add("r.rkey ", beyond(o.descending()), " ").Int(o.from.Rkey)
+		s.Add(o.rkey(start), " ", beyond(o.descending()), " ").Int(o.from.Rkey)
 		return
 	}
 	k, v := o.keys[i], o.from.Keys[i]
 	if v == nil {
 		s.Add("(", k.column, " IS NULL AND ")
-		o.after(s, i+1)
+		o.after(s, i+1, start)
 		s.Add(")")
 		return
 	}
@@ -171,7 +186,7 @@ func (o *order) after(s *index.SQL, i int) {
 		s.Add(" OR ", k.column, " IS NULL")
 	}
 	s.Add(" OR ", k.column, " = ").Arg(v).Add(" AND ")
-	o.after(s, i+1)
+	o.after(s, i+1, start)
 	s.Add(")")
 }
 
@@ -186,14 +201,28 @@ func beyond(descending bool) string {
 	return ">"
 }
 
-// by returns the ORDER BY of the inner SELECT.
-func (o *order) by() string {
-	return o.list(func(i int) string { return o.keys[i].column }, o.rkey())
+// by returns the ORDER BY of the inner SELECT. To gather, PostgreSQL is shown an
+// order that no index has.
+func (o *order) by(d index.Dialect, start start) string {
+	follow := !start.gather || d == index.SQLite
+	return o.list(func(i int) string {
+		switch k := &o.keys[i]; {
+		case follow:
+			return k.column
+		case k.table == "string_value" || k.column == "r.id":
+			return k.column + " || ''"
+		default:
+			return k.column + " + 0"
+		}
+	}, o.rkey(start)+map[bool]string{false: " + 0"}[follow])
 }
 
 // rkey is the column of the row key that stands in the index which the order follows.
-func (o *order) rkey() string {
-	if o.param() != nil {
+func (o *order) rkey(start start) string {
+	switch {
+	case start.along != 0:
+		return "a.rkey"
+	case o.param() != nil && !start.gather:
 		return "k0.rkey"
 	}
 	return "r.rkey"

@@ -24,6 +24,10 @@ type Statement struct {
 type Compiler struct {
 	Dialect index.Dialect
 	Keys    func(ref fhir.Ref) int64 // row key of a reference's target, 0 when it is not stored
+
+	// Few reports whether at most Few resources have one of the postings. Only
+	// SQLite is helped by it; nil when that is not known.
+	Few func(postings []int64) bool
 }
 
 // columns of every SELECT, from resource r and its current version v.
@@ -41,6 +45,7 @@ func (c *Compiler) Page(q *search.Query, from *Position, limit int, postings boo
 		return nil, err
 	}
 	w := c.where("r", q.Restriction)
+	start := w.newStart(q, order)
 	w.Add("SELECT ", columns, order.names("p."))
 	if postings {
 		w.Add(", p.postings")
@@ -50,14 +55,13 @@ func (c *Compiler) Page(q *search.Query, from *Position, limit int, postings boo
 		w.Add(", r.postings")
 	}
 	w.Add(" FROM ")
-	order.tables(w.SQL)
+	order.tables(w.SQL, start)
 	w.Add(" WHERE ")
-	w.Drive = order.param() == nil
-	if err := w.query(q); err != nil {
+	if err := w.query(q, start); err != nil {
 		return nil, err
 	}
-	order.where(w.SQL)
-	w.Add(" ORDER BY ", order.by())
+	order.where(w.SQL, start)
+	w.Add(" ORDER BY ", order.by(w.Dialect, start))
 	w.Add(" LIMIT ").Int(int64(limit))
 	w.Add(") p JOIN version v ON v.rkey = p.rkey AND v.version = p.version ORDER BY ", order.outerBy())
 	return &Statement{SQL: w.String(), Args: w.Args, Keys: len(order.keys), Postings: postings}, nil
@@ -70,9 +74,12 @@ func (c *Compiler) Count(q *search.Query) (*Statement, error) {
 		return nil, ErrUnrestricted
 	}
 	w := c.where("r", q.Restriction)
+	start := start{from: -1}
+	if c.Dialect == index.SQLite {
+		start.from, _ = w.best(q.Where)
+	}
 	w.Add("SELECT count(*) FROM resource r WHERE ")
-	w.Drive = true
-	if err := w.query(q); err != nil {
+	if err := w.query(q, start); err != nil {
 		return nil, err
 	}
 	return &Statement{SQL: w.String(), Args: w.Args, Number: true}, nil

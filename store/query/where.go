@@ -7,7 +7,6 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/search"
-	"github.com/amate-health/amate/fhir/spec"
 	"github.com/amate-health/amate/store/index"
 )
 
@@ -15,27 +14,27 @@ import (
 type where struct {
 	index.Condition
 	restriction *search.Restriction
-	depth       *int // of resource aliases, so that nested ones differ
+	depth       *int                        // of resource aliases, so that nested ones differ
+	few         func(postings []int64) bool // see Compiler.Few; nil when nothing is known
 }
 
 func (c *Compiler) where(row string, r *search.Restriction) *where {
 	return &where{
 		Condition:   index.Condition{SQL: &index.SQL{Dialect: c.Dialect}, Row: row, Keys: c.Keys},
-		restriction: r, depth: new(int),
+		restriction: r, depth: new(int), few: c.Few,
 	}
 }
 
-// query appends all conditions of q, its restriction included.
-func (w *where) query(q *search.Query) error {
-	if err := w.visible(q.Type); err != nil {
+// query appends all conditions of q, its restriction included, to be found as start says.
+func (w *where) query(q *search.Query, start start) error {
+	if err := w.visible(q.Type, start.implied || slices.ContainsFunc(q.Where, implies)); err != nil {
 		return err
 	}
-	driver := -1
-	if w.Drive && w.Dialect == index.SQLite {
-		driver = bestDriver(q.Where)
-	}
 	for i, e := range q.Where {
-		w.Drive = i == driver
+		if start.along != 0 && i == start.from {
+			continue // the tables see to it
+		}
+		w.Drive = i == start.from
 		w.Add(" AND ")
 		if err := w.expr(e); err != nil {
 			return err
@@ -45,16 +44,36 @@ func (w *where) query(q *search.Query) error {
 	return nil
 }
 
-// visible appends that the row is a live resource of type typ ("" for any) that
-// the restriction shows.
-func (w *where) visible(typ string) error {
-	w.Add(w.Row, ".live AND ")
-	return w.permitted(typ)
+// implies reports whether e holds for live resources of one type only. To ask for
+// the type beside it would say the same twice, and the planner, which takes the
+// two for independent, would expect far too few rows.
+func implies(e search.Expr) bool {
+	switch e := e.(type) {
+	case search.Match:
+		return e.Modifier != "missing" && index.Narrow(e.Param)
+	case search.Chain:
+		return index.Narrow(e.Param)
+	case search.Or:
+		return len(e) > 0 && !slices.ContainsFunc(e, func(part search.Expr) bool { return !implies(part) })
+	case search.And:
+		return slices.ContainsFunc(e, implies)
+	}
+	return false
 }
 
-// permitted appends that the row is of type typ ("" for any) and that the
-// restriction shows it.
-func (w *where) permitted(typ string) error {
+// visible appends that the row is a live resource of type typ ("" for any) that
+// the restriction shows. implied says that another condition sees to life and type.
+func (w *where) visible(typ string, implied bool) error {
+	if typ == "" || !implied {
+		w.Add(w.Row, ".live AND ")
+		return w.permitted(typ, false)
+	}
+	return w.permitted(typ, true)
+}
+
+// permitted appends that the row is of type typ ("" for any; nothing of it when that
+// is implied) and that the restriction shows it.
+func (w *where) permitted(typ string, implied bool) error {
 	if typ != "" && index.TypeNumber(typ) == 0 {
 		return fhir.Errorf(fhir.UnknownType, "%s is no resource type", typ)
 	}
@@ -62,7 +81,7 @@ func (w *where) permitted(typ string) error {
 	switch {
 	case r == nil:
 		return ErrUnrestricted
-	case r.Open() && typ == "":
+	case r.Open() && (typ == "" || implied):
 		w.Add("TRUE")
 		return nil
 	case r.Open():
@@ -73,6 +92,9 @@ func (w *where) permitted(typ string) error {
 		if !listed {
 			w.Add("FALSE")
 			return nil
+		}
+		if implied {
+			return w.join(exprs, " AND ", "TRUE")
 		}
 		return w.restricted(typ, exprs)
 	}
@@ -156,12 +178,12 @@ func (w *where) linked(types []string, e search.Expr) error {
 		if i > 0 {
 			w.Add(" OR ")
 		}
-		if err := w.visible(typ); err != nil {
+		if err := w.visible(typ, implies(e) && len(types) == 1); err != nil {
 			return err
 		}
 	}
 	w.Add(") AND ")
-	w.Drive = rank(e) > 0
+	w.Drive = w.rank(e) > 0
 	return w.expr(e)
 }
 
@@ -282,60 +304,4 @@ func (w *where) updated(v *search.Value) error {
 		return fhir.Errorf(fhir.Invalid, "unknown comparison prefix").With("the prefix is %q", v.Prefix)
 	}
 	return nil
-}
-
-// bestDriver returns which condition SQLite should start from: the one that is
-// likely to leave the fewest rows, or -1 when none can be started from.
-func bestDriver(exprs []search.Expr) int {
-	best, most := -1, 0
-	for i, e := range exprs {
-		if r := rank(e); r > most {
-			best, most = i, r
-		}
-	}
-	return best
-}
-
-// rank orders conditions by how few rows they usually leave; 0 cannot be started from.
-func rank(e search.Expr) int {
-	switch e := e.(type) {
-	case search.IDs:
-		return 9 // found by the unique index, without being asked
-	case search.Chain, search.Has:
-		return 5
-	case search.Or:
-		least := 9
-		for _, part := range e {
-			if notSet(part) {
-				return 0
-			}
-			least = min(least, rank(part))
-		}
-		return least
-	case search.Match:
-		return matchRank(&e)
-	}
-	return 0
-}
-
-func matchRank(m *search.Match) int {
-	if m.Modifier == "missing" {
-		return 0
-	}
-	switch m.Param.Type {
-	case spec.Reference:
-		return 7
-	case spec.String:
-		if m.Modifier == "contains" {
-			return 1
-		}
-		return 6
-	case spec.Token, spec.URI:
-		return 4
-	case spec.Number, spec.Quantity:
-		return 3
-	case spec.Date:
-		return 2
-	}
-	return 0
 }

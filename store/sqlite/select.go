@@ -229,6 +229,38 @@ func lookUp(conn *sqlite.Conn, refs []fhir.Ref, found func(fhir.Ref, int64)) err
 	return nil
 }
 
+// Few counts, but not far.
+func (r reader) Few(ctx context.Context, postings []int64) bool {
+	conn, err := r.readers.Take(ctx)
+	if err != nil {
+		return false
+	}
+	defer r.readers.Put(conn)
+	return few(conn, postings)
+}
+
+// few counts the rows of the postings, up to the first that is one too many. After
+// an error the answer is no: it only decides where a search starts.
+func few(conn *sqlite.Conn, postings []int64) bool {
+	left := int64(query.Few)
+	stmt, err := conn.Prepare(`SELECT count(*) FROM (SELECT 1 FROM posting WHERE posting = ?1 LIMIT ?2)`)
+	if err != nil {
+		return false
+	}
+	for _, p := range postings {
+		stmt.BindInt64(1, p)
+		stmt.BindInt64(2, left+1)
+		ok, err := stmt.Step()
+		if ok {
+			left -= stmt.ColumnInt64(0)
+		}
+		if resetErr := stmt.Reset(); err != nil || resetErr != nil || left < 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // Estimate counts: SQLite keeps no statistics to guess from.
 func (r reader) Estimate(ctx context.Context, count *query.Statement) (int64, bool, error) {
 	rows, err := r.Select(ctx, count)

@@ -134,6 +134,8 @@ func (t *lockedTx) Select(_ context.Context, statements ...*query.Statement) ([]
 	return selectOn(t.conn, statements)
 }
 
+func (t *lockedTx) Few(_ context.Context, postings []int64) bool { return few(t.conn, postings) }
+
 func (t *lockedTx) Estimate(context.Context, *query.Statement) (int64, bool, error) {
 	return 0, false, errors.New("estimate within a transaction")
 }

@@ -30,6 +30,7 @@ var (
 	fast    = sync.OnceValue(func() *lender { return newLender(false) })
 	durable = sync.OnceValue(func() *lender { return newLender(true) })
 	lent    atomic.Int64
+	running atomic.Pointer[Server] // the durable one
 )
 
 // Postgres returns the URL of a fresh database with the newest schema. It is dropped when t ends.
@@ -49,6 +50,13 @@ func DurablePostgres(t testing.TB) string {
 func EmptyPostgres(t testing.TB) string {
 	t.Helper()
 	l := fast()
+	return (&lender{url: l.url, template: "template1", err: l.err}).lend(t)
+}
+
+// EmptyDurablePostgres is EmptyPostgres on the server of DurablePostgres.
+func EmptyDurablePostgres(t testing.TB) string {
+	t.Helper()
+	l := durable()
 	return (&lender{url: l.url, template: "template1", err: l.err}).lend(t)
 }
 
@@ -86,6 +94,9 @@ func newLender(fsync bool) *lender {
 			return l
 		}
 		l.url, l.recycle = s.URL, true
+		if fsync {
+			running.Store(s)
+		}
 	}
 	l.err = l.makeTemplate(ctx)
 	return l

@@ -1,0 +1,143 @@
+package query
+
+import (
+	"github.com/amate-health/amate/fhir/search"
+	"github.com/amate-health/amate/fhir/spec"
+	"github.com/amate-health/amate/store/index"
+)
+
+// start says where an engine begins to look. It never changes what is found.
+//
+// A result in the order of an index can be had by following that index until the
+// page is full, or by gathering all that matches and sorting it. The first is good
+// for what matches often, the second for what matches rarely. PostgreSQL knows from
+// its statistics, but for one thing: the records of one person were written
+// together, so that they are not spread over an index as it expects. SQLite is told.
+type start struct {
+	from    int   // the condition of q.Where to start from, -1 for none. Only SQLite
+	along   int64 // the posting of that condition, when its rows are read in their order; else 0. Only SQLite
+	gather  bool  // gather and sort, whatever the order
+	implied bool  // the order brings a condition that only live resources of the type meet
+}
+
+// newStart decides for a page of q in order o.
+func (w *where) newStart(q *search.Query, o *order) start {
+	s := start{from: -1, implied: o.implies()}
+	if w.Dialect == index.Postgres {
+		s.gather = personal(q.Where)
+		return s
+	}
+	best, rank := w.best(q.Where)
+	switch {
+	case rank >= selective:
+		s.from, s.gather = best, true
+	case o.param() != nil: // follow the values that the order is by
+	default:
+		s.from = best
+		if len(o.keys) == 0 && best >= 0 {
+			s.along = w.onePosting(q.Where[best])
+		}
+	}
+	return s
+}
+
+// personTypes are the types whose instances are referred to by the records of one
+// person, which are few among all.
+var personTypes = map[string]bool{"Patient": true, "Encounter": true, "EpisodeOfCare": true, "RelatedPerson": true, "Person": true}
+
+// personal reports whether a condition asks for the records of persons by reference.
+func personal(exprs []search.Expr) bool {
+	for _, e := range exprs {
+		m, ok := e.(search.Match)
+		if ok && m.Param.Type == spec.Reference && m.Modifier == "" && refersToPersons(m.Values) {
+			return true
+		}
+	}
+	return false
+}
+
+func refersToPersons(values []search.Value) bool {
+	for i := range values {
+		if len(values[i].Tokens) > 0 || len(values[i].Refs) == 0 {
+			return false
+		}
+		for _, ref := range values[i].Refs {
+			if !personTypes[ref.Type] {
+				return false
+			}
+		}
+	}
+	return len(values) > 0
+}
+
+// onePosting returns the posting that e asks for, if it is a single one; else 0.
+func (w *where) onePosting(e search.Expr) int64 {
+	m, ok := e.(search.Match)
+	if !ok || m.Modifier != "" || !index.IsPosting(m.Param) {
+		return 0
+	}
+	if postings := w.PostingsOf(&m); len(postings) == 1 {
+		return postings[0]
+	}
+	return 0
+}
+
+// best returns which condition SQLite should start from: the one that is likely to
+// leave the fewest rows, or -1 when none can be started from.
+func (w *where) best(exprs []search.Expr) (best, rank int) {
+	best = -1
+	for i, e := range exprs {
+		if r := w.rank(e); r > rank {
+			best, rank = i, r
+		}
+	}
+	return best, rank
+}
+
+// selective is the rank from which on a condition leaves few rows.
+const selective = 5
+
+// rank orders conditions by how few rows they leave; 0 cannot be started from.
+func (w *where) rank(e search.Expr) int {
+	switch e := e.(type) {
+	case search.IDs:
+		return 9 // found by the unique index, without being asked
+	case search.Chain, search.Has:
+		return 5
+	case search.Or:
+		least := 9
+		for _, part := range e {
+			if notSet(part) {
+				return 0
+			}
+			least = min(least, w.rank(part))
+		}
+		return least
+	case search.Match:
+		return w.matchRank(&e)
+	}
+	return 0
+}
+
+func (w *where) matchRank(m *search.Match) int {
+	switch {
+	case m.Modifier == "missing":
+		return 0
+	case index.IsPosting(m.Param):
+		postings := w.PostingsOf(m)
+		if len(postings) == 0 || w.few != nil && w.few(postings) {
+			return 8
+		}
+		return 4
+	case m.Modifier == "contains":
+		return 1
+	case m.Param.Type == spec.String:
+		return 6
+	case m.Param.Type == spec.Date:
+		return 2
+	}
+	return 3
+}
+
+// Few is what [Compiler.Few] answers by: up to how many rows are few.
+const Few = 1000
