@@ -23,13 +23,13 @@ type load struct {
 	BaseURL string   `help:"The public FHIR base of the server: absolute references to it are local ones." default:"http://127.0.0.1:8080/fhir" placeholder:"URL"`
 	Workers int      `help:"Files (or parts of NDJSON files) at work at a time; 0 is one more than there are processors." default:"0"`
 	Report  string   `help:"Write what was refused, and why, to this file: a JSON object a line. It quotes what it refuses." placeholder:"FILE" type:"path"`
-	Paths   []string `arg:"" name:"path" help:"Folders, .json and .ndjson files, plain or .gz." type:"existingpath"`
+	Paths   []string `arg:"" name:"path" help:"Folders, .json and .ndjson files, plain or .gz." type:"path"`
 }
 
 func (l *load) Run(ctx context.Context, s streams, log *slog.Logger) (err error) {
 	files, err := inputs(l.Paths)
 	if err != nil {
-		return err
+		return usagef("%v", err)
 	}
 	if len(files) == 0 {
 		return usagef("no .json, .ndjson, .json.gz or .ndjson.gz file in %v", l.Paths)
