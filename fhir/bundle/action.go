@@ -1,13 +1,11 @@
 package bundle
 
 import (
-	"encoding/base64"
 	"net/url"
 	"strconv"
 	"strings"
 
 	"github.com/amate-health/amate/fhir"
-	"github.com/amate-health/amate/fhir/patch"
 	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/fhir/spec"
 )
@@ -22,8 +20,8 @@ type Action struct {
 	IfMatch     int64
 	IfNoneMatch bool // Update: create only
 
-	source *Source      // of the entry; nil for a read and for Delete
-	patch  *patch.Patch // Patch
+	source *Source // of the entry; nil for a read and for Delete
+	patch  Patcher // Patch
 	where  *search.Query
 	index  *search.Index // of source as it was sent; nil until a conditional reference asks for it
 	twin   int           // Create: the earlier Action with the same criterion, whose resource this one shares; -1 for none
@@ -147,12 +145,8 @@ func (p *planner) body(a *Action) (err error) {
 		return err
 	}
 	if a.Op == Patch {
-		body, err := PatchIn(a.source)
-		if err != nil {
-			return err
-		}
-		a.patch, err = patch.Parse(body)
-		return Within(err, a.source.at("data"))
+		a.patch, err = PatchIn(a.source)
+		return err
 	}
 	if err := a.source.mustBe(a.Ref.Type); err != nil {
 		return err
@@ -161,20 +155,6 @@ func (p *planner) body(a *Action) (err error) {
 		_, err = a.source.place(&a.Ref, a.Conditional)
 	}
 	return err
-}
-
-// PatchIn returns the JSON Patch that an entry carries in a Binary.
-//
-// See https://hl7.org/fhir/R4/http.html#patch.
-func PatchIn(s *Source) ([]byte, error) {
-	if s.Type() != "Binary" || s.text("contentType") != "application/json-patch+json" {
-		return nil, fhir.Errorf(fhir.NotSupported, "a PATCH in a Bundle must be a Binary of contentType application/json-patch+json").At(s.Path)
-	}
-	body, err := base64.StdEncoding.DecodeString(s.text("data"))
-	if err != nil {
-		return nil, fhir.Errorf(fhir.Invalid, "this is not base64").At(s.at("data"))
-	}
-	return body, nil
 }
 
 // Source returns the resource that a create or update writes; else nil.

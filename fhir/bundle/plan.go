@@ -178,7 +178,7 @@ func (p *planner) change(a *Action) (Change, error) {
 	case Delete:
 		return Change{Op: Delete, Ref: a.Ref}, nil
 	case Patch:
-		return p.patch(a.patch, a.Ref), nil
+		return p.patchLinked(a)
 	}
 	c, err := p.putLinked(a)
 	c.FixedID = a.Op == Update && a.Conditional && a.source.ID() != ""

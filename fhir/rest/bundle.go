@@ -145,16 +145,11 @@ func (a *API) entryRequest(b *bundle.Bundle, e *bundle.Entry) (*Request, error) 
 // entryBody gives a Request the resource of its entry.
 func (a *API) entryBody(b *bundle.Bundle, e *bundle.Entry, req *Request) (err error) {
 	switch req.Interaction {
-	case Create, Update:
+	case Create, Update, Patch:
 		req.Source, err = b.Source(e)
 	case Operation:
 		if e.Resource != element.None {
 			req.Source = &bundle.Source{Doc: b.Doc, Root: e.Resource, Path: e.At(".resource")}
-		}
-	case Patch:
-		var src *bundle.Source
-		if src, err = b.Source(e); err == nil {
-			req.Body, err = bundle.PatchIn(src)
 		}
 	default:
 		if e.Resource != element.None && e.Method != http.MethodGet && e.Method != http.MethodPost {

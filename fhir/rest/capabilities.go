@@ -53,7 +53,7 @@ func (a *API) capabilityStatement() []byte {
 	p.close()
 	p.text("fhirVersion", "4.0.1")
 	p.list("format", mediaFHIR, "json")
-	p.list("patchFormat", mediaJSONPatch)
+	p.list("patchFormat", patchMedia...)
 	p.member("rest")
 	p.buf = append(p.buf, "[{"...)
 	p.text("mode", "server")

@@ -51,7 +51,7 @@ func (a *API) decodeBody(x *exchange) error {
 	case Delete, Versions:
 		return nil
 	case Patch:
-		takes = []string{mediaJSONPatch}
+		takes = patchMedia
 	case Operation:
 		if x.r.ContentLength == 0 && x.r.Header.Get("Content-Type") == "" {
 			return nil

@@ -21,6 +21,13 @@ func TestPatchScopes(t *testing.T) {
 				if a := w.ask("PATCH", path, `[{"op":"test","path":"/active","value":false}]`, patch...); a.status != want {
 					t.Errorf("%s, test: %d, want %d: %s", path, a.status, want, a.body)
 				}
+				// Nor must a path.
+				if a := w.ask("PATCH", path, pathPatch("replace", "Patient.active", `{"name":"value","valueBoolean":true}`)); a.status != map[bool]int{true: 200, false: 404}[w.visible[ref]] {
+					t.Errorf("%s, FHIRPath: %d: %s", path, a.status, a.body)
+				}
+				if a := w.ask("PATCH", path, pathPatch("delete", "Patient.name.where(1 = 'a').foo.count() + 1")); a.status != want {
+					t.Errorf("%s, a path that finds nothing to change: %d, want %d: %s", path, a.status, want, a.body)
+				}
 			}
 		}
 		w.untouched(before)
