@@ -84,6 +84,3 @@ func (x *inspection) hold(s *subject, p *place, expr *fhirpath.Expr, key, severi
 		x.report(severity, "invariant", key, human, expr.Source(), p)
 	}
 }
-
-// env is what expressions may ask about.
-func (x *inspection) env(s *subject) *fhirpath.Env { return s.env() }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/profile"
 )
 
 // suiteCase is a case of HL7's validator suite.
@@ -91,7 +92,7 @@ func TestSuite(t *testing.T) {
 	}
 }
 
-func suiteValidator() *Validator { return &Validator{} }
+func suiteValidator() *Validator { return &Validator{Profiles: profile.NewRegistry()} }
 
 // suiteError reports whether we find an error in a file, and the first one.
 func suiteError(v *Validator, name string, src []byte) (bool, string) {

@@ -80,6 +80,9 @@ func (v *Validator) Validate(ctx context.Context, d *element.Doc, root element.N
 	return all
 }
 
+// issue is short for what is found.
+type issue = fhir.Issue
+
 // inspection is the state of one Validate.
 type inspection struct {
 	*Validator
@@ -89,8 +92,9 @@ type inspection struct {
 	offsets []int
 	seen    map[string]bool // issues that were reported, so that none is twice
 	broken  bool
-	depth   int // of resources within resources, and of profiles within profiles
-	memo    map[profileAt]bool
+	depth   int                // of resources within resources, and of profiles within profiles
+	memo    map[profileAt]bool // what has been held to a rule
+	tried   map[profileAt]bool // whether it conforms
 }
 
 // subject is a resource that is looked at: the whole of what is checked, an entry
