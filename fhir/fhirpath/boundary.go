@@ -58,7 +58,9 @@ func boundary(high bool) func(*run, scope, Collection, []node) (Collection, erro
 }
 
 // decimalBoundary returns half a unit of the last digit less or more than d, rounded
-// outwards to so many places, 8 when they are not given.
+// outwards to so many places, 8 when they are not given. A boundary below a tenth of
+// the last place is 0, as the cases HighBoundaryDecimal15 and 16 of the official
+// suite have it.
 func decimalBoundary(d Decimal, places int64, given, high bool) Value {
 	if !given {
 		places = 8
@@ -75,6 +77,9 @@ func decimalBoundary(d Decimal, places int64, given, high bool) Value {
 	}
 	if _, err := f(out, d.Decimal, half); err != nil {
 		return nil
+	}
+	if out.NumDigits()+int64(out.Exponent) < -places {
+		out = apd.New(0, 0)
 	}
 	if _, err := ctx.Quantize(out, out, int32(-places)); err != nil {
 		return nil

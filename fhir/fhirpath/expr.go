@@ -56,6 +56,7 @@ type Env struct {
 	Steps     int                  // how much work is allowed; 0 means DefaultSteps
 	Trace     func(string, []Item) // what trace() calls; nil for nothing
 	Resource  Item                 // %resource; zero means the root
+	Done      <-chan struct{}      // ends the evaluation when it is closed; nil for never
 
 	// What functions ask about the world outside; each may be nil.
 	Resolve    func(reference string) (Item, bool)                           // resolve(), for what is not contained
@@ -88,6 +89,7 @@ func (e *Expr) EvalItem(root Item, env *Env) (Collection, error) {
 	if r.steps == 0 {
 		r.steps = DefaultSteps
 	}
+	r.asked = r.steps
 	return e.root.eval(r, scope{this: Collection{root}})
 }
 
@@ -106,6 +108,7 @@ type run struct {
 	env   *Env
 	root  Item
 	steps int
+	asked int // steps when Done was last looked at
 	now   time.Time
 }
 
@@ -114,6 +117,14 @@ func (r *run) step(n int) error {
 	r.steps -= n
 	if r.steps < 0 {
 		return ErrTooCostly
+	}
+	if r.env.Done != nil && r.asked-r.steps > 4096 {
+		r.asked = r.steps
+		select {
+		case <-r.env.Done:
+			return ErrTooCostly
+		default:
+		}
 	}
 	return nil
 }

@@ -124,6 +124,9 @@ func officialInput(t *testing.T, docs map[string]*element.Doc, name string) (*el
 func (c officialCase) run(doc *element.Doc) string {
 	e, err := fhirpath.Compile(c.Expression.Text)
 	var out fhirpath.Collection
+	if err == nil && os.Getenv("STRICT") != "" {
+		err = e.Check(fhirpath.Root(doc, 0).Type, fhirpath.Root(doc, 0).Type)
+	}
 	if err == nil {
 		out, err = e.Eval(doc, 0, nil)
 	}
