@@ -37,6 +37,7 @@ func Types() []string { return []string{"CodeSystem", "ValueSet", "ConceptMap"} 
 // Header is what all terminology resources begin with.
 type Header struct {
 	Kind         Kind
+	Ref          fhir.Ref // where it is stored; zero for the content of R4 and for what is stored nowhere
 	ID           string
 	URL, Version string
 	Name, Title  string

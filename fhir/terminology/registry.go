@@ -44,7 +44,8 @@ func New() *Registry {
 func (r *Registry) View() *View { return r.now.Load() }
 
 // Change takes in items, at the places that they are stored at, and forgets others.
-// An item that replaces another takes its place in one step. nil forgets.
+// An item that replaces another takes its place in one step; nil forgets. The
+// Registry keeps the items, which must not be given to another one.
 func (r *Registry) Change(items map[fhir.Ref]*Item) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -63,6 +64,7 @@ func (r *Registry) Change(items map[fhir.Ref]*Item) {
 			continue
 		}
 		item.touch(touched)
+		item.Header.Ref = ref
 		stored[ref] = item
 	}
 	v := newView(stored)
