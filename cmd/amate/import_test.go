@@ -341,6 +341,41 @@ func testImportReportsWhatItRefuses(t *testing.T, empty func() *opened) {
 	}
 }
 
+// TestImportOfSynthea imports what Synthea makes: transactions whose references are
+// all inside, others that refer to practitioners by a search, and an export.
+func TestImportOfSynthea(t *testing.T) {
+	data := filepath.Join(filepath.Dir(repository(t)), "shared", "data")
+	if _, err := os.Stat(data); err != nil {
+		t.Skipf("SKIPPED: %s is not there", data)
+	}
+	var paths []string
+	for _, typ := range []string{"DocumentReference", "Organization", "Practitioner"} { // the first refers to the others
+		paths = append(paths, filepath.Join(data, "bulk-ndjson-10p", typ+".000.ndjson.gz"))
+	}
+	for folder, n := range map[string]int{"synthea-r4-urn": 4, "synthea-r4-conditional": 4} { // of the latter, two are the shared ones
+		files, err := filepath.Glob(filepath.Join(data, folder, "*.json.gz"))
+		if err != nil || len(files) < n {
+			t.Fatalf("%s has %d files, %v", folder, len(files), err)
+		}
+		paths = append(paths, files[:n]...)
+		paths = append(paths, filepath.Join(data, "synthea-r4-conditional", "1-practitionerInformation.json.gz"))
+	}
+	onEachEngine(t, func(t *testing.T, empty func() *opened) {
+		store := empty()
+		im, err := importInto(t, store, t.TempDir(), paths...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, refused := im.progress.resources.Load(), im.report.refused.Load(); n < 8000 || refused != 0 {
+			text, _ := os.ReadFile(im.report.file.Name())
+			t.Errorf("imported %d, refused %d: %.2000s", n, refused, text)
+		}
+		if v := versions(t, store); v["later versions"] != 0 {
+			t.Errorf("something was made twice: %v", v)
+		}
+	})
+}
+
 func TestInputsComeInOrder(t *testing.T) {
 	dir := tree(t, map[string]string{
 		"z.json": "", "a.json": "", "1-practitionerInformation99.json.gz": "", "0-hospitalInformation99.json": "",
