@@ -3,12 +3,15 @@ package main
 import (
 	"github.com/amate-health/amate/fhir/fhirpath/lab"
 	"github.com/amate-health/amate/fhir/operation"
+	"github.com/amate-health/amate/fhir/terminology/service"
 )
 
 // operations lists every $operation that the server offers.
 func operations(store *opened) []operation.Operation {
 	var all []operation.Operation
-	all = append(all, newValidator().Operation(storedIn(store)))
+	terms := store.terminology()
+	all = append(all, newValidator(terms).Operation(storedIn(store)))
+	all = append(all, service.Operations(terms, visible(store))...)
 	all = append(all, lab.Operations(release)...)
 	return all
 }

@@ -57,6 +57,10 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 			log.Error("close the store", "error", err)
 		}
 	}()
+	if store.vocabulary, err = learn(ctx, store, log); err != nil {
+		return err
+	}
+	go store.vocabulary.follow(ctx)
 	server, err := s.server(ln, store, log)
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/amate-health/amate/fhir/bundle"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/migrations"
 	"github.com/amate-health/amate/store/postgres"
@@ -33,7 +34,17 @@ type engine interface {
 // opened is a store that is ready for use.
 type opened struct {
 	engine
-	timings *timings
+	timings    *timings
+	vocabulary *vocabulary // terminology, kept in step with what is stored; nil where nothing asks for it
+}
+
+// Apply writes, and lets the vocabulary know.
+func (o *opened) Apply(ctx context.Context, b *bundle.Batch) ([]bundle.Result, error) {
+	results, err := o.engine.Apply(ctx, b)
+	if err == nil && o.vocabulary != nil {
+		o.vocabulary.applied(ctx, results)
+	}
+	return results, err
 }
 
 // timings hands on how long the operations of a store take, once somebody listens.

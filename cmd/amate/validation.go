@@ -6,13 +6,14 @@ import (
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/search"
+	"github.com/amate-health/amate/fhir/terminology"
 	"github.com/amate-health/amate/fhir/ucum"
 	"github.com/amate-health/amate/fhir/validate"
 )
 
 // newValidator returns the validator of a server.
-func newValidator() *validate.Validator {
-	return &validate.Validator{Units: units{}}
+func newValidator(terms *terminology.Registry) *validate.Validator {
+	return &validate.Validator{Codes: codes{terms}, Units: units{}}
 }
 
 // units knows units of measure.

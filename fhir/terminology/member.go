@@ -171,6 +171,25 @@ func (v *View) names(c Concept, own listed, display string) bool {
 	return !any
 }
 
+// Code reports whether a code system has a code, abstract ones included.
+func (v *View) Code(system, code, display string) Membership {
+	s, why := v.system(system, "")
+	if s == nil {
+		return Membership{Status: UnknownSystem, System: system, Problems: []string{why}}
+	}
+	c, ok := s.Find(code)
+	switch {
+	case ok:
+		return Membership{
+			Status: In, System: system, Concept: c, Display: c.Display(), Inactive: c.Inactive(),
+			WrongDisplay: display != "" && display != c.Display() && !v.Names(c, display),
+		}
+	case s.Complete():
+		return Membership{Status: NotIn, System: system}
+	}
+	return Membership{Status: UnknownSystem, System: system, Problems: []string{"of the code system " + s.Canonical() + " only a part is known here"}}
+}
+
 // Names reports whether display is a name of c, as Member does.
 func (v *View) Names(c Concept, display string) bool { return v.names(c, listed{}, display) }
 

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/rest"
+	"github.com/amate-health/amate/fhir/search"
+	"github.com/amate-health/amate/fhir/terminology"
+	"github.com/amate-health/amate/fhir/validate"
+)
+
+// vocabulary keeps a registry of terminology in step with what is stored. What this
+// process writes is known before the write is answered; what other processes write
+// to the same database, within pollEvery.
+type vocabulary struct {
+	registry *terminology.Registry
+	store    rest.Store
+	log      *slog.Logger
+
+	mu    sync.Mutex         // over what follows, and the order of changes
+	known map[fhir.Ref]int64 // version that the registry has, by place; deleted ones too
+	since time.Time          // changes up to then have been seen
+}
+
+// pollEvery is how often other processes' changes are looked for. pollAgain is how
+// much is looked at again, since a change may be visible a while after its time.
+const (
+	pollEvery = 5 * time.Second
+	pollAgain = time.Minute
+)
+
+// learn loads the terminology that is stored.
+func learn(ctx context.Context, store rest.Store, log *slog.Logger) (*vocabulary, error) {
+	v := &vocabulary{registry: terminology.New(), store: store, log: log, known: map[fhir.Ref]int64{}, since: time.Now().Add(-pollAgain)}
+	for _, typ := range terminology.Types() {
+		q := &search.Query{Type: typ, Count: 200, Restriction: search.Unrestricted}
+		for {
+			page, err := store.Search(ctx, q)
+			if err != nil {
+				return nil, err
+			}
+			v.take(ctx, page.Matches)
+			if page.Next == "" {
+				break
+			}
+			q.After = page.Next
+		}
+	}
+	return v, nil
+}
+
+// take makes the registry know versions of resources, unless it knows later ones.
+func (v *vocabulary) take(ctx context.Context, resources []fhir.Resource) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	items := map[fhir.Ref]*terminology.Item{}
+	for i := range resources {
+		r := &resources[i]
+		ref := r.Ref.Current()
+		if v.known[ref] >= r.Ref.Version {
+			continue
+		}
+		v.known[ref] = r.Ref.Version
+		if r.Deleted() {
+			items[ref] = nil
+			continue
+		}
+		item, err := terminology.Read(r.JSON, func(id string) ([]byte, error) {
+			part, err := v.store.Read(ctx, fhir.Ref{Type: "Binary", ID: id})
+			return part.JSON, err
+		})
+		if err != nil {
+			v.log.Warn("a stored terminology resource cannot be used", "resource", r.Ref.String(), "error", err)
+		}
+		items[ref] = item // nil after an error: what it was before is not so any more
+	}
+	if len(items) > 0 {
+		v.registry.Change(items)
+	}
+}
+
+// applied notices what a write of this process changed.
+func (v *vocabulary) applied(ctx context.Context, results []bundle.Result) {
+	var changed []fhir.Resource
+	for i := range results {
+		r := &results[i]
+		for _, ref := range r.Deleted {
+			if _, ours := terminology.KindOf(ref.Type); ours {
+				changed = append(changed, fhir.Resource{Ref: ref, Method: fhir.DELETE})
+			}
+		}
+		if _, ours := terminology.KindOf(r.Resource.Ref.Type); ours && (r.Outcome == bundle.Created || r.Outcome == bundle.Updated || r.Outcome == bundle.Removed) {
+			changed = append(changed, r.Resource)
+		}
+	}
+	if len(changed) > 0 {
+		v.take(context.WithoutCancel(ctx), changed)
+	}
+}
+
+// follow looks for changes that other processes made, until ctx ends.
+func (v *vocabulary) follow(ctx context.Context) {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := v.poll(ctx); err != nil && !errors.Is(err, context.Canceled) {
+			v.log.Warn("changes of terminology cannot be read; they are looked for again", "error", err)
+		}
+	}
+}
+
+func (v *vocabulary) poll(ctx context.Context) error {
+	now := time.Now()
+	for _, typ := range terminology.Types() {
+		var changed []fhir.Resource
+		q := &search.History{Type: typ, Since: v.since, Count: 200, Restriction: search.Unrestricted}
+		for {
+			page, err := v.store.History(ctx, q)
+			if err != nil {
+				return err
+			}
+			changed = append(changed, page.Entries...)
+			if page.Next == "" {
+				break
+			}
+			q.After = page.Next
+		}
+		slices.Reverse(changed) // oldest first
+		v.take(ctx, changed)
+	}
+	v.since = now.Add(-pollAgain)
+	return nil
+}
+
+// visible answers for the terminology operations whether a caller may see a resource.
+func visible(store rest.Store) func(context.Context, fhir.Ref, *search.Restriction) (bool, error) {
+	read := storedIn(store)
+	return func(ctx context.Context, ref fhir.Ref, may *search.Restriction) (bool, error) {
+		_, err := read(ctx, ref, may)
+		if fhir.CodeOf(err) == fhir.NotFound {
+			return false, nil
+		}
+		return err == nil, err
+	}
+}
+
+// terminology returns what the server knows of terminology: at least that of R4.
+func (o *opened) terminology() *terminology.Registry {
+	if o.vocabulary == nil {
+		return terminology.New()
+	}
+	return o.vocabulary.registry
+}
+
+// codes answers the validator's questions from a registry.
+type codes struct{ registry *terminology.Registry }
+
+// Member tells whether a code is in a value set, or, without one, in its system.
+func (c codes) Member(valueSet, system, code, display string) (member, shown validate.Answer) {
+	var m terminology.Membership
+	if valueSet == "" {
+		m = c.registry.View().Code(system, code, display)
+	} else {
+		m = c.registry.Member(valueSet, system, code, display)
+	}
+	switch m.Status {
+	case terminology.In:
+		member = validate.Yes
+	case terminology.NotIn, terminology.Abstract:
+		member = validate.No
+	}
+	if display == "" || m.Concept.System == nil {
+		return member, validate.Unknown
+	}
+	if m.WrongDisplay {
+		return member, validate.No
+	}
+	return member, validate.Yes
+}
