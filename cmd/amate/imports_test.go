@@ -65,6 +65,7 @@ var imports = map[string]string{
 var testImports = map[string]string{
 	"cmd/amate":          "store/storetest",
 	"fhir/registry/demo": "fhir fhir/element fhir/validate",
+	"fhir/validate":      "fhir/xml",
 	"fhir/rest":          "fhir/validate store/postgres store/sqlite store/storetest", // behaviour is tested on real engines
 	"migrations":         "store/storetest",
 	"store/postgres":     "store/storetest",

@@ -173,6 +173,7 @@ func (x *inspection) element(s *subject, r *rules, n *profile.Node, at *place) {
 		}
 		x.hold(s, at, expr, c.Key, c.Severity, c.Human)
 	}
+	s = x.within(s, at) // the constraints above are the profile's of what is around; what follows is the resource's own
 	x.kidsOf(s, r, n, at)
 	if n.Content != "" {
 		if target := contentOf(r.profile.Root, n.Content); target != nil && target != n {
@@ -207,7 +208,7 @@ func (x *inspection) kidsOf(s *subject, r *rules, n *profile.Node, at *place) {
 		items := at.all(k.Name)
 		x.count(k, len(items), r, at)
 		for _, i := range items {
-			x.enter(x.within(s, i), r, k, i)
+			x.enter(s, r, k, i)
 		}
 		if len(k.Slices) > 0 {
 			x.sliced(s, r, k, items, at)

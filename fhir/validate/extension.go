@@ -37,7 +37,7 @@ func (x *inspection) extensionDefined(s *subject, p *place) {
 	case !def.Extension():
 		x.fail("extension-definition", "the URL is not that of an extension", def.Type, p)
 	default:
-		if !allowedAt(def, p.up) {
+		if !s.allowedAt(def, p.up) {
 			x.report("error", "structure", "extension-context", "the extension may not stand here", contexts(def), p)
 		}
 		x.apply(s, def, p)
@@ -56,14 +56,16 @@ func contexts(def *profile.Profile) string {
 // are taken to allow it.
 //
 // See https://hl7.org/fhir/R4/defining-extensions.html#context.
-func allowedAt(def *profile.Profile, on *place) bool {
+func (s *subject) allowedAt(def *profile.Profile, on *place) bool {
 	if len(def.Contexts) == 0 || misplaced[def.URL] {
 		return true
 	}
 	for _, c := range def.Contexts {
 		switch c.Type {
 		case "fhirpath":
-			return true
+			if s.selects(c.Expression, on) {
+				return true
+			}
 		case "extension":
 			if on.item.Type != nil && on.item.Type.Name == "Extension" && on.text("url") == c.Expression {
 				return true
@@ -72,6 +74,25 @@ func allowedAt(def *profile.Profile, on *place) bool {
 			if onElement(c.Expression, on) {
 				return true
 			}
+		}
+	}
+	return false
+}
+
+// selects reports whether an expression on the resource gives the element at a
+// place, or that cannot be told.
+func (s *subject) selects(expression string, on *place) bool {
+	expr, err := compile(expression)
+	if err != nil {
+		return true
+	}
+	found, err := expr.EvalItem(s.item, s.env())
+	if err != nil {
+		return true
+	}
+	for _, i := range found {
+		if i.Doc == on.item.Doc && i.Node == on.item.Node && i.Side == on.item.Side {
+			return true
 		}
 	}
 	return false

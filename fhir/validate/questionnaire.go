@@ -235,6 +235,9 @@ func (r *answers) item(q *place, given []*place, at *place, enabled bool) {
 		r.x.fail("response-repeats", "the item does not repeat", quote([]byte(id)), given[len(given)-1])
 	}
 	for _, g := range given {
+		if kind == "group" && enabled && r.final && q.text("required") == "true" && len(g.all("item")) == 0 && len(q.all("item")) > 0 {
+			r.x.report("error", "required", "response-required", "a required group has no items", quote([]byte(id)), g)
+		}
 		r.shape(q, kind, g)
 		var holders []*place
 		if kind == "group" {

@@ -21,7 +21,7 @@ func (x *inspection) sliced(s *subject, r *rules, n *profile.Node, items []*plac
 	for _, item := range items {
 		chosen := -1
 		for i, slice := range n.Slices {
-			if x.chooses(x.within(s, item), r, n, slice, item) {
+			if x.chooses(s, r, n, slice, item) {
 				chosen = i
 				if !strings.Contains(slice.Slice, "/") {
 					break
@@ -47,7 +47,7 @@ func (x *inspection) sliced(s *subject, r *rules, n *profile.Node, items []*plac
 	for i, slice := range n.Slices {
 		x.count(slice, len(of[i]), r, at)
 		for _, item := range of[i] {
-			x.enter(x.within(s, item), r, slice, item)
+			x.enter(s, r, slice, item)
 		}
 		if len(slice.Slices) > 0 {
 			x.sliced(s, r, slice, of[i], at)
@@ -83,6 +83,7 @@ func (x *inspection) discriminates(s *subject, r *rules, d *profile.Discriminato
 	if url, ok := x.extensionURL(d, slice); ok {
 		return item.text("url") == url
 	}
+	s = x.within(s, item)
 	found, known := x.follow(s, d.Way, []*place{item})
 	targets := x.defined(r, slice, d.Way)
 	switch d.Type {
@@ -126,6 +127,7 @@ func saying(all []target) (out []target) {
 	return out
 }
 
+// allOptional reports whether nothing is asked of a value, so that none will do.
 func allOptional(targets []target) bool {
 	for _, t := range targets {
 		n := t.node
@@ -133,7 +135,7 @@ func allOptional(targets []target) bool {
 			return false
 		}
 	}
-	return false
+	return true
 }
 
 // extensionURL returns the URL that tells a slice of extensions apart: that of the
@@ -279,6 +281,13 @@ func (x *inspection) typeChosen(targets []target, found []*place, known bool) bo
 func typeAllowed(t target, typ *spec.Type) bool {
 	if t.node == t.rules.profile.Root {
 		return typ.Is(t.rules.profile.Type)
+	}
+	if t.node.Types == nil { // a choice that is itself sliced by its types
+		for _, s := range t.node.Slices {
+			if typeAllowed(target{t.rules, s}, typ) {
+				return true
+			}
+		}
 	}
 	for _, a := range t.node.Types {
 		if typ.Is(a.Code) {

@@ -51,7 +51,7 @@ func errorsOf(issues []fhir.Issue) (list []fhir.Issue) {
 
 // agreed is how many of the cases that need nothing else we agree on with the
 // reference validator about whether there is an error.
-const agreed = 0
+const agreed = 64
 
 // TestSuite holds $validate to the reference validator.
 func TestSuite(t *testing.T) {

@@ -1,5 +1,9 @@
 package validate
 
-import "errors"
+import "github.com/amate-health/amate/fhir/xml"
 
-func fromXML([]byte) ([]byte, error) { return nil, errors.New("no xml") }
+// fromXML returns the JSON of a resource in XML.
+func fromXML(src []byte) ([]byte, error) {
+	json, _, err := xml.ToJSON(src, xml.Limits{})
+	return json, err
+}
