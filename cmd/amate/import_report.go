@@ -45,6 +45,7 @@ type report struct {
 	mu      sync.Mutex
 	file    *os.File // nil when none was asked for
 	screen  io.Writer
+	clear   string // makes room on a terminal, where a bar is shown
 	byFile  map[string]int
 	refused counter
 }
@@ -52,6 +53,9 @@ type report struct {
 // openReport begins a report in the file name, "" for none.
 func openReport(name string, screen io.Writer) (*report, error) {
 	r := &report{screen: screen, byFile: map[string]int{}}
+	if isTerminal(screen) {
+		r.clear = "\r\x1b[K"
+	}
 	if name == "" {
 		return r, nil
 	}
@@ -69,10 +73,10 @@ func (r *report) refuse(what refusal, err error) error {
 	defer r.mu.Unlock()
 	r.byFile[what.File]++
 	if n <= shown {
-		fmt.Fprintln(r.screen, "\rrefused:", what)
+		fmt.Fprintf(r.screen, "%srefused: %s\n", r.clear, what)
 	}
 	if n == shown+1 {
-		fmt.Fprintln(r.screen, "\rmore was refused; --report FILE tells all")
+		fmt.Fprintf(r.screen, "%smore was refused; --report FILE tells all\n", r.clear)
 	}
 	if r.file == nil {
 		return nil
