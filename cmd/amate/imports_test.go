@@ -68,7 +68,7 @@ var testImports = map[string]string{
 	"fhir/validate":      "fhir/xml",
 	"fhir/rest":          "fhir/validate store/postgres store/sqlite store/storetest", // behaviour is tested on real engines
 	"migrations":         "store/storetest",
-	"store/postgres":     "store/storetest",
+	"store/postgres":     "fhir/spec store/storetest",
 	"store/sqlite":       "store/storetest",
 }
 
