@@ -35,7 +35,7 @@ var imports = map[string]string{
 	"fhir/r4":                  "fhir/spec",
 	"fhir/element":             "fhir",
 	"fhir/fhirpath":            "fhir fhir/element fhir/spec fhir/ucum",
-	"fhir/fhirpath/lab":        "fhir fhir/element fhir/fhirpath fhir/operation fhir/spec",
+	"fhir/fhirpath/lab":        "fhir fhir/element fhir/fhirpath fhir/operation fhir/spec fhir/xml",
 	"fhir/ucum":                "",
 	"fhir/ucum/gen":            "",
 	"fhir/spec/published":      "",
@@ -47,7 +47,8 @@ var imports = map[string]string{
 	"fhir/patch":               "fhir fhir/element fhir/fhirpath fhir/spec",
 	"fhir/bundle":              "fhir fhir/element fhir/patch fhir/search fhir/spec fhir/validate",
 	"fhir/operation":           "fhir fhir/element fhir/search",
-	"fhir/rest":                "fhir fhir/bundle fhir/element fhir/operation fhir/search fhir/spec",
+	"fhir/rest":                "fhir fhir/bundle fhir/element fhir/operation fhir/search fhir/spec fhir/xml",
+	"fhir/xml":                 "fhir fhir/element fhir/spec",
 	"fhir/registry/identity":   "",
 	"fhir/registry/demo":       "fhir/registry/identity",
 
@@ -64,6 +65,7 @@ var imports = map[string]string{
 // testImports says what the tests of a package may import beyond that.
 var testImports = map[string]string{
 	"cmd/amate":          "store/storetest",
+	"fhir/fhirpath":      "fhir/xml", // the input of public cases
 	"fhir/registry/demo": "fhir fhir/element fhir/validate",
 	"fhir/validate":      "fhir/xml",
 	"fhir/rest":          "fhir/validate store/postgres store/sqlite store/storetest", // behaviour is tested on real engines
