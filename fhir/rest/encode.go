@@ -3,8 +3,6 @@ package rest
 import (
 	"net/http"
 	"strconv"
-
-	"github.com/amate-health/amate/fhir/element"
 )
 
 // What every response carries. The slices are shared, so nothing may change them.
@@ -40,8 +38,12 @@ func (x *exchange) send(resp *Response) error {
 	if !resp.LastModified.IsZero() {
 		h["Last-Modified"] = []string{resp.LastModified.UTC().Format(http.TimeFormat)}
 	}
-	if resp.Location != "" {
+	switch {
+	case resp.Location == "":
+	case resp.Status == http.StatusCreated:
 		h.Set("Location", resp.Location)
+	default: // Location means a creation or a redirection: RFC 9110, section 10.2.2
+		h.Set("Content-Location", resp.Location)
 	}
 	body := resp.Body
 	if resp.Stored && !x.req.Form.whole() {
@@ -49,6 +51,10 @@ func (x *exchange) send(resp *Response) error {
 		if body, err = subset(nil, body, &x.req.Form); err != nil {
 			return err
 		}
+	}
+	body, err := x.formatResponse(body)
+	if err != nil {
+		return err
 	}
 	x.record.Status = resp.Status
 	x.write(resp.Status, body)
@@ -59,9 +65,6 @@ func (x *exchange) send(resp *Response) error {
 func (x *exchange) write(status int, body []byte) {
 	h := x.w.Header()
 	if len(body) > 0 {
-		if x.req.Form.Pretty {
-			body = append(element.AppendPretty(make([]byte, 0, len(body)*3/2), body), '\n')
-		}
 		h["Content-Type"] = []string{x.media}
 		h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	}

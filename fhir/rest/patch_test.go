@@ -91,7 +91,10 @@ func TestFHIRPathPatch(t *testing.T) {
 	if got := s.do("GET", "/Patient/p", ""); got.header.Get("ETag") != `W/"2"` {
 		t.Errorf("a patch that failed was stored: %s", got.body)
 	}
-	s.want(200, s.do("PATCH", "/Patient?identifier=http://s|1", replace(`"valueCode":"female"`)))
+	a = s.want(200, s.do("PATCH", "/Patient?identifier=http://s|1", replace(`"valueCode":"female"`)))
+	if got := a.header.Get("Content-Location"); got != s.url+"/Patient/p/_history/3" {
+		t.Errorf("a conditional patch does not tell where: %q", got)
+	}
 	s.want(404, s.do("PATCH", "/Patient?identifier=http://s|none", replace(`"valueCode":"other"`)))
 	s.put(patient("twin", "1"))
 	s.want(412, s.do("PATCH", "/Patient?identifier=http://s|1", replace(`"valueCode":"other"`)))

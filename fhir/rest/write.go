@@ -110,9 +110,9 @@ func (a *API) pinNew(ctx context.Context, c *bundle.Change) (bool, error) {
 // See https://hl7.org/fhir/R4/http.html#return.
 func (a *API) written(req *Request, r *bundle.Result) *Response {
 	resp := found(&r.Resource)
+	resp.Location = a.url(r.Resource.Ref) // a client that gave a criterion does not know it yet
 	if r.Outcome == bundle.Created {
 		resp.Status = http.StatusCreated
-		resp.Location = a.url(r.Resource.Ref)
 	}
 	switch req.Prefer.Return {
 	case "minimal":
