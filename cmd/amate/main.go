@@ -21,11 +21,12 @@ type commands struct {
 	Config  configFile `help:"YAML file with further settings." placeholder:"FILE" type:"path"`
 	Logging logging    `embed:"" prefix:"log-"`
 
-	Serve   serve   `cmd:"" help:"Serve the FHIR API over HTTP."`
-	Import  load    `cmd:"" help:"Load transaction bundles and NDJSON files."`
-	Seed    seed    `cmd:"" help:"Make up a Mexican population, for trying things out."`
-	Migrate migrate `cmd:"" help:"Create the database, or bring it up to date."`
-	Version version `cmd:"" help:"Print the version."`
+	Serve       serve   `cmd:"" help:"Serve the FHIR API over HTTP."`
+	Import      load    `cmd:"" help:"Load transaction bundles and NDJSON files."`
+	Terminology terms   `cmd:"" help:"Work with code systems."`
+	Seed        seed    `cmd:"" help:"Make up a Mexican population, for trying things out."`
+	Migrate     migrate `cmd:"" help:"Create the database, or bring it up to date."`
+	Version     version `cmd:"" help:"Print the version."`
 }
 
 // streams are where a command writes.
@@ -76,7 +77,9 @@ func run(ctx context.Context, args []string, s streams) (status int) {
 		return exitUsage
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
-	parsed.Bind(s, cmds.Logging.logger(s.err))
+	log, flush := cmds.Logging.logger(s.err)
+	defer flush()
+	parsed.Bind(s, log)
 	err = parsed.Run()
 	var usage *usageError
 	switch {
