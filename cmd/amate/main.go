@@ -78,9 +78,9 @@ func run(ctx context.Context, args []string, s streams) (status int) {
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	log, flush := cmds.Logging.logger(s.err)
-	defer flush()
 	parsed.Bind(s, log)
 	err = parsed.Run()
+	flush()
 	var usage *usageError
 	switch {
 	case errors.As(err, &usage):
