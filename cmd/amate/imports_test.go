@@ -25,7 +25,7 @@ const module = "github.com/amate-health/amate"
 // The order of things is fhir <- authz, store, telehealth <- cmd. store, authz and
 // telehealth never know one another.
 var imports = map[string]string{
-	"cmd/amate": "authz fhir fhir/bundle fhir/element fhir/fhirpath/lab fhir/operation fhir/registry/demo fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store/postgres store/sqlite",
+	"cmd/amate": "authz fhir fhir/bundle fhir/element fhir/fhirpath/lab fhir/guide fhir/operation fhir/profile fhir/registry/demo fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store/postgres store/sqlite",
 
 	"authz": "fhir/rest fhir/search",
 

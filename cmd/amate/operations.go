@@ -10,7 +10,7 @@ import (
 func operations(store *opened) []operation.Operation {
 	var all []operation.Operation
 	terms := store.terminology()
-	all = append(all, newValidator(terms).Operation(storedIn(store)))
+	all = append(all, store.validator(terms).Operation(storedIn(store)))
 	all = append(all, service.Operations(terms, visible(store))...)
 	all = append(all, lab.Operations(release)...)
 	return all

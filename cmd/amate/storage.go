@@ -36,13 +36,18 @@ type opened struct {
 	engine
 	timings    *timings
 	vocabulary *vocabulary // terminology, kept in step with what is stored; nil where nothing asks for it
+
+	definitions *definitions // stored profiles; nil where nothing asks for them
 }
 
-// Apply writes, and lets the vocabulary know.
+// Apply writes, and lets those know who keep in step with it.
 func (o *opened) Apply(ctx context.Context, b *bundle.Batch) ([]bundle.Result, error) {
 	results, err := o.engine.Apply(ctx, b)
 	if err == nil && o.vocabulary != nil {
 		o.vocabulary.applied(ctx, results)
+	}
+	if err == nil && o.definitions != nil {
+		o.definitions.applied(results)
 	}
 	return results, err
 }

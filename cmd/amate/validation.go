@@ -11,9 +11,12 @@ import (
 	"github.com/amate-health/amate/fhir/validate"
 )
 
-// newValidator returns the validator of a server.
-func newValidator(terms *terminology.Registry) *validate.Validator {
-	return &validate.Validator{Codes: codes{terms}, Units: units{}}
+// validator returns the validator of a server, which knows what is stored.
+func (o *opened) validator(terms *terminology.Registry) *validate.Validator {
+	if o.definitions == nil {
+		o.definitions = newDefinitions(o)
+	}
+	return &validate.Validator{Codes: codes{terms}, Units: units{}, Profiles: o.definitions, Questionnaires: o.definitions}
 }
 
 // units knows units of measure.
