@@ -18,8 +18,10 @@ func operands(x, y Collection) (a, b Value, ok bool, err error) {
 	if a, err = single(x); err != nil {
 		return nil, nil, false, err
 	}
-	b, err = single(y)
-	return a, b, err == nil, err
+	if b, err = single(y); err != nil || a == nil && x[0].hollow() || b == nil && y[0].hollow() {
+		return nil, nil, false, err
+	}
+	return a, b, true, nil
 }
 
 func opAdd(r *run, x, y Collection) (Collection, error) {
@@ -66,6 +68,9 @@ func move(t Temporal, b Value, sign int64) (Collection, error) {
 			return nil, failure("%q is no unit of calendar time", q.Unit)
 		}
 	}
+	if t.kind == "Time" && (unit == "year" || unit == "month" || unit == "week" || unit == "day") {
+		return nil, failure("a time of day has no %ss", unit)
+	}
 	n, ok := whole(q.Value)
 	if !ok {
 		return nil, nil
@@ -104,7 +109,7 @@ func calculate(a, b Value, f func(d, x, y *apd.Decimal) (apd.Condition, error), 
 		return nil, failure("an operator does not fit the types of its operands")
 	}
 	p, q, ok = p.align(q, finer)
-	if !ok {
+	if u := p.unit(); !ok || u != nil && u.Special() {
 		return nil, nil
 	}
 	return quantities(f, p, q, p)

@@ -37,7 +37,7 @@ func onTemporal(f func(Temporal) Value) function {
 			t, ok = parseTemporal(string(s))
 		}
 		if !ok {
-			return nil, failure("expected a date or time")
+			return nil, nil
 		}
 		if out := f(t); out != nil {
 			return values(out), nil
@@ -84,11 +84,8 @@ func dateOf(t Temporal) Value {
 }
 
 func timeOf(t Temporal) Value {
-	if t.precision < Hour {
+	if t.precision < Hour || t.kind == "Time" {
 		return nil
-	}
-	if t.kind == "Time" {
-		return t
 	}
 	at := time.Date(1, 1, 1, t.at.Hour(), t.at.Minute(), t.at.Second(), t.at.Nanosecond(), time.UTC)
 	return Temporal{kind: "Time", precision: t.precision, at: at, digits: t.digits}

@@ -15,6 +15,8 @@ var conversion = map[string]function{
 	"convertsToBoolean":  convertible(toBoolean),
 	"toInteger":          converting(toInteger),
 	"convertsToInteger":  convertible(toInteger),
+	"toLong":             converting(toInteger),
+	"convertsToLong":     convertible(toInteger),
 	"toDecimal":          converting(toDecimal),
 	"convertsToDecimal":  convertible(toDecimal),
 	"toString":           converting(toString),

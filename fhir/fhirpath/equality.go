@@ -141,12 +141,15 @@ func (r *run) named(i Item) (map[string]Collection, error) {
 	if n == element.None {
 		n = i.Side
 	}
-	if n == element.None || d.Kind(n) != element.Object || i.Type == nil {
+	if n == element.None || d.Kind(n) != element.Object {
 		return out, nil
 	}
 	for c := d.First(n); c != element.None; c = d.Next(n, c) {
 		key := strings.TrimPrefix(string(d.Name(c)), "_")
-		e := i.Type.Element([]byte(key))
+		e := &untyped
+		if i.Type != nil {
+			e = i.Type.Element([]byte(key))
+		}
 		if e == nil || out[key] != nil {
 			continue
 		}

@@ -210,7 +210,7 @@ func (n *member) eval(r *run, s scope) (Collection, error) {
 	}
 	var out Collection
 	for _, i := range in {
-		if n.x == nil && n.name[0] <= 'Z' && i.Doc != nil && i.Type.Is(n.name) {
+		if n.x == nil && n.name[0] <= 'Z' && i.Doc != nil && i.is(n.name) {
 			out = append(out, i) // a path may start with the name of the type it applies to
 			continue
 		}

@@ -36,6 +36,15 @@ func resourceType(d *element.Doc, n element.Node) *spec.Type {
 	return spec.TypeOf(string(d.Bytes(t)))
 }
 
+// is reports whether i is of the type called name, or a resource that says so.
+func (i Item) is(name string) bool {
+	if i.Type != nil || i.Node == element.None {
+		return i.Type.Is(name)
+	}
+	t := i.Doc.Get(i.Node, "resourceType")
+	return t != element.None && string(i.Doc.Bytes(t)) == name
+}
+
 // IsElement reports whether i is an element of a document.
 func (i Item) IsElement() bool { return i.Doc != nil }
 
@@ -51,13 +60,31 @@ func (i Item) System() Value {
 	if i.Node == element.None {
 		return nil
 	}
-	if i.Type == nil || i.Type.Kind != spec.Primitive {
+	if i.Type == nil {
+		return plainValue(i.Doc, i.Node)
+	}
+	if i.Type.Kind != spec.Primitive {
 		if i.Type.Is("Quantity") {
 			return i.quantity()
 		}
 		return nil
 	}
 	return primitive(i.Type, i.Doc, i.Node)
+}
+
+// plainValue converts a value of no known type, as JSON has it.
+func plainValue(d *element.Doc, n element.Node) Value {
+	switch d.Kind(n) {
+	case element.True, element.False:
+		return Boolean(d.Kind(n) == element.True)
+	case element.String:
+		return String(d.Text(n))
+	case element.Number:
+		if v, ok := parseNumber(d.Text(n)); ok {
+			return v
+		}
+	}
+	return nil
 }
 
 // primitive converts the value of a primitive element.
@@ -128,8 +155,11 @@ func (i Item) quantity() Value {
 // each calls f with the items that member c of an object, with type e, stands
 // for, in order. side is the object or array under its _name, or None.
 func each(d *element.Doc, e *spec.Element, c, side element.Node, f func(Item)) {
-	if c != element.None && d.Kind(c) != element.Array {
+	if c = present(d, c); c != element.None && d.Kind(c) != element.Array {
 		f(item(d, e, c, side))
+		return
+	}
+	if c == element.None && side == element.None {
 		return
 	}
 	if c == element.None && d.Kind(side) != element.Array {
@@ -167,7 +197,7 @@ func present(d *element.Doc, n element.Node) element.Node {
 
 func item(d *element.Doc, e *spec.Element, n, side element.Node) Item {
 	t := e.Type
-	if e.Resource && n != element.None {
+	if (e.Resource || e == &untyped) && n != element.None {
 		t = resourceType(d, n)
 	}
 	return Item{Type: t, Doc: d, Node: n, Side: side}

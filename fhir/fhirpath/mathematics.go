@@ -60,7 +60,7 @@ func onNumber(f func(Decimal) (Value, error)) function {
 			return nil, nil
 		}
 		v, err := single(in)
-		if err != nil {
+		if err != nil || v == nil && in[0].hollow() {
 			return nil, err
 		}
 		if q, ok := v.(Quantity); ok {
@@ -171,14 +171,18 @@ func round(r *run, s scope, in Collection, args []node) (Collection, error) {
 		return nil, err
 	}
 	v, err := single(in)
-	if err != nil {
+	if err != nil || v == nil && in[0].hollow() {
 		return nil, err
-	}
-	if !number(v) {
-		return nil, failure("round() needs a number")
 	}
 	if places < 0 || places > maxExponent {
 		return nil, failure("round() cannot keep %d places", places)
+	}
+	if q, ok := v.(Quantity); ok {
+		q.Value = Decimal{rounded(q.Value, int32(places))}
+		return values(q), nil
+	}
+	if !number(v) {
+		return nil, failure("round() needs a number")
 	}
 	return values(Decimal{rounded(decimalOf(v), int32(places))}), nil
 }

@@ -15,11 +15,26 @@ func (r *run) member(out Collection, i Item, name string) (Collection, error) {
 	if i.Type != nil && i.Type.Kind == spec.Primitive {
 		return r.members(out, i.Doc, i.Type, i.Side, name)
 	}
+	if i.Type == nil && i.Node != element.None && i.Doc.Kind(i.Node) != element.Object {
+		return r.members(out, i.Doc, nil, i.Side, name)
+	}
 	return r.members(out, i.Doc, i.Type, i.Node, name)
 }
 
-// appendInfo gives the parts of what type() returned.
+// untyped stands for the elements of objects of no known type, such as the rows of
+// other standards: any property may be there, and holds what JSON says.
+var untyped spec.Element
+
+// appendInfo gives the parts of computed values: of what type() returned, and of quantities.
 func appendInfo(out Collection, i Item, name string) Collection {
+	if q, ok := i.value.(Quantity); ok {
+		switch name {
+		case "value":
+			return append(out, Computed(q.Value))
+		case "unit":
+			return append(out, Computed(String(q.Unit)))
+		}
+	}
 	info, ok := i.value.(TypeInfo)
 	switch {
 	case ok && name == "name":
@@ -33,13 +48,17 @@ func appendInfo(out Collection, i Item, name string) Collection {
 }
 
 func (r *run) members(out Collection, d *element.Doc, t *spec.Type, n element.Node, name string) (Collection, error) {
-	if n == element.None || d.Kind(n) != element.Object || t == nil {
+	if n == element.None || d.Kind(n) != element.Object {
 		return out, nil
 	}
 	if err := r.step(d.Size(n)); err != nil {
 		return nil, err
 	}
 	add := func(i Item) { out = append(out, i) }
+	if t == nil {
+		each(d, &untyped, d.Get(n, name), beside(d, n, name), add)
+		return out, r.step(len(out))
+	}
 	for c := d.First(n); c != element.None; c = d.Next(n, c) {
 		key := d.Name(c)
 		if !stands(key, name) {
@@ -93,10 +112,13 @@ func named(e *spec.Element, name string) bool {
 
 // children appends all child elements of i to out, in the order of the document.
 func (r *run) children(out Collection, i Item) (Collection, error) {
-	if i.Doc == nil || i.Type == nil {
+	if i.Doc == nil {
 		return out, nil
 	}
 	d, n := i.Doc, i.Node
+	if i.Type == nil {
+		return r.untypedChildren(out, i)
+	}
 	if i.Type.Kind == spec.Primitive {
 		n = i.Side
 	}
@@ -124,11 +146,24 @@ func (r *run) children(out Collection, i Item) (Collection, error) {
 	return out, r.step(1 + len(out) - before)
 }
 
-// descendants appends the children of i, theirs, and so on.
-func (r *run) descendants(i Item) (Collection, error) {
-	out, err := r.children(nil, i)
-	for at := 0; err == nil && at < len(out); at++ {
-		out, err = r.children(out, out[at])
+func (r *run) untypedChildren(out Collection, i Item) (Collection, error) {
+	d, n := i.Doc, i.Node
+	if n == element.None || d.Kind(n) != element.Object {
+		n = i.Side
 	}
-	return out, err
+	if n == element.None || d.Kind(n) != element.Object {
+		return out, nil
+	}
+	before := len(out)
+	for c := d.First(n); c != element.None; c = d.Next(n, c) {
+		switch key := string(d.Name(c)); {
+		case key == "resourceType":
+		case len(key) > 1 && key[0] == '_' && d.Get(n, key[1:]) != element.None: // came with the value
+		case len(key) > 1 && key[0] == '_':
+			each(d, &untyped, element.None, c, func(c Item) { out = append(out, c) })
+		default:
+			each(d, &untyped, c, beside(d, n, key), func(c Item) { out = append(out, c) })
+		}
+	}
+	return out, r.step(1 + len(out) - before)
 }

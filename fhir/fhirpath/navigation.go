@@ -30,14 +30,11 @@ func childrenOf(r *run, in Collection) (Collection, error) {
 	return out, nil
 }
 
+// descendantsOf goes by generations: all children, then all of theirs, and so on.
 func descendantsOf(r *run, in Collection) (Collection, error) {
-	var out Collection
-	for _, i := range in {
-		all, err := r.descendants(i)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, all...)
+	out, err := childrenOf(r, in)
+	for at := 0; err == nil && at < len(out); at++ {
+		out, err = r.children(out, out[at])
 	}
-	return out, nil
+	return out, err
 }

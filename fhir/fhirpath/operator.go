@@ -145,15 +145,8 @@ func join(r *run, parts ...string) (Collection, error) {
 // See https://hl7.org/fhirpath/N1/#comparison.
 func comparison(want func(int) bool) operator {
 	return func(_ *run, x, y Collection) (Collection, error) {
-		if len(x) == 0 || len(y) == 0 {
-			return nil, nil
-		}
-		a, err := single(x)
-		if err != nil {
-			return nil, err
-		}
-		b, err := single(y)
-		if err != nil {
+		a, b, ok, err := operands(x, y)
+		if !ok {
 			return nil, err
 		}
 		c, known, err := order(a, b)

@@ -2,6 +2,7 @@ package fhirpath
 
 import (
 	"math/big"
+	"strings"
 
 	"github.com/amate-health/amate/fhir/ucum"
 	"github.com/cockroachdb/apd/v3"
@@ -154,7 +155,7 @@ func (q Quantity) align(o Quantity, large bool) (p, r Quantity, ok bool) {
 }
 
 // to converts q to another unit, at 30 days a month and 365 a year between calendar
-// durations.
+// durations. The years and months of UCUM are no calendar durations, nor the reverse.
 func (q Quantity) to(unit string, calendar bool) (Quantity, bool) {
 	out := Quantity{Unit: unit, Calendar: calendar}
 	if calendar && q.Calendar {
@@ -171,7 +172,7 @@ func (q Quantity) to(unit string, calendar bool) (Quantity, bool) {
 		q.Unit, q.Calendar = q.code, false
 	}
 	u, v := q.unit(), out.unit()
-	if u == nil || v == nil {
+	if u == nil || v == nil || q.Calendar && average(unit) || calendar && average(q.Unit) {
 		return out, false
 	}
 	r, ok := ucum.Convert(rational(q.Value, 1), u, v)
@@ -179,6 +180,11 @@ func (q Quantity) to(unit string, calendar bool) (Quantity, bool) {
 		return out, false
 	}
 	return out.with(r)
+}
+
+// average reports whether code is a year or month of UCUM, of average length.
+func average(code string) bool {
+	return code == "a" || code == "mo" || strings.HasPrefix(code, "a_") || strings.HasPrefix(code, "mo_")
 }
 
 // calendarLength returns milliseconds.

@@ -29,7 +29,7 @@ var resources = map[string]function{
 }
 
 func primitiveValue(i Item) Value {
-	if i.Doc != nil && (i.Type == nil || i.Type.Kind != spec.Primitive) {
+	if i.Doc != nil && i.Type != nil && i.Type.Kind != spec.Primitive {
 		return nil
 	}
 	return i.System()

@@ -1,5 +1,10 @@
 package fhirpath
 
+import (
+	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/spec"
+)
+
 // Singleton evaluation: what an operator that wants one value makes of a collection.
 //
 // See https://hl7.org/fhirpath/N1/#singleton-evaluation-of-collections.
@@ -66,7 +71,7 @@ func integer(c Collection) (n int64, ok bool, err error) {
 		return 0, false, nil
 	}
 	v, err := single(c)
-	if err != nil {
+	if err != nil || v == nil && c[0].hollow() {
 		return 0, false, err
 	}
 	i, ok := v.(Integer)
@@ -82,7 +87,7 @@ func text(c Collection) (s string, ok bool, err error) {
 		return "", false, nil
 	}
 	v, err := single(c)
-	if err != nil {
+	if err != nil || v == nil && c[0].hollow() {
 		return "", false, err
 	}
 	t, ok := v.(String)
@@ -90,4 +95,10 @@ func text(c Collection) (s string, ok bool, err error) {
 		return "", false, failure("expected a string")
 	}
 	return string(t), true, nil
+}
+
+// hollow reports whether i is a primitive that has extensions but no value; as an
+// operand it counts as nothing.
+func (i Item) hollow() bool {
+	return i.Doc != nil && i.Node == element.None && (i.Type == nil || i.Type.Kind == spec.Primitive)
 }

@@ -33,18 +33,10 @@ var stringFunctions = map[string]function{
 	}),
 	"replace": onText(2, 2, replace),
 	"matches": onText(1, 2, func(r *run, s string, a []arg) (Collection, error) {
-		flags := "s"
-		if len(a) == 2 {
-			flags = a[1].text
-		}
-		return matching(r, s, a[0].text, flags)
+		return matching(r, s, a[0].text, a[1:])
 	}),
 	"matchesFull": onText(1, 2, func(r *run, s string, a []arg) (Collection, error) {
-		flags := "s"
-		if len(a) == 2 {
-			flags = a[1].text
-		}
-		return matching(r, s, `^(?:`+a[0].text+`)$`, flags)
+		return matching(r, s, `\A(?:`+a[0].text+`)\z`, a[1:])
 	}),
 	"lastIndexOf": onText(1, 1, func(_ *run, s string, a []arg) (Collection, error) {
 		n := strings.LastIndex(s, a[0].text)
@@ -144,9 +136,10 @@ func replace(r *run, s string, a []arg) (Collection, error) {
 }
 
 // pattern compiles a regular expression. Go's run in time linear in the text, and
-// the size of the expression is bounded as well. flags are of i, m and s.
+// the size of the expression is bounded as well. A point matches line ends too; flags
+// are of i (letters of either case) and m (^ and $ match at lines).
 func pattern(r *run, s, expr, flags string) (*regexp.Regexp, error) {
-	if strings.Trim(flags, "ims") != "" {
+	if strings.Trim(flags, "im") != "" {
 		return nil, failure("%q are no flags of a regular expression", flags)
 	}
 	if len(expr) > 1000 {
@@ -155,10 +148,7 @@ func pattern(r *run, s, expr, flags string) (*regexp.Regexp, error) {
 	if err := r.step(50 + len(expr) + len(s)*(1+len(expr))/64); err != nil {
 		return nil, err
 	}
-	if flags != "" {
-		expr = "(?" + flags + ":" + expr + ")"
-	}
-	re, err := regexp.Compile(expr)
+	re, err := regexp.Compile("(?s" + flags + ":" + expr + ")")
 	if err != nil {
 		return nil, failure("%q is no regular expression that is understood here", expr)
 	}
@@ -166,7 +156,11 @@ func pattern(r *run, s, expr, flags string) (*regexp.Regexp, error) {
 }
 
 // matching reports whether part of s matches.
-func matching(r *run, s, expr, flags string) (Collection, error) {
+func matching(r *run, s, expr string, more []arg) (Collection, error) {
+	flags := ""
+	if len(more) > 0 {
+		flags = more[0].text
+	}
 	re, err := pattern(r, s, expr, flags)
 	if err != nil {
 		return nil, err
@@ -178,7 +172,7 @@ func replaceMatches(r *run, s string, a []arg) (Collection, error) {
 	if a[0].text == "" {
 		return texts(s), nil
 	}
-	re, err := pattern(r, s, a[0].text, "s")
+	re, err := pattern(r, s, a[0].text, "")
 	if err != nil {
 		return nil, err
 	}
@@ -203,11 +197,14 @@ func joinTexts(r *run, s scope, in Collection, args []node) (Collection, error) 
 	}
 	var parts []string
 	for i := range in {
-		t, _, err := text(in[i : i+1])
+		t, ok, err := text(in[i : i+1])
 		if err != nil {
 			return nil, err
 		}
-		if i > 0 {
+		if !ok {
+			continue
+		}
+		if len(parts) > 0 {
 			parts = append(parts, separator)
 		}
 		parts = append(parts, t)

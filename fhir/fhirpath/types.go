@@ -43,6 +43,9 @@ func (t *typeSpec) holds(i Item) bool {
 	if i.Doc == nil {
 		return t.system != "" && (t.system == "Any" || i.value.System() == t.system)
 	}
+	if v := i.System(); i.Type == nil && v != nil {
+		return t.system == v.System()
+	}
 	return t.fhir != nil && i.Type.Is(t.fhir.Name)
 }
 
@@ -50,6 +53,9 @@ func (t *typeSpec) holds(i Item) bool {
 func (i Item) info() (TypeInfo, bool) {
 	if i.Doc == nil {
 		return TypeInfo{"System", i.value.System()}, true
+	}
+	if v := i.System(); i.Type == nil && v != nil {
+		return TypeInfo{"System", v.System()}, true
 	}
 	if i.Type == nil {
 		return TypeInfo{}, false

@@ -30,7 +30,12 @@ type writer struct {
 func (r *request) answer(ctx context.Context) (*operation.Answer, error) {
 	var traces []traced
 	env := &fhirpath.Env{Variables: r.variables, Resource: r.root, Done: ctx.Done()}
-	env.Trace = func(name string, items []fhirpath.Item) { traces = append(traces, traced{name, items}) }
+	kept := 0
+	env.Trace = func(name string, items []fhirpath.Item) {
+		if kept += 1 + len(items); kept <= 2*maxItems { // writing them ends in an error long before that
+			traces = append(traces, traced{name, items})
+		}
+	}
 	contexts, labels, err := r.start(env)
 	if err != nil {
 		return nil, err
@@ -48,7 +53,7 @@ func (r *request) answer(ctx context.Context) (*operation.Answer, error) {
 		if labels != nil {
 			label = labels[i]
 		}
-		if err := w.result(label, out, traces); err != nil {
+		if err := w.result(label, out, traces, r.inline); err != nil {
 			return nil, err
 		}
 	}
@@ -86,37 +91,59 @@ func (w *writer) asked(r *request) {
 	w.b = append(w.b, "]}"...)
 }
 
-// result writes one part result: the items, then what was traced on the way.
-func (w *writer) result(label string, out fhirpath.Collection, traces []traced) error {
+// result writes one part result with the items, and what was traced on the way
+// inside or after it.
+func (w *writer) result(label string, out fhirpath.Collection, traces []traced, inline bool) error {
 	w.b = append(w.b, `,{"name":"result"`...)
 	if label != "" {
 		w.b = append(w.b, `,"valueString":`...)
 		w.b = element.Quote(w.b, label)
 	}
-	if len(out)+len(traces) > 0 {
+	if len(out) > 0 || inline && len(traces) > 0 {
 		w.b = append(w.b, `,"part":[`...)
 		if err := w.list(out); err != nil {
 			return err
 		}
-		for i, t := range traces {
+		for i := 0; inline && i < len(traces); i++ {
 			if i+len(out) > 0 {
 				w.b = append(w.b, ',')
 			}
-			w.b = append(w.b, `{"name":"trace","valueString":`...)
-			w.b = element.Quote(w.b, t.name)
-			if len(t.items) > 0 {
-				w.b = append(w.b, `,"part":[`...)
-				if err := w.list(t.items); err != nil {
-					return err
-				}
-				w.b = append(w.b, ']')
+			if err := w.trace(traces[i]); err != nil {
+				return err
 			}
-			w.b = append(w.b, '}')
 		}
 		w.b = append(w.b, ']')
 	}
 	w.b = append(w.b, '}')
+	for i := 0; !inline && i < len(traces); i++ {
+		w.b = append(w.b, ',')
+		if err := w.trace(traces[i]); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+func (w *writer) trace(t traced) error {
+	w.b = append(w.b, `{"name":"trace","valueString":`...)
+	w.b = element.Quote(w.b, t.name)
+	if len(t.items) > 0 {
+		w.b = append(w.b, `,"part":[`...)
+		if err := w.list(t.items); err != nil {
+			return err
+		}
+		w.b = append(w.b, ']')
+	}
+	w.b = append(w.b, '}')
+	if w.items++; w.items > maxItems || len(w.b) > maxAnswer {
+		return tooMuch()
+	}
+	return nil
+}
+
+// tooMuch says that the answer ran into its limits.
+func tooMuch() error {
+	return fhir.Errorf(fhir.Unprocessable, "the FHIRPath expression gives more than can be answered")
 }
 
 func (w *writer) list(items []fhirpath.Item) error {
@@ -126,7 +153,7 @@ func (w *writer) list(items []fhirpath.Item) error {
 		}
 		w.item(item)
 		if w.items++; w.items > maxItems || len(w.b) > maxAnswer {
-			return fhir.Errorf(fhir.Unprocessable, "the FHIRPath expression gives more than can be answered")
+			return tooMuch()
 		}
 	}
 	return nil

@@ -91,8 +91,6 @@ func TestResults(t *testing.T) {
 		"contact": `{"part":[{"extension":[{"url":"http://fhir.forms-lab.com/StructureDefinition/resource-path","valueString":"Patient.contact[0]"},` +
 			`{"url":"http://fhir.forms-lab.com/StructureDefinition/json-value","valueString":"{\"name\":{\"family\":\"Pech\"}}"}],"name":"Patient.contact"}]}`,
 		"id.type()": `{"part":[{"extension":[{"url":"http://fhir.forms-lab.com/StructureDefinition/json-value","valueString":"{\"namespace\":\"FHIR\",\"name\":\"id\"}"}],"name":"TypeInfo"}]}`,
-		"name.trace('n', given.count()).family": `{"part":[{` + path("Patient.name[0].family") + `,"name":"string","valueString":"Ek"},` +
-			`{"name":"trace","part":[{"name":"integer","valueInteger":2},{"name":"integer","valueInteger":1}],"valueString":"n"}]}`,
 		"%resource.id = %context.id and %rootResource.id = id": `{"part":[{"name":"boolean","valueBoolean":true}]}`,
 	} {
 		answer, err := run(t, parameters(expression))
@@ -127,6 +125,25 @@ func TestContext(t *testing.T) {
 	}
 }
 
+func TestTrace(t *testing.T) {
+	const value, trace = `{"name":"integer","valueInteger":2}`, `{"name":"trace","part":[{"name":"integer","valueInteger":2},{"name":"integer","valueInteger":1}],"valueString":"n"}`
+	answer, err := run(t, parameters("name.trace('n', given.count()).count()"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	last, err := json.Marshal(answer["parameter"].([]any)[2])
+	if got := results(t, answer); err != nil || got != `{"part":[`+value+`]}` || string(last) != trace {
+		t.Errorf("beside the result: %s, %s", got, last)
+	}
+	answer, err = run(t, parameters("name.trace('n', given.count()).count()", `{"name":"trace","valueBoolean":true}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := results(t, answer); got != `{"part":[`+value+`,`+trace+`]}` {
+		t.Errorf("inside the result: %s", got)
+	}
+}
+
 func TestInputs(t *testing.T) {
 	expression := search.Param{Name: "expression", Value: "name.family"}
 	quoted := string(element.Quote(nil, patient))
@@ -138,6 +155,10 @@ func TestInputs(t *testing.T) {
 		"json-value": func() (map[string]any, error) {
 			return run(t, `{"resourceType":"Parameters","parameter":[{"name":"expression","valueString":"name.family"},
 				{"name":"resource","extension":[{"url":"http://fhir.forms-lab.com/StructureDefinition/json-value","valueString":`+quoted+`}]}]}`)
+		},
+		"xml-value": func() (map[string]any, error) {
+			return run(t, `{"resourceType":"Parameters","parameter":[{"name":"expression","valueString":"name.family"},{"name":"resource","extension":[
+				{"url":"http://fhir.forms-lab.com/StructureDefinition/xml-value","valueString":"<Patient xmlns='http://hl7.org/fhir'><name><family value='Ek'/></name></Patient>"}]}]}`)
 		},
 		"variable": func() (map[string]any, error) {
 			return run(t, `{"resourceType":"Parameters","parameter":[{"name":"expression","valueString":"%p.name.family"},

@@ -11,11 +11,13 @@ import (
 	"github.com/amate-health/amate/fhir/fhirpath"
 	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/fhir/spec"
+	"github.com/amate-health/amate/fhir/xml"
 )
 
 // Extensions of the contract.
 const (
 	jsonValue    = "http://fhir.forms-lab.com/StructureDefinition/json-value"
+	xmlValue     = "http://fhir.forms-lab.com/StructureDefinition/xml-value"
 	resourcePath = "http://fhir.forms-lab.com/StructureDefinition/resource-path"
 )
 
@@ -53,6 +55,7 @@ type request struct {
 	variables  map[string]fhirpath.Item
 	given      operation.Value // the parameter variables, to be echoed
 	lenient    bool            // validate=false: evaluate without checking names first
+	inline     bool            // trace=true: what trace() shows goes into the part result
 }
 
 // read takes the parameters of a call. An expression that does not follow the
@@ -74,6 +77,11 @@ func read(in *operation.Inputs) (*request, error) {
 		return nil, err
 	}
 	r.lenient = validate == "false"
+	trace, err := in.Text("trace")
+	if err != nil {
+		return nil, err
+	}
+	r.inline = trace == "true"
 	if r.root, err = resource(in); err != nil {
 		return nil, err
 	}
@@ -104,8 +112,8 @@ func compile(source string) (*fhirpath.Expr, error) {
 	return nil, f
 }
 
-// resource finds what to evaluate for: the parameter resource, in itself or as JSON
-// text, or the body when that is no Parameters. There need not be one.
+// resource finds what to evaluate for: the parameter resource, in itself or as the
+// text of one, or the body when that is no Parameters. There need not be one.
 func resource(in *operation.Inputs) (fhirpath.Item, error) {
 	if d, ok := in.Body(); ok {
 		return fhirpath.Root(d, 0), nil
@@ -125,6 +133,12 @@ func carried(v operation.Value) (fhirpath.Item, error) {
 	text := v.Text
 	if e, ok := extension(v, jsonValue); ok {
 		text = e
+	} else if e, ok := extension(v, xmlValue); ok {
+		json, _, err := xml.ToJSON([]byte(e), xml.Limits{AnyOrder: true})
+		if err != nil {
+			return fhirpath.Item{}, fhir.Errorf(fhir.Invalid, "the parameter resource is no FHIR XML").With("%s", err.Error())
+		}
+		text = string(json)
 	}
 	if strings.TrimSpace(text) == "" {
 		return fhirpath.Item{}, fhir.Errorf(fhir.Invalid, "the parameter resource carries no resource")
