@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/amate-health/amate/fhir/fhirpath/lab"
 	"github.com/amate-health/amate/fhir/operation"
+	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/terminology/service"
 )
 
@@ -13,5 +14,6 @@ func operations(store *opened) []operation.Operation {
 	all = append(all, store.validator(terms).Operation(storedIn(store)))
 	all = append(all, service.Operations(terms, visible(store))...)
 	all = append(all, lab.Operations(release)...)
+	all = append(all, rest.Convert())
 	return all
 }

@@ -29,7 +29,10 @@ type Operation struct {
 	Scope   Scope    //
 	Types   []string // resource types that it is on; nil for every type
 	Changes bool     // it changes what is stored, so it takes POST only
-	Run     func(ctx context.Context, call *Call) (*Answer, error)
+
+	// AnyOrder takes XML whose elements are out of order, which FHIR does not allow.
+	AnyOrder bool
+	Run      func(ctx context.Context, call *Call) (*Answer, error)
 }
 
 // On reports whether o may be called on a resource type.
@@ -52,6 +55,10 @@ type Call struct {
 	Base        string              // the server's FHIR base URL, without a slash at the end
 	Restriction *search.Restriction // what the caller may see; never nil
 	Lenient     bool                // Prefer: handling=lenient
+
+	// Place turns a line and column of In into those of the XML that was sent; nil
+	// when it was JSON.
+	Place func(line, col int) (int, int)
 }
 
 // Ref returns the instance that c was called on.
@@ -61,4 +68,16 @@ func (c *Call) Ref() fhir.Ref { return fhir.Ref{Type: c.Type, ID: c.ID} }
 type Answer struct {
 	Status int    // 0 is 200
 	JSON   []byte // compact JSON
+}
+
+// Locate gives issues about the document of c the positions in what the client sent.
+func (c *Call) Locate(issues []fhir.Issue) {
+	if c.Place == nil {
+		return
+	}
+	for i := range issues {
+		if at := &issues[i]; at.Line > 0 {
+			at.Line, at.Col = c.Place(at.Line, at.Col)
+		}
+	}
 }

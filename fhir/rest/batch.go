@@ -71,7 +71,7 @@ func (a *API) failed(ctx context.Context, err error, e *bundle.Entry) reply {
 	if x != nil {
 		id = x.record.ID
 	}
-	f := explain(bundle.Within(err, e.At("")), id)
+	f := explain(x.located(bundle.Within(err, e.At(""))), id)
 	if x != nil && f.code == 0 {
 		x.failed(err)
 	}

@@ -52,7 +52,7 @@ func (a *API) capabilityStatement() []byte {
 	p.text("url", a.base)
 	p.close()
 	p.text("fhirVersion", "4.0.1")
-	p.list("format", mediaFHIR, "json")
+	p.list("format", mediaFHIR, "json", mediaFHIRXML, "xml")
 	p.list("patchFormat", patchMedia...)
 	p.member("rest")
 	p.buf = append(p.buf, "[{"...)

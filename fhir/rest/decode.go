@@ -73,14 +73,16 @@ func (a *API) decodeBody(x *exchange) error {
 		return err
 	}
 	if req.Media != mediaForm {
-		req.Body = body
-		return nil
+		return a.receive(x, body)
 	}
 	params, err := parseQuery(string(body))
 	if err != nil {
 		return err
 	}
-	_, err = req.takeParams(params)
+	asked, err := req.takeParams(params)
+	if err == nil && asked != "" {
+		x.media, err = chooseMedia(asked, nil)
+	}
 	return err
 }
 

@@ -148,7 +148,11 @@ type outcome struct {
 	Issue        []struct {
 		Severity, Code, Diagnostics string
 		Expression                  []string
-		Details                     struct {
+		Extension                   []struct {
+			URL          string
+			ValueInteger int
+		}
+		Details struct {
 			Text   string
 			Coding []struct{ Code string }
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/klauspost/compress/gzhttp"
 
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/xml"
 )
 
 // Mount puts the API on r, under the path of its base URL. It takes over r's
@@ -36,7 +37,7 @@ func (a *API) Mount(r chi.Router) {
 // Handler returns the API as a handler of requests whose path begins with that
 // of the base URL. It compresses what it sends when the client takes it.
 func (a *API) Handler() http.Handler {
-	wrap, err := gzhttp.NewWrapper(gzhttp.MinSize(1024), gzhttp.ContentTypes([]string{mediaFHIR, mediaJSON, mediaTextJSON}))
+	wrap, err := gzhttp.NewWrapper(gzhttp.MinSize(1024), gzhttp.ContentTypes([]string{mediaFHIR, mediaJSON, mediaTextJSON, mediaFHIRXML, mediaXML, mediaTextXML}))
 	if err != nil {
 		panic(err) // the options are constants
 	}
@@ -49,7 +50,8 @@ type exchange struct {
 	r      *http.Request
 	record Record
 	req    Request
-	media  string // Content-Type of the response
+	media  string         // Content-Type of the response; "" until it is chosen
+	places *xml.Positions // of the XML that was sent; nil when it was JSON
 
 	mu sync.Mutex // guards record while entries of a batch are performed side by side
 }
@@ -79,7 +81,7 @@ func exchangeOf(ctx context.Context) *exchange {
 
 // ServeHTTP answers one request, and tells the Observer of it.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{w: w, r: r, media: contentType(mediaFHIR)}
+	x := &exchange{w: w, r: r}
 	x.record = Record{ID: requestID(r.Header.Get("X-Request-Id")), Method: safeMethod(r.Method), Started: a.Now()}
 	ctx := context.WithValue(r.Context(), exchangeKey{}, x)
 	defer a.observe(ctx, x)
@@ -141,7 +143,7 @@ func (a *API) below(r *http.Request) (string, error) {
 
 // fail sends err to the client, unless the response has begun.
 func (x *exchange) fail(a *API, err error) {
-	f := explain(err, x.record.ID)
+	f := explain(x.located(err), x.record.ID)
 	x.record.Status, x.record.Code = f.status, f.code
 	if f.code == 0 {
 		x.record.Err = err
@@ -158,5 +160,5 @@ func (x *exchange) fail(a *API, err error) {
 	if f.version > 0 {
 		h.Set("ETag", ETag(f.version))
 	}
-	x.write(f.status, f.body)
+	x.write(f.status, x.formatOutcome(f.body))
 }

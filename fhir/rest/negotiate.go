@@ -8,8 +8,7 @@ import (
 	"github.com/amate-health/amate/fhir"
 )
 
-// format is a way of writing resources. JSON is the only one so far; XML is
-// known by name, so that who asks for it is told.
+// format is a way of writing resources.
 type format uint8
 
 const (
@@ -38,6 +37,10 @@ const (
 	mediaFHIR      = "application/fhir+json"
 	mediaJSON      = "application/json"
 	mediaTextJSON  = "text/json"
+	mediaFHIRXML   = "application/fhir+xml"
+	mediaXML       = "application/xml"
+	mediaTextXML   = "text/xml"
+	mediaHTML      = "text/html"
 	mediaJSONPatch = "application/json-patch+json"
 	mediaForm      = "application/x-www-form-urlencoded"
 )
@@ -49,10 +52,10 @@ func chooseMedia(formatParam string, accept []string) (string, error) {
 	if formatParam != "" {
 		// A plus sign in a query string is a space, and few clients escape it.
 		name, params, err := mime.ParseMediaType(strings.ReplaceAll(formatParam, " ", "+"))
-		if err == nil && formats[name] == formatJSON && rightVersion(params) {
+		if err == nil && formats[name] != noFormat && rightVersion(params) {
 			return contentType(name), nil
 		}
-		return "", notAcceptable(formats[name])
+		return "", notAcceptable()
 	}
 	if len(accept) == 0 {
 		return contentType(mediaFHIR), nil
@@ -67,7 +70,8 @@ func chooseMedia(formatParam string, accept []string) (string, error) {
 //
 // See https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1.
 func bestMedia(accept []string) (string, error) {
-	best, bestWeight, refused := "", 0.0, noFormat
+	best, bestWeight := "", 0.0
+	browser := false
 	for _, line := range accept {
 		for part := range strings.SplitSeq(line, ",") {
 			name, params, err := mime.ParseMediaType(strings.TrimSpace(part))
@@ -80,30 +84,29 @@ func bestMedia(accept []string) (string, error) {
 					weight = 0
 				}
 			}
-			if name == "*/*" || name == "application/*" {
+			switch name {
+			case "*/*", "application/*":
 				name = mediaFHIR
-			}
-			switch {
-			case formats[name] == formatJSON && strings.Contains(name, "/") && rightVersion(params):
-				if weight > bestWeight {
-					best, bestWeight = name, weight
+			case mediaHTML:
+				browser = true
+			case mediaXML, mediaTextXML:
+				if browser { // it lists XML as a form of HTML
+					continue
 				}
-			case formats[name] != noFormat:
-				refused = formats[name]
+			}
+			if formats[name] != noFormat && strings.Contains(name, "/") && rightVersion(params) && weight > bestWeight {
+				best, bestWeight = name, weight
 			}
 		}
 	}
 	if best == "" {
-		return "", notAcceptable(refused)
+		return "", notAcceptable()
 	}
 	return contentType(best), nil
 }
 
-func notAcceptable(f format) error {
-	if f == formatXML {
-		return fhir.Errorf(fhir.NotAcceptable, "this server writes JSON only, not XML: ask for %s", mediaFHIR)
-	}
-	return fhir.Errorf(fhir.NotAcceptable, "this server writes FHIR R4 JSON only: ask for %s", mediaFHIR)
+func notAcceptable() error {
+	return fhir.Errorf(fhir.NotAcceptable, "this server writes FHIR R4 in JSON and XML only: ask for %s or %s", mediaFHIR, mediaFHIRXML)
 }
 
 // rightVersion reports whether the fhirVersion parameter of a media type names R4.
@@ -118,8 +121,11 @@ func rightVersion(params map[string]string) bool {
 // types are answered by the same type, as the specification asks.
 func contentType(name string) string {
 	switch name {
-	case mediaJSON, mediaTextJSON:
+	case mediaJSON, mediaTextJSON, mediaXML, mediaTextXML:
 		return name + "; charset=utf-8"
+	}
+	if formats[name] == formatXML {
+		return mediaFHIRXML + "; charset=utf-8"
 	}
 	return mediaFHIR + "; charset=utf-8"
 }
@@ -138,7 +144,7 @@ func bodyMedia(header string, takes ...string) (string, error) {
 		return "", fhir.Errorf(fhir.UnsupportedMedia, "the body must be FHIR 4.0").With("fhirVersion is %.50q", params["fhirversion"])
 	}
 	for _, t := range takes {
-		if name == t || t == mediaFHIR && formats[name] == formatJSON && strings.Contains(name, "/") {
+		if name == t || t == mediaFHIR && formats[name] != noFormat && strings.Contains(name, "/") {
 			return name, nil
 		}
 	}

@@ -22,8 +22,12 @@ func TestChooseMedia(t *testing.T) {
 		{"", "application/fhir+json; fhirVersion=4.0", "application/fhir+json"},
 		{"", "application/fhir+json; fhirVersion=3.0", ""},
 		{"", "application/fhir+json;q=0.1, application/json", "application/json"},
-		{"", "application/xml, application/json;q=0.5", "application/json"},
-		{"", "application/fhir+xml", ""},
+		{"", "application/xml, application/json;q=0.5", "application/xml"},
+		{"", "application/xml;q=0.4, application/json;q=0.5", "application/json"},
+		{"", "application/fhir+xml", "application/fhir+xml"},
+		{"", "application/xml+fhir", "application/fhir+xml"},
+		{"", "text/xml", "text/xml"},
+		{"", "application/fhir+xml; fhirVersion=3.0", ""},
 		{"", "text/html", ""},
 		{"", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "application/fhir+json"},
 		{"", "application/*", "application/fhir+json"},
@@ -35,7 +39,10 @@ func TestChooseMedia(t *testing.T) {
 		{"application/json", "", "application/json"},
 		{"application/fhir json", "", "application/fhir+json"},
 		{"application/fhir+json; fhirVersion=4.0", "", "application/fhir+json"},
-		{"xml", "application/json", ""},
+		{"xml", "application/json", "application/fhir+xml"},
+		{"text/xml", "", "text/xml"},
+		{"application/fhir xml", "", "application/fhir+xml"},
+		{"turtle", "", ""},
 		{"html/xml", "", ""},
 	}
 	for _, tt := range tests {
@@ -52,9 +59,6 @@ func TestChooseMedia(t *testing.T) {
 			t.Errorf("%q, %q: got %q, %v; want %q", tt.format, tt.accept, got, err, tt.want)
 		}
 	}
-	if _, err := chooseMedia("xml", nil); !strings.Contains(err.Error(), "not XML") {
-		t.Errorf("who asks for XML is not told: %v", err)
-	}
 }
 
 func TestBodyMedia(t *testing.T) {
@@ -64,7 +68,10 @@ func TestBodyMedia(t *testing.T) {
 		"application/fhir+json; fhirVersion=4.0": true,
 		"application/fhir+json; fhirVersion=5.0": false,
 		"application/json; charset=latin1":       false,
-		"application/fhir+xml":                   false,
+		"application/fhir+xml":                   true,
+		"application/xml; charset=utf-8":         true,
+		"text/xml":                               true,
+		"xml":                                    false,
 		"text/plain":                             false,
 		"":                                       false,
 		"json":                                   false,

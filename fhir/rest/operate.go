@@ -27,14 +27,18 @@ func (a *API) operate(ctx context.Context, req *Request, d Decision) (*Response,
 	if err != nil {
 		return nil, err
 	}
-	answer, err := req.operation.Run(ctx, &operation.Call{
+	call := &operation.Call{
 		Type:        req.Type,
 		ID:          req.ID,
 		In:          operation.NewInputs(req.Params, doc),
 		Base:        a.base,
 		Restriction: d.Restriction,
 		Lenient:     req.Prefer.Lenient,
-	})
+	}
+	if x := exchangeOf(ctx); x != nil && x.places != nil && req.Source == nil {
+		call.Place = x.places.Place
+	}
+	answer, err := req.operation.Run(ctx, call)
 	if err != nil {
 		return nil, err
 	}

@@ -151,8 +151,11 @@ func TestFormat(t *testing.T) {
 		{"?_format=json", "text/html", 200, "application/fhir+json; charset=utf-8"},
 		{"?_format=application/fhir%2Bjson", "", 200, "application/fhir+json; charset=utf-8"},
 		{"?_format=application/fhir+json", "", 200, "application/fhir+json; charset=utf-8"},
-		{"?_format=xml", "", 406, "application/fhir+json; charset=utf-8"},
-		{"", "application/fhir+xml", 406, "application/fhir+json; charset=utf-8"},
+		{"?_format=xml", "application/json", 200, "application/fhir+xml; charset=utf-8"},
+		{"?_format=ttl", "", 406, "application/fhir+json; charset=utf-8"},
+		{"", "application/fhir+xml", 200, "application/fhir+xml; charset=utf-8"},
+		{"", "text/xml", 200, "text/xml; charset=utf-8"},
+		{"", "text/turtle", 406, "application/fhir+json; charset=utf-8"},
 	} {
 		headers := []string{}
 		if tt.accept != "" {

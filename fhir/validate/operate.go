@@ -58,6 +58,9 @@ func (v *Validator) answer(ctx context.Context, call *operation.Call, stored Sto
 		return nil, err
 	}
 	issues := v.Validate(ctx, d, root, profiles...)
+	if d == call.In.Document() {
+		call.Locate(issues)
+	}
 	if wrong := about(call, d, root, mode); wrong != nil {
 		issues = append([]fhir.Issue{*wrong}, issues...)
 	}
