@@ -154,6 +154,9 @@ func (p *Package) take(f file) {
 		}
 	}
 	text, err := withID(f.text, d.ID)
+	if err == nil && d.Type == "ImplementationGuide" {
+		text, err = withoutBuild(text)
+	}
 	if err != nil {
 		p.Refused = append(p.Refused, Refusal{f.name, err.Error()})
 		return
@@ -167,6 +170,29 @@ func (p *Package) take(f file) {
 func (p *Package) id(typ, key string) string {
 	sum := sha256.Sum256([]byte(p.Name + "\x00" + p.Version + "\x00" + typ + "\x00" + key))
 	return "pkg-" + hex.EncodeToString(sum[:16])
+}
+
+// withoutBuild returns an ImplementationGuide without definition.parameter: that
+// tells the program that builds a guide what to do, mostly in codes that R4 does
+// not have.
+func withoutBuild(text []byte) ([]byte, error) {
+	var outer, inner map[string]json.RawMessage
+	if err := json.Unmarshal(text, &outer); err != nil {
+		return nil, err
+	}
+	if outer["definition"] == nil || json.Unmarshal(outer["definition"], &inner) != nil || inner["parameter"] == nil {
+		return text, nil
+	}
+	delete(inner, "parameter")
+	delete(outer, "definition")
+	if len(inner) > 0 {
+		definition, err := json.Marshal(inner)
+		if err != nil {
+			return nil, err
+		}
+		outer["definition"] = definition
+	}
+	return json.Marshal(outer)
 }
 
 // withID returns a resource with another id, and its members in their order.

@@ -97,6 +97,8 @@ func (o *ordering) depend(p *Package, d Dependency) {
 			}
 		}
 	}
+	slices.Sort(have)
+	have = slices.Compact(have)
 	o.missing = append(o.missing, Missing{By: p, Dependency: d, Have: have})
 }
 

@@ -84,7 +84,7 @@ func (x *inspection) quantity(p *place) {
 		return
 	}
 	if !x.Units.Valid(code) {
-		x.report("error", "code-invalid", "ucum", "the code is no unit of UCUM", quote([]byte(code)), p)
+		x.report("warning", "code-invalid", "ucum", "the code is no unit of UCUM", quote([]byte(code)), p)
 	}
 }
 

@@ -3,6 +3,7 @@ package validate
 import (
 	"strings"
 
+	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/fhirpath"
 	"github.com/amate-health/amate/fhir/profile"
 	"github.com/amate-health/amate/fhir/spec"
@@ -364,6 +365,9 @@ func (x *inspection) resolve(s *subject, p *place) *place {
 
 // target holds a reference to what a profile lets it point to.
 func (x *inspection) target(s *subject, r *rules, types []profile.Type, at *place) {
+	if at.item.Node == element.None {
+		return
+	}
 	var urls []string
 	for _, t := range types {
 		if len(t.Targets) == 0 {

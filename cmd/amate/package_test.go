@@ -1,0 +1,180 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/amate-health/amate/fhir/element"
+)
+
+// guides returns the archives of implementation guides among the test data.
+func guides(t *testing.T) []string {
+	t.Helper()
+	files, _ := filepath.Glob(filepath.Join(repository(t), "..", "shared", "data", "ig", "*gz"))
+	if len(files) == 0 {
+		t.Skip("NOT CHECKED: the implementation guides are not here")
+	}
+	return files
+}
+
+// runCommand runs a command line and returns what it wrote.
+func runCommand(t *testing.T, args ...string) (int, string) {
+	t.Helper()
+	var out, log bytes.Buffer
+	status := run(context.Background(), args, streams{out: &out, err: &log})
+	return status, out.String() + log.String()
+}
+
+// TestPackageInstall installs every guide, twice; the second time changes nothing.
+func TestPackageInstall(t *testing.T) {
+	files := guides(t)
+	data := t.TempDir()
+	args := append([]string{"package", "install", "--data", data, "--skip-missing"}, files...)
+	status, text := runCommand(t, args...)
+	if status != exitDone {
+		t.Fatalf("status %d:\n%s", status, text)
+	}
+	status, text = runCommand(t, args...)
+	if status != exitDone || strings.Count(text, ": 0 new, 0 changed,") != len(files) {
+		t.Errorf("the second time, status %d:\n%s", status, text)
+	}
+	if status, text := runCommand(t, "package", "list", "--data", data); status != exitDone || strings.Count(text, "\n") != len(files) {
+		t.Errorf("the list, status %d:\n%s", status, text)
+	}
+}
+
+func TestPackageInstallRefuses(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "package.json"), []byte(`{"name":"a.b","version":"1.0.0","dependencies":{"c.d":"2.x"}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	status, text := runCommand(t, "package", "install", "--data", t.TempDir(), dir)
+	if status != exitFailed || !strings.Contains(text, "a.b#1.0.0 needs c.d#2.x") {
+		t.Errorf("a missing dependency: status %d: %s", status, text)
+	}
+	if status, _ := runCommand(t, "package", "install", "--data", t.TempDir(), "nowhere.tgz"); status != exitFailed {
+		t.Errorf("a file that is not there: status %d", status)
+	}
+}
+
+// examples calls f with every JSON file of an archive that is a resource with a meta.profile.
+func examples(t *testing.T, archive string, f func(name string, text []byte)) {
+	t.Helper()
+	file, err := os.Open(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	z, err := gzip.NewReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for r := tar.NewReader(z); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(h.Name, ".json") {
+			continue
+		}
+		text, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var d struct {
+			Meta struct{ Profile []string }
+		}
+		if json.Unmarshal(text, &d) == nil && len(d.Meta.Profile) > 0 {
+			f(filepath.Base(archive)+"/"+filepath.Base(h.Name), text)
+		}
+	}
+}
+
+// clean is how many of the published examples have no error.
+const clean = 462
+
+// TestGuideExamples holds the examples of all guides to the profiles that they claim.
+func TestGuideExamples(t *testing.T) {
+	files := guides(t)
+	log := slog.New(slog.DiscardHandler)
+	where := storage{Data: t.TempDir()}
+	if status, text := runCommand(t, append([]string{"package", "install", "--data", where.Data, "--skip-missing"}, files...)...); status != exitDone {
+		t.Fatal(text)
+	}
+	store, err := where.open(context.Background(), log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	before, started := memory(), time.Now()
+	if store.vocabulary, err = learn(context.Background(), store, log); err != nil {
+		t.Fatal(err)
+	}
+	v := store.validator(store.terminology())
+	t.Logf("started in %v", time.Since(started))
+	good, total := 0, 0
+	rules, unknown := map[string]int{}, map[string]int{}
+	for _, file := range files {
+		examples(t, file, func(name string, text []byte) {
+			d, err := element.Parse(text)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				return
+			}
+			total++
+			bad := false
+			for _, i := range v.Validate(context.Background(), d, 0) {
+				if strings.HasPrefix(i.Rule, "profile-") {
+					rules[i.Severity+" "+i.Rule]++
+					if testing.Verbose() {
+						unknown[i.Details+": "+i.Diagnostics]++
+					}
+				}
+				if i.Severity == "error" {
+					if !bad && testing.Verbose() {
+						t.Logf("%s: %s %s %s %.200s", name, i.Rule, i.Expression, i.Details, i.Diagnostics)
+					}
+					bad = true
+					rules[i.Rule]++
+				}
+			}
+			if !bad {
+				good++
+			}
+		})
+	}
+	for _, r := range slices.Sorted(maps.Keys(rules)) {
+		t.Logf("%5d %s", rules[r], r)
+	}
+	for _, u := range slices.Sorted(maps.Keys(unknown)) {
+		t.Logf("%5d %s", unknown[u], u)
+	}
+	t.Logf("%d of %d examples have no error; %d MB more in use", good, total, (memory()-before)>>20)
+	if good < clean {
+		t.Errorf("%d of %d examples have no error, want at least %d", good, total, clean)
+	}
+}
+
+func memory() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapInuse)
+}
