@@ -29,6 +29,9 @@ func opAdd(r *run, x, y Collection) (Collection, error) {
 	if !ok {
 		return nil, err
 	}
+	if err := r.weigh(a, b); err != nil {
+		return nil, err
+	}
 	if s, ok := a.(String); ok {
 		if t, ok := b.(String); ok {
 			return join(r, string(s), string(t))
@@ -42,9 +45,12 @@ func opAdd(r *run, x, y Collection) (Collection, error) {
 	})
 }
 
-func opSubtract(_ *run, x, y Collection) (Collection, error) {
+func opSubtract(r *run, x, y Collection) (Collection, error) {
 	a, b, ok, err := operands(x, y)
 	if !ok {
+		return nil, err
+	}
+	if err := r.weigh(a, b); err != nil {
 		return nil, err
 	}
 	if t, ok := a.(Temporal); ok {
@@ -64,7 +70,9 @@ func move(t Temporal, b Value, sign int64) (Collection, error) {
 	unit := q.Unit
 	if !q.Calendar {
 		words := map[string]string{"wk": "week", "d": "day", "h": "hour", "min": "minute", "s": "second", "ms": "millisecond"}
-		if unit, ok = words[unit]; !ok {
+		if word := calendarUnits[unit]; word != "" {
+			unit = word // no UCUM unit, but what is meant is plain
+		} else if unit, ok = words[unit]; !ok {
 			return nil, failure("%q is no unit of calendar time", q.Unit)
 		}
 	}
@@ -133,9 +141,12 @@ func quantities(f func(d, x, y *apd.Decimal) (apd.Condition, error), p, q, as Qu
 	return values(as), nil
 }
 
-func opMultiply(_ *run, x, y Collection) (Collection, error) {
+func opMultiply(r *run, x, y Collection) (Collection, error) {
 	a, b, ok, err := operands(x, y)
 	if !ok {
+		return nil, err
+	}
+	if err := r.weigh(a, b); err != nil {
 		return nil, err
 	}
 	if p, ok := asQuantity(a); ok && !(number(a) && number(b)) {
@@ -151,9 +162,12 @@ func opMultiply(_ *run, x, y Collection) (Collection, error) {
 	})
 }
 
-func opDivide(_ *run, x, y Collection) (Collection, error) {
+func opDivide(r *run, x, y Collection) (Collection, error) {
 	a, b, ok, err := operands(x, y)
 	if !ok {
+		return nil, err
+	}
+	if err := r.weigh(a, b); err != nil {
 		return nil, err
 	}
 	p, ok := asQuantity(a)

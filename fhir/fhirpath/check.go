@@ -8,9 +8,9 @@ import (
 
 // Check looks for what cannot be right whatever the resource holds, when the
 // expression is evaluated for an item of type this in a resource of type root:
-// elements that the definitions do not have, and positions in collections without
-// an order. Either type may be nil when it is not known; what follows from it is not
-// checked then. Evaluation itself is lenient about both.
+// elements that the definitions do not have, positions in collections without an
+// order, and constants of other types for conditions. Either type may be nil when it is not known; what follows from it is not
+// checked then. Evaluation itself is lenient about them.
 //
 // See https://hl7.org/fhirpath/N1/#type-safety-and-strict-evaluation.
 func (e *Expr) Check(root, this *spec.Type) error {
@@ -137,6 +137,19 @@ var (
 	joinsArgument = names("union", "combine")
 )
 
+// condition are the functions whose first argument is a condition.
+var condition = names("iif", "where", "exists", "all")
+
+// notBoolean reports whether n is a constant of another type.
+func notBoolean(n node) bool {
+	constant, ok := n.(*literal)
+	if !ok || len(constant.items) != 1 {
+		return false
+	}
+	_, ok = constant.items[0].value.(Boolean)
+	return !ok
+}
+
 func names(list ...string) map[string]bool {
 	set := make(map[string]bool, len(list))
 	for _, name := range list {
@@ -169,6 +182,9 @@ func (c checker) call(n *call, this shape) (shape, error) {
 	}
 	if name == "trace" && len(n.args) == 2 {
 		scope = in
+	}
+	if condition[name] && len(n.args) > 0 && notBoolean(n.args[0]) {
+		return shape{}, failure("the condition of %s() is no Boolean", name)
 	}
 	var args []shape
 	for _, a := range n.args {

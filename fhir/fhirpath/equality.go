@@ -58,7 +58,7 @@ func equal(r *run, x, y Item) (logic, error) {
 	}
 	a, b := x.System(), y.System()
 	if a != nil && b != nil {
-		return equalValues(a, b), nil
+		return equalValues(a, b), r.weigh(a, b)
 	}
 	if a != nil || b != nil {
 		return no, nil
@@ -211,7 +211,7 @@ func equivalent(r *run, x, y Item) (logic, error) {
 	}
 	a, b := x.System(), y.System()
 	if a != nil && b != nil {
-		return logical(equivalentValues(a, b)), nil
+		return logical(equivalentValues(a, b)), r.weigh(a, b)
 	}
 	if a != nil || b != nil {
 		return no, nil

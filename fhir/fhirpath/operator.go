@@ -144,9 +144,12 @@ func join(r *run, parts ...string) (Collection, error) {
 //
 // See https://hl7.org/fhirpath/N1/#comparison.
 func comparison(want func(int) bool) operator {
-	return func(_ *run, x, y Collection) (Collection, error) {
+	return func(r *run, x, y Collection) (Collection, error) {
 		a, b, ok, err := operands(x, y)
 		if !ok {
+			return nil, err
+		}
+		if err := r.weigh(a, b); err != nil {
 			return nil, err
 		}
 		c, known, err := order(a, b)

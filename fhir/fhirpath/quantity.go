@@ -34,6 +34,16 @@ var calendarCode = map[string]string{
 	"year": "a", "month": "mo", "week": "wk", "day": "d", "hour": "h", "minute": "min", "second": "s", "millisecond": "ms",
 }
 
+// weigh takes steps for work on two values: converting units costs more than most.
+func (r *run) weigh(a, b Value) error {
+	p, ok := a.(Quantity)
+	q, both := b.(Quantity)
+	if ok && both && p.Unit != q.Unit {
+		return r.step(40)
+	}
+	return nil
+}
+
 // relation says whether two quantities can be compared.
 type relation uint8
 

@@ -47,7 +47,7 @@ func sortItems(r *run, s scope, in Collection, args []node) (Collection, error) 
 	var failed error
 	slices.SortStableFunc(list, func(a, b sorted) int {
 		if failed == nil {
-			failed = r.step(1)
+			failed = r.step(10)
 		}
 		c, err := compareKeys(a, b, keys)
 		if failed == nil {
