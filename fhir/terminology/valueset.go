@@ -65,19 +65,22 @@ func ReadValueSet(d *element.Doc, root element.Node) (*ValueSet, error) {
 	return v, nil
 }
 
-// headOf copies the members of a value set that its expansion keeps.
+// headOf copies the members of a value set that its expansion keeps, type and id first.
 func headOf(d *element.Doc, root element.Node) []byte {
-	out := []byte{'{'}
+	out := []byte(`{"resourceType":"ValueSet"`)
+	member := func(m element.Node) {
+		out = append(element.Quote(append(out, ','), d.Name(m)), ':')
+		out = d.AppendCompact(out, m)
+	}
+	if id := d.Get(root, "id"); id != element.None {
+		member(id)
+	}
 	for m := d.First(root); m != element.None; m = d.Next(root, m) {
 		switch string(d.Name(m)) {
-		case "text", "compose", "expansion", "meta", "contained", "extension", "contact", "useContext", "jurisdiction":
-			continue
+		case "resourceType", "id", "text", "compose", "expansion", "meta", "contained", "extension", "contact", "useContext", "jurisdiction":
+		default:
+			member(m)
 		}
-		if len(out) > 1 {
-			out = append(out, ',')
-		}
-		out = append(element.Quote(out, d.Name(m)), ':')
-		out = d.AppendCompact(out, m)
 	}
 	return out
 }

@@ -24,6 +24,11 @@ const maxCodes = 25_000
 // See https://hl7.org/fhir/R4/valueset-operation-expand.html.
 func (s *service) expand(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
 	in := &input{call: call}
+	for _, name := range []string{"system-version", "check-system-version", "force-system-version", "contextDirection"} {
+		if in.text(name) != "" {
+			return nil, fhir.Errorf(fhir.NotSupported, "the parameter %s of $expand is not supported", name)
+		}
+	}
 	v := s.registry.View()
 	set, err := s.givenSet(ctx, v, in)
 	if err != nil {
@@ -168,17 +173,20 @@ func (x *expansion) entry(e *terminology.Entry) {
 	if n := len(out); n > 0 && out[n-1] != '[' {
 		out = append(out, ',')
 	}
-	out = element.Quote(append(out, `{"system":`...), e.System)
+	out = append(out, '{')
+	if e.System != "" {
+		out = append(element.Quote(append(out, `"system":`...), e.System), ',')
+	}
 	if e.Abstract() {
-		out = append(out, `,"abstract":true`...)
+		out = append(out, `"abstract":true,`...)
 	}
 	if e.Inactive() {
-		out = append(out, `,"inactive":true`...)
+		out = append(out, `"inactive":true,`...)
 	}
 	if e.Version != "" && x.severalVersions(e.System) {
-		out = element.Quote(append(out, `,"version":`...), e.Version)
+		out = append(element.Quote(append(out, `"version":`...), e.Version), ',')
 	}
-	out = element.Quote(append(out, `,"code":`...), e.Code)
+	out = element.Quote(append(out, `"code":`...), e.Code)
 	var more []terminology.Designation
 	if e.Concept.System != nil && (len(x.langs) > 0 || x.designations) {
 		more = x.view.Supplements(e.Concept)
@@ -255,10 +263,7 @@ func wants(parameter string, d terminology.Designation) bool {
 // finish returns the value set with its expansion.
 func (x *expansion) finish() []byte {
 	out := append([]byte(nil), x.set.ValueSet.Head()...)
-	if len(out) > 1 {
-		out = append(out, ',')
-	}
-	out = append(out, `"expansion":{"identifier":"urn:uuid:`...)
+	out = append(out, `,"expansion":{"identifier":"urn:uuid:`...)
 	out = append(append(out, uuid.NewString()...), `","timestamp":"`...)
 	out = time.Now().UTC().AppendFormat(out, fhir.InstantLayout)
 	out = append(out, `","total":`...)
