@@ -169,6 +169,30 @@ func TestHooks(t *testing.T) {
 	}
 }
 
+// TestContained resolves a reference within a resource from one of its parts.
+func TestContained(t *testing.T) {
+	d, err := element.Parse([]byte(patient))
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := fhirpath.Root(d, 0)
+	part, err := fhirpath.Compile("managingOrganization")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reference, err := part.EvalItem(root, nil)
+	if err != nil || len(reference) != 1 {
+		t.Fatal(reference, err)
+	}
+	e, err := fhirpath.Compile("resolve().name = 'Clínica'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := e.Holds(reference[0], &fhirpath.Env{Resource: root}); !ok || err != nil {
+		t.Errorf("got %t, %v", ok, err)
+	}
+}
+
 // TestDone holds that an evaluation ends when its caller does not want it any more.
 func TestDone(t *testing.T) {
 	d, err := element.Parse([]byte(patient))

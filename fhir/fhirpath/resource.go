@@ -96,15 +96,22 @@ func resolve(r *run, in Collection) (Collection, error) {
 	return out, nil
 }
 
-// contained finds the contained resource called id; "" is the resource itself.
+// contained finds the contained resource called id in the outermost resource that is
+// known; "" is that resource itself.
 func (r *run) contained(d *element.Doc, id string) Collection {
-	if r.root.Doc != d {
+	root := r.root
+	if outer, ok := r.env.Variables["rootResource"]; ok && outer.Doc == d {
+		root = outer
+	} else if r.env.Resource.Doc == d {
+		root = r.env.Resource
+	}
+	if root.Doc != d || root.Node == element.None {
 		return nil
 	}
 	if id == "" {
-		return Collection{r.root}
+		return Collection{root}
 	}
-	list := d.Get(r.root.Node, "contained")
+	list := d.Get(root.Node, "contained")
 	if list == element.None || d.Kind(list) != element.Array {
 		return nil
 	}

@@ -33,8 +33,20 @@ func (l logic) collection() Collection {
 	return truths(l == yes)
 }
 
+// The collections of one Boolean. They are shared: nothing may write to a collection
+// that it did not make.
+var (
+	isTrue  = Collection{Computed(Boolean(true))}
+	isFalse = Collection{Computed(Boolean(false))}
+)
+
 // truths returns a collection of one Boolean.
-func truths(b bool) Collection { return Collection{Computed(Boolean(b))} }
+func truths(b bool) Collection {
+	if b {
+		return isTrue
+	}
+	return isFalse
+}
 
 // texts returns a collection of one String.
 func texts(s string) Collection { return Collection{Computed(String(s))} }
