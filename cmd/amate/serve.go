@@ -14,6 +14,7 @@ import (
 
 	"github.com/amate-health/amate/authz"
 	"github.com/amate-health/amate/fhir/rest"
+	"github.com/amate-health/amate/fhir/validate"
 )
 
 // serve answers the FHIR API.
@@ -21,6 +22,7 @@ type serve struct {
 	Storage        storage `embed:""`
 	Listen         string  `help:"Where to listen. Only addresses of this machine are taken." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	BaseURL        string  `help:"The public FHIR base, when it is not http://HOST:PORT/fhir." placeholder:"URL"`
+	Validation     string  `help:"How resources are checked before they are written: off, base or profiles; and by type: base,Patient=profiles." default:"base" placeholder:"MODE"`
 	Demo           bool    `help:"Fill an empty database with a synthetic Mexican population."`
 	InsecureNoAuth bool    `help:"Serve without access control, which does not exist yet. Whoever reaches the port may do everything." name:"insecure-no-auth"`
 	Limits         limits  `embed:"" prefix:"max-"`
@@ -91,12 +93,17 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 	if base == "" {
 		base = "http://" + ln.Addr().String() + "/fhir"
 	}
+	policy, err := validate.ParsePolicy(s.Validation)
+	if err != nil {
+		return nil, usagef("--validation: %v", err)
+	}
+	policy.Validator = store.validator(store.terminology())
 	m := newMetrics()
 	store.watch(m)
 	api, err := rest.New(rest.Config{
 		Store: store, Guard: authz.Open{}, BaseURL: base, CursorKey: store.key("links"),
 		Limits: s.Limits.rest(), Observer: &observer{log: log, metrics: m}, Software: "Amate " + release,
-		Operations: operations(store),
+		Operations: operations(store), Rules: policy.Check,
 	})
 	if err != nil {
 		return nil, usagef("%v", err)

@@ -8,7 +8,8 @@ import (
 
 // Maker turns resources into Changes.
 type Maker struct {
-	Base string // the server's FHIR base URL, without a slash at the end
+	Base  string // the server's FHIR base URL, without a slash at the end
+	Rules Rules  // what resources are held to; nil is validate.Check
 }
 
 // Create returns the Change that creates s at ref, whose id must be new. An id
@@ -73,7 +74,7 @@ func (s *Source) place(ref *fhir.Ref, conditional bool) (fixed bool, err error) 
 // put prepares a write of s as a whole. Whatever can be done without the
 // database is done now, so that its transaction stays short.
 func (m Maker) put(op Op, s *Source, ref fhir.Ref) (Change, error) {
-	if err := s.validate(); err != nil {
+	if err := s.validate(m.Rules); err != nil {
 		return Change{}, err
 	}
 	if err := s.literal(); err != nil {

@@ -37,7 +37,7 @@ func PathPatch(s *Source) (Patcher, error) {
 		return nil, fhir.Errorf(fhir.Invalid, "a patch in FHIR's own format is a Parameters resource, a FHIRPath Patch").
 			With("this is a %s", s.Type()).At(s.Path)
 	}
-	if err := s.validate(); err != nil {
+	if err := s.validate(nil); err != nil {
 		return nil, err
 	}
 	p, err := patch.ParseParameters(s.Doc, s.Root)
@@ -102,7 +102,7 @@ func (m Maker) patched(p Patcher, at fhir.Ref, current *fhir.Resource) (*Content
 	if s.Type() != at.Type || s.ID() != at.ID {
 		return nil, fhir.Errorf(fhir.Unprocessable, "a patch must leave resourceType and id as they are")
 	}
-	if err := s.validate(); err != nil {
+	if err := s.validate(m.Rules); err != nil {
 		return nil, err
 	}
 	if err := s.literal(); err != nil {

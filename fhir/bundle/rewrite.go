@@ -26,7 +26,7 @@ type rewrite struct {
 // Build.
 func (p *planner) putLinked(a *Action) (Change, error) {
 	s := a.source
-	if err := s.validate(); err != nil {
+	if err := s.validate(p.Rules); err != nil {
 		return Change{}, err
 	}
 	edits, err := p.rewrites(a)

@@ -4,13 +4,20 @@ import (
 	"errors"
 
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/validate"
 )
 
-// validate holds s to the rules of its type.
-func (s *Source) validate() error {
+// Rules checks a resource of a type before it is written.
+type Rules func(d *element.Doc, root element.Node, typ string) []fhir.Issue
+
+// validate holds s to rules; nil stands for the base rules of its type.
+func (s *Source) validate(rules Rules) error {
+	if rules == nil {
+		rules = validate.Check
+	}
 	typ := s.Type()
-	issues := validate.Check(s.Doc, s.Root, typ)
+	issues := rules(s.Doc, s.Root, typ)
 	if issues == nil {
 		return nil
 	}

@@ -25,6 +25,8 @@ type Config struct {
 	Limits    Limits
 	Observer  Observer // nil observes nothing
 
+	Rules bundle.Rules // what is held to before it is written; nil is the base rules of R4
+
 	Operations []operation.Operation // mounted as /$name, /Type/$name and /Type/id/$name
 
 	// DeleteMany lets a conditional delete remove every match. Without it, more
@@ -77,7 +79,7 @@ func New(cfg Config) (*API, error) {
 		base:   base,
 		path:   u.EscapedPath(),
 		router: newRouter(cfg.Operations),
-		maker:  bundle.Maker{Base: base},
+		maker:  bundle.Maker{Base: base, Rules: cfg.Rules},
 	}
 	a.limits.fill()
 	a.turns = make(chan struct{}, a.limits.Concurrent)
