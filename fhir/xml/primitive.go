@@ -1,6 +1,9 @@
 package xml
 
-import "github.com/amate-health/amate/fhir/spec"
+import (
+	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/spec"
+)
 
 // primitive writes one primitive: its value in the member of its name, its id and
 // extensions in the one with an underscore.
@@ -95,6 +98,24 @@ func (c *converter) extra(t *spec.Type, tok token) (bool, *fault) {
 	any := len(c.out) > empty
 	c.finish('}')
 	return any, nil
+}
+
+// value writes the value of a primitive: bare where JSON has it so, provided that
+// it has the form. Otherwise it becomes a string, and the validator says so.
+func (c *converter) value(t *spec.Type, a *attr) {
+	text := c.decoded(a)
+	bare := false
+	switch t.Name {
+	case "boolean":
+		bare = string(text) == "true" || string(text) == "false"
+	case "integer", "unsignedInt", "positiveInt", "decimal":
+		bare = isNumber(text)
+	}
+	if bare {
+		c.out = append(c.out, text...)
+		return
+	}
+	c.out = element.Quote(c.out, string(text))
 }
 
 func hasValue(tok token) bool { return valueOf(tok) != nil }

@@ -2,11 +2,8 @@ package xml
 
 import (
 	"bytes"
-	stdxml "encoding/xml"
 	"errors"
 	"fmt"
-	"io"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -279,6 +276,16 @@ func TestPlace(t *testing.T) {
 			t.Errorf("%s: %s, want %s", json, got, want)
 		}
 	}
+	far := strings.Repeat(" \n<!--ñ-->", 5000)
+	text = patient(strings.Repeat("<contact><name><family value=\"ñ\"/></name></contact>\n"+far, 3))
+	if out, at, err = ToJSON([]byte(text), Limits{}); err != nil {
+		t.Fatal(explain(err))
+	}
+	last := out[:bytes.LastIndex(out, []byte(`"ñ"`))]
+	line, col := at.Place(1, 1+len([]rune(string(last))))
+	if wantLine, wantCol := position([]byte(text), strings.LastIndex(text, "<family")); line != wantLine || col != wantCol {
+		t.Errorf("%d:%d, want %d:%d", line, col, wantLine, wantCol)
+	}
 	for _, odd := range [][2]int{{0, 0}, {-1, -1}, {9, 9}, {1, 1 << 30}} {
 		if line, col := at.Place(odd[0], odd[1]); line < 1 || col < 1 {
 			t.Errorf("%v: %d:%d", odd, line, col)
@@ -315,218 +322,4 @@ func TestManySiblings(t *testing.T) {
 	if _, _, err := ToJSON(few, Limits{}); err == nil {
 		t.Error("100,000 family names were taken")
 	}
-}
-
-func TestFromJSON(t *testing.T) {
-	tests := []struct{ name, text, want string }{
-		{"order", `{"birthDate":"2020","active":true,"id":"a","resourceType":"Patient"}`,
-			`<id value="a"/><active value="true"/><birthDate value="2020"/>`},
-		{"primitives", `{"resourceType":"Patient","name":[{"_given":[null,{"id":"g"}],"given":["a",null,"c"]}]}`,
-			`<name><given value="a"/><given id="g"/><given value="c"/></name>`},
-		{"extension", `{"resourceType":"Patient","extension":[{"valueCode":"c","url":"u","id":"i"}]}`,
-			`<extension id="i" url="u"><valueCode value="c"/></extension>`},
-		{"escapes", `{"resourceType":"Patient","gender":"<&>\"'\r\n\tñ\u00e9\ud83d\ude00"}`,
-			`<gender value="&lt;&amp;&gt;&quot;'&#13;&#10;&#9;ñé😀"/>`},
-		{"entities of HTML", `{"resourceType":"Patient","text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">a&nbsp;&copy;&amp;&#65;</div>"}}`,
-			`<text><status value="generated"/><div` + xhtml + `>a&#160;&#169;&amp;&#65;</div></text>`},
-		{"namespace added", `{"resourceType":"Patient","text":{"status":"generated","div":" <div><p>x</p></div>"}}`,
-			`<text><status value="generated"/><div` + xhtml + `><p>x</p></div></text>`},
-		{"contained", `{"resourceType":"Patient","contained":[{"id":"o","resourceType":"Organization"}]}`,
-			`<contained><Organization><id value="o"/></Organization></contained>`},
-		{"nothing", `{"resourceType":"Patient"}`, ``},
-	}
-	for _, tt := range tests {
-		got := strings.TrimPrefix(string(toXML(t, []byte(tt.text), false)), header)
-		want := patient(tt.want)
-		if tt.want == "" {
-			want = `<Patient xmlns="http://hl7.org/fhir"/>`
-		}
-		if got != want {
-			t.Errorf("%s:\n%s\nwant\n%s", tt.name, got, want)
-		}
-	}
-	pretty := string(toXML(t, []byte(`{"resourceType":"Patient","id":"a","text":{"div":"<div><p>x</p></div>"},"contained":[{"resourceType":"Basic"}]}`), true))
-	want := header + "\n<Patient xmlns=\"http://hl7.org/fhir\">\n  <id value=\"a\"/>\n  <text>\n    <div" + xhtml + "><p>x</p></div>\n  </text>\n  <contained>\n    <Basic/>\n  </contained>\n</Patient>\n"
-	if pretty != want {
-		t.Errorf("%s\nwant\n%s", pretty, want)
-	}
-}
-
-func TestCannotBeXML(t *testing.T) {
-	tests := []struct{ text, at string }{
-		{`{"resourceType":"ViewDefinition"}`, ""},
-		{`[1]`, ""},
-		{`{"resourceType":"Patient","x":1}`, "Patient"},
-		{`{"resourceType":"Patient","name":[{"x":1}]}`, "Patient.name[0]"},
-		{`{"resourceType":"Patient","name":{"family":"a"}}`, "Patient.name"},
-		{`{"resourceType":"Patient","name":[null]}`, "Patient.name[0]"},
-		{`{"resourceType":"Patient","active":{}}`, "Patient.active"},
-		{`{"resourceType":"Patient","active":[true]}`, "Patient.active"},
-		{`{"resourceType":"Patient","_active":1}`, "Patient.active"},
-		{`{"resourceType":"Patient","_name":[{"id":"a"}]}`, "Patient"},
-		{`{"resourceType":"Patient","extension":[{"url":"u","_url":{"id":"a"}}]}`, "Patient.extension[0]"},
-		{`{"resourceType":"Patient","gender":"\u0001"}`, "Patient.gender"},
-		{`{"resourceType":"Patient","gender":"\uffff"}`, "Patient.gender"},
-		{`{"resourceType":"Patient","contained":[1]}`, "Patient.contained[0]"},
-		{`{"resourceType":"Patient","text":{"div":"<div>"}}`, "Patient.text.div"},
-		{`{"resourceType":"Patient","text":{"div":"<p>x</p>"}}`, "Patient.text.div"},
-		{`{"resourceType":"Patient","text":{"div":"<div/><gender value='a'/>"}}`, "Patient.text.div"},
-		{`{"resourceType":"Patient","text":{"div":"<div/></text></Patient>"}}`, "Patient.text.div"},
-		{`{"resourceType":"Patient","text":{"div":"<div>&unknown;</div>"}}`, "Patient.text.div"},
-		{`{"resourceType":"Patient","text":{"div":"<div><!DOCTYPE a></div>"}}`, "Patient.text.div"},
-		{`{"resourceType":"Patient","text":{"div":"<div xmlns='u'>x</div>"}}`, "Patient.text.div"},
-		{`{"resourceType":"Patient","text":{"div":"<div><o:p>x</o:p></div>"}}`, "Patient.text.div"},
-	}
-	for _, tt := range tests {
-		d, err := element.Parse([]byte(tt.text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		out, err := FromJSON(d, 0)
-		var e *fhir.Error
-		if !errors.As(err, &e) || e.Code != fhir.NotAcceptable || e.Issues[0].Expression != tt.at {
-			t.Errorf("%s: %s, %v", tt.text, out, err)
-		}
-	}
-}
-
-// FuzzToJSON holds that what the reader takes is well-formed for another parser as
-// well, is JSON, and survives the way back.
-func FuzzToJSON(f *testing.F) {
-	for _, text := range attacks {
-		if len(text) < 10_000 {
-			f.Add([]byte(text))
-		}
-	}
-	f.Add([]byte(patient(`<name><given id="g"/><given value="c" id="h"></given></name><deceasedBoolean value="true"/>`)))
-	f.Add([]byte(narrative(`<div` + xhtml + `><h:b xmlns:h="http://www.w3.org/1999/xhtml">x</h:b><!-- c --><![CDATA[<]]></div>`)))
-	f.Add([]byte(`<f:Bundle xmlns:f="http://hl7.org/fhir"><f:entry><f:resource><f:Parameters/></f:resource></f:entry></f:Bundle>`))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		out, at, err := ToJSON(text, Limits{})
-		if err != nil {
-			var e *fhir.Error
-			if !errors.As(err, &e) {
-				t.Fatalf("%v", err)
-			}
-			return
-		}
-		at.Place(1, len(out)/2)
-		if err := wellFormed(text); err != nil {
-			t.Fatalf("taken, and not well-formed: %v", err)
-		}
-		d, err := element.Parse(out)
-		if err != nil {
-			if fhir.CodeOf(err) == fhir.TooLarge || strings.Contains(err.Error(), "longer") {
-				return
-			}
-			t.Fatalf("%v in %s", err, out)
-		}
-		back, err := FromJSON(d, 0)
-		if err != nil {
-			t.Fatalf("cannot go back: %s from %s", explain(err), out)
-		}
-		again, _, err := ToJSON(back, Limits{})
-		if err != nil || !bytes.Equal(again, out) {
-			t.Fatalf("%v\n%s\n%s", err, out, again)
-		}
-	})
-}
-
-// wellFormed reads text with the parser of the standard library.
-func wellFormed(text []byte) error {
-	d := stdxml.NewDecoder(bytes.NewReader(text))
-	for {
-		if _, err := d.Token(); err == io.EOF {
-			return nil
-		} else if err != nil {
-			return err
-		}
-	}
-}
-
-// FuzzFromJSON holds that whatever is written as XML can be read.
-func FuzzFromJSON(f *testing.F) {
-	f.Add([]byte(`{"resourceType":"Patient","text":{"div":"<div>&nbsp;<b>x</b></div>"},"name":[{"_given":[null,{"id":"g"}],"given":["a",null]}]}`))
-	f.Add([]byte(`{"resourceType":"Patient","text":{"div":"<div></div></text><gender value='x'/>"}}`))
-	f.Add([]byte(`{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Parameters","parameter":[{"name":"a","valueDecimal":1.0}]}}]}`))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		d, err := element.Parse(text)
-		if err != nil {
-			return
-		}
-		out, err := FromJSON(d, 0)
-		if err != nil {
-			return
-		}
-		if err := wellFormed(out); err != nil {
-			t.Fatalf("not well-formed: %v: %s", err, out)
-		}
-		if _, _, err := ToJSON(out, Limits{}); err != nil {
-			for _, allowed := range []string{"empty", "xml-depth", "resource-holder"} { // JSON that breaks these rules too
-				if strings.Contains(explain(err), allowed) {
-					return
-				}
-			}
-			t.Fatalf("cannot be read back: %s from %s", explain(err), out)
-		}
-	})
-}
-
-func BenchmarkToJSON(b *testing.B) {
-	all, size := benchmarkTexts(b)
-	b.SetBytes(size)
-	b.ReportAllocs()
-	for b.Loop() {
-		for _, text := range all {
-			if _, _, err := ToJSON(text, Limits{}); err != nil {
-				b.Fatal(err)
-			}
-		}
-	}
-}
-
-// BenchmarkStandardTokens is what encoding/xml takes for the tokens alone.
-func BenchmarkStandardTokens(b *testing.B) {
-	all, size := benchmarkTexts(b)
-	b.SetBytes(size)
-	b.ReportAllocs()
-	for b.Loop() {
-		for _, text := range all {
-			if err := wellFormed(text); err != nil {
-				b.Fatal(err)
-			}
-		}
-	}
-}
-
-func BenchmarkFromJSON(b *testing.B) {
-	all, size := benchmarkTexts(b)
-	docs := make([]*element.Doc, len(all))
-	for i, text := range all {
-		out, _, err := ToJSON(text, Limits{})
-		if err != nil {
-			b.Fatal(err)
-		}
-		if docs[i], err = element.Parse(out); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.SetBytes(size)
-	b.ReportAllocs()
-	for b.Loop() {
-		for _, d := range docs {
-			if _, err := FromJSON(d, 0); err != nil {
-				b.Fatal(err)
-			}
-		}
-	}
-}
-
-// benchmarkTexts returns examples as XML.
-func benchmarkTexts(b *testing.B) (all [][]byte, size int64) {
-	for _, file := range shared(b, filepath.Join("r4-examples", "*-example.json")) {
-		text := toXML(b, load(b, file), true)
-		all, size = append(all, text), size+int64(len(text))
-	}
-	return all, size
 }
