@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
@@ -53,7 +54,7 @@ func (a *API) capabilityStatement() []byte {
 	p.close()
 	p.text("fhirVersion", "4.0.1")
 	p.list("format", mediaFHIR, "json", mediaFHIRXML, "xml")
-	p.list("patchFormat", patchMedia...)
+	p.list("patchFormat", append(slices.Clone(patchMedia), mediaFHIRXML)...)
 	p.member("rest")
 	p.buf = append(p.buf, "[{"...)
 	p.text("mode", "server")
