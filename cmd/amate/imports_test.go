@@ -25,7 +25,7 @@ const module = "github.com/amate-health/amate"
 // The order of things is fhir <- authz, store, telehealth <- cmd. store, authz and
 // telehealth never know one another.
 var imports = map[string]string{
-	"cmd/amate": "authz fhir fhir/bundle fhir/element fhir/fhirpath/lab fhir/guide fhir/operation fhir/profile fhir/registry/demo fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store/postgres store/sqlite",
+	"cmd/amate": "authz fhir fhir/bundle fhir/element fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/operation fhir/profile fhir/registry/demo fhir/registry/profile fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store/postgres store/sqlite",
 
 	"authz": "fhir/rest fhir/search",
 
@@ -51,6 +51,7 @@ var imports = map[string]string{
 	"fhir/rest":                "fhir fhir/bundle fhir/element fhir/operation fhir/search fhir/spec fhir/xml",
 	"fhir/xml":                 "fhir fhir/element fhir/spec",
 	"fhir/registry/identity":   "",
+	"fhir/registry/profile":    "fhir/guide",
 	"fhir/registry/demo":       "fhir/registry/identity",
 
 	"store":           "fhir fhir/bundle fhir/search store/index store/query",
@@ -65,14 +66,15 @@ var imports = map[string]string{
 
 // testImports says what the tests of a package may import beyond that.
 var testImports = map[string]string{
-	"cmd/amate":          "store/storetest",
-	"fhir/fhirpath":      "fhir/xml", // the input of public cases
-	"fhir/registry/demo": "fhir fhir/element fhir/validate",
-	"fhir/validate":      "fhir/xml",
-	"fhir/rest":          "fhir/validate store/postgres store/sqlite store/storetest", // behaviour is tested on real engines
-	"migrations":         "store/storetest",
-	"store/postgres":     "fhir/spec store/storetest",
-	"store/sqlite":       "store/storetest",
+	"cmd/amate":             "store/storetest",
+	"fhir/fhirpath":         "fhir/xml", // the input of public cases
+	"fhir/registry/demo":    "fhir fhir/element fhir/validate",
+	"fhir/registry/profile": "fhir/element fhir/guide fhir/profile fhir/registry/demo fhir/validate",
+	"fhir/validate":         "fhir/xml",
+	"fhir/rest":             "fhir/validate store/postgres store/sqlite store/storetest", // behaviour is tested on real engines
+	"migrations":            "store/storetest",
+	"store/postgres":        "fhir/spec store/storetest",
+	"store/sqlite":          "store/storetest",
 }
 
 // outside says who may import packages that reach out of the process or bring

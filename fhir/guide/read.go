@@ -32,7 +32,7 @@ func Read(name string, limits Limits) (*Package, error) {
 	}
 	var p *Package
 	if info.IsDir() {
-		p, err = readFolder(os.DirFS(name), limits)
+		p, err = ReadFolder(os.DirFS(name), limits)
 	} else {
 		var f *os.File
 		if f, err = os.Open(name); err != nil {
@@ -129,8 +129,8 @@ func wanted(name string) bool {
 	return (dir == "package" || dir == ".") && path.Ext(name) == ".json" && path.Base(name)[0] != '.'
 }
 
-// readFolder reads a package that was unpacked.
-func readFolder(dir fs.FS, limits Limits) (*Package, error) {
+// ReadFolder reads a package that was unpacked.
+func ReadFolder(dir fs.FS, limits Limits) (*Package, error) {
 	c := collector{limits: limits}
 	for _, at := range []string{".", "package"} {
 		entries, err := fs.ReadDir(dir, at)

@@ -250,6 +250,9 @@ func (r *record) patient(who *person, links list, extra ...member) {
 		{"extension", list{object{
 			{"url", "http://hl7.org/fhir/StructureDefinition/patient-birthPlace"},
 			{"valueAddress", object{{"state", identity.Entities()[who.birthIn].Name}, {"country", "MX"}}},
+		}, object{
+			{"extension", list{object{{"url", "code"}, {"valueCodeableConcept", concept("urn:iso:std:iso:3166", "MEX", "Mexico")}}}},
+			{"url", "http://hl7.org/fhir/StructureDefinition/patient-nationality"},
 		}}},
 		{"identifier", identifiers}, {"active", true}, {"name", list{r.nameOf(who)}},
 		{"telecom", list{object{{"system", "phone"}, {"value", phone(r.rng)}, {"use", "mobile"}}}},
