@@ -101,7 +101,7 @@ func TestFHIRPathPatch(t *testing.T) {
 	if got := s.want(200, s.do("GET", "/Patient/p", "")); !strings.Contains(got.body, `"gender":"female"`) {
 		t.Errorf("got %s", got.body)
 	}
-	if meta := s.want(200, s.do("GET", "/metadata", "")); !strings.Contains(meta.body, `"patchFormat":["application/json-patch+json","application/fhir+json"]`) {
+	if meta := s.want(200, s.do("GET", "/metadata", "")); !strings.Contains(meta.body, `"patchFormat":["application/json-patch+json","application/fhir+json","application/fhir+xml"]`) {
 		t.Error("/metadata does not tell the formats of patches")
 	}
 }
