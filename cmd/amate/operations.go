@@ -13,7 +13,7 @@ func operations(store *opened) []operation.Operation {
 	terms := store.terminology()
 	all = append(all, store.validator(terms).Operation(storedIn(store)))
 	all = append(all, service.Operations(terms, visible(store))...)
-	all = append(all, lab.Operations(release)...)
+	all = append(all, lab.Operations(release, expressions{terms})...)
 	all = append(all, rest.Convert())
 	return all
 }

@@ -30,6 +30,9 @@ type writer struct {
 func (r *request) answer(ctx context.Context) (*operation.Answer, error) {
 	var traces []traced
 	env := &fhirpath.Env{Variables: r.variables, Resource: r.root, Done: ctx.Done()}
+	if r.codes != nil {
+		env.Ask(r.codes)
+	}
 	kept := 0
 	env.Trace = func(name string, items []fhirpath.Item) {
 		if kept += 1 + len(items); kept <= 2*maxItems { // writing them ends in an error long before that

@@ -9,6 +9,7 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/fhirpath"
 	"github.com/amate-health/amate/fhir/fhirpath/lab"
 	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/fhir/search"
@@ -28,7 +29,7 @@ func run(t testing.TB, body string, query ...search.Param) (map[string]any, erro
 			t.Fatal(err)
 		}
 	}
-	op := lab.Operations("1.0")[0]
+	op := lab.Operations("1.0", known{})[0]
 	answer, err := op.Run(context.Background(), &operation.Call{In: operation.NewInputs(query, doc)})
 	if err != nil {
 		return nil, err
@@ -67,6 +68,15 @@ func results(t testing.TB, answer map[string]any) string {
 	return strings.Join(lines, "\n")
 }
 
+// known is a terminology of one code.
+type known struct{}
+
+func (known) Member(valueSet string, c fhirpath.Coding) (member, sure bool) {
+	return c.Code == "official", valueSet == "urn:uses"
+}
+
+func (known) Subsumes(c, other fhirpath.Coding) (subsumes, sure bool) { return c == other, true }
+
 func TestResults(t *testing.T) {
 	const at = `"extension":[{"url":"http://fhir.forms-lab.com/StructureDefinition/resource-path","valueString":"%"}]`
 	path := func(p string) string { return strings.Replace(at, "%", p, 1) }
@@ -90,7 +100,11 @@ func TestResults(t *testing.T) {
 		"contained":       `{"part":[{` + path("Patient.contained[0]") + `,"name":"Organization","resource":{"id":"o","name":"Clinica","resourceType":"Organization"}}]}`,
 		"contact": `{"part":[{"extension":[{"url":"http://fhir.forms-lab.com/StructureDefinition/resource-path","valueString":"Patient.contact[0]"},` +
 			`{"url":"http://fhir.forms-lab.com/StructureDefinition/json-value","valueString":"{\"name\":{\"family\":\"Pech\"}}"}],"name":"Patient.contact"}]}`,
-		"id.type()": `{"part":[{"extension":[{"url":"http://fhir.forms-lab.com/StructureDefinition/json-value","valueString":"{\"namespace\":\"FHIR\",\"name\":\"id\"}"}],"name":"TypeInfo"}]}`,
+		"id.type()":                                            `{"part":[{"extension":[{"url":"http://fhir.forms-lab.com/StructureDefinition/json-value","valueString":"{\"namespace\":\"FHIR\",\"name\":\"id\"}"}],"name":"TypeInfo"}]}`,
+		"name.use.memberOf('urn:uses')":                        `{"part":[{"name":"boolean","valueBoolean":true}]}`,
+		"maritalStatus.memberOf('urn:uses')":                   `{"part":[{"name":"boolean","valueBoolean":false}]}`,
+		"id.memberOf('urn:other')":                             `{}`,
+		"name.use.subsumes('official')":                        `{"part":[{"name":"boolean","valueBoolean":true}]}`,
 		"%resource.id = %context.id and %rootResource.id = id": `{"part":[{"name":"boolean","valueBoolean":true}]}`,
 	} {
 		answer, err := run(t, parameters(expression))
@@ -241,7 +255,7 @@ func FuzzRun(f *testing.F) {
 		if err != nil || doc.Kind(0) != element.Object {
 			return
 		}
-		op := lab.Operations("")[0]
+		op := lab.Operations("", nil)[0]
 		answer, err := op.Run(context.Background(), &operation.Call{In: operation.NewInputs([]search.Param{{Name: "expression", Value: "descendants()"}}, doc)})
 		if err == nil && !json.Valid(answer.JSON) {
 			t.Fatalf("%s gives %s", body, answer.JSON)

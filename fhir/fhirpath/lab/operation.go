@@ -27,8 +27,9 @@ const (
 	maxAnswer = 16 << 20 // bytes
 )
 
-// Operations returns $fhirpath. version is told as that of the evaluator.
-func Operations(version string) []operation.Operation {
+// Operations returns $fhirpath. version is told as that of the evaluator; codes
+// answers for memberOf() and its like, and may be nil.
+func Operations(version string, codes fhirpath.Terminology) []operation.Operation {
 	return []operation.Operation{{
 		Name:  "fhirpath",
 		URL:   "http://fhirpath-lab.com/OperationDefinition/fhirpath",
@@ -38,7 +39,7 @@ func Operations(version string) []operation.Operation {
 			if err != nil {
 				return nil, err
 			}
-			r.version = version
+			r.version, r.codes = version, codes
 			return r.answer(ctx)
 		},
 	}}
@@ -47,6 +48,7 @@ func Operations(version string) []operation.Operation {
 // request is a call, read and compiled.
 type request struct {
 	version    string
+	codes      fhirpath.Terminology
 	source     string // the expression as given
 	context    string // "" for none
 	expr       *fhirpath.Expr
