@@ -22,7 +22,7 @@ const wrapping = 20
 func (a *API) receive(x *exchange, body []byte) error {
 	req := &x.req
 	req.Body = body
-	if formats[req.Media] != formatXML {
+	if len(body) == 0 || formats[req.Media] != formatXML {
 		return nil
 	}
 	lim := xml.Limits{Size: int(a.limits.Body), AnyOrder: req.Prefer.Lenient || req.operation != nil && req.operation.AnyOrder}

@@ -247,6 +247,9 @@ func TestConvert(t *testing.T) {
 	}
 	s.want(400, s.do("POST", "/$convert", ""))
 	s.want(400, s.do("GET", "/$convert", ""))
+	if a := s.want(400, s.inXML("POST", "/$convert", "")).json(t); !a.outcome(t).says("no resource") {
+		t.Error(a.body)
+	}
 	s.want(400, s.do("POST", "/Observation/$convert", asJSON))
 	s.want(400, s.do("POST", "/$convert", `{"resourceType":"Pacient"}`))
 	s.want(400, s.do("POST", "/$convert", "<Patient", toJSON...))
