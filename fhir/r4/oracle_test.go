@@ -1,0 +1,223 @@
+package r4
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/fhir/go/fhirversion"
+	"github.com/google/fhir/go/jsonformat"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/validate"
+)
+
+// shared returns a folder of the shared test data, and skips the test where it is absent.
+func shared(t testing.TB, path ...string) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			break
+		}
+		if dir == filepath.Dir(dir) {
+			t.Fatal("no go.mod above the working directory")
+		}
+		dir = filepath.Dir(dir)
+	}
+	full := filepath.Join(append([]string{dir, "..", "shared", "data"}, path...)...)
+	if _, err := os.Stat(full); err != nil {
+		t.Skipf("SKIPPED, NOTHING WAS COMPARED: test data is absent: %v", err)
+	}
+	return full
+}
+
+func read(t testing.TB, path string) []byte {
+	t.Helper()
+	src, err := os.ReadFile(path)
+	if err == nil && strings.HasSuffix(path, ".gz") {
+		var r *gzip.Reader
+		if r, err = gzip.NewReader(bytes.NewReader(src)); err == nil {
+			src, err = io.ReadAll(r)
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return src
+}
+
+// specimen is a resource that both validators judge.
+type specimen struct {
+	name string
+	json []byte
+}
+
+func examples(t testing.TB) (all []specimen) {
+	files, err := filepath.Glob(filepath.Join(shared(t, "r4-examples"), "*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		all = append(all, specimen{filepath.Base(f), read(t, f)})
+	}
+	return all
+}
+
+// synthea returns the first resources of each type of some Synthea patients.
+func synthea(t testing.TB) (all []specimen) {
+	files, err := filepath.Glob(filepath.Join(shared(t, "synthea-r4-urn"), "*.json.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files[:min(6, len(files))] {
+		var b struct {
+			Entry []struct{ Resource json.RawMessage }
+		}
+		if err := json.Unmarshal(read(t, f), &b); err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]int{}
+		for i, e := range b.Entry {
+			var r struct{ ResourceType string }
+			if err := json.Unmarshal(e.Resource, &r); err != nil {
+				t.Fatal(err)
+			}
+			if seen[r.ResourceType]++; seen[r.ResourceType] <= 5 {
+				all = append(all, specimen{fmt.Sprintf("%s entry %d", filepath.Base(f), i), e.Resource})
+			}
+		}
+	}
+	return all
+}
+
+// oracle compares what both validators say.
+type oracle struct {
+	t       *testing.T
+	google  *jsonformat.Unmarshaller
+	judged  int
+	refused int            // by both
+	classes map[string]int // disagreements, by the name of their explanation
+}
+
+func newOracle(t *testing.T) *oracle {
+	u, err := jsonformat.NewUnmarshaller("UTC", fhirversion.R4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.MaxNestingDepth = 100
+	return &oracle{t: t, google: u, classes: map[string]int{}}
+}
+
+// judge fails the test when the validators disagree and nothing explains it.
+func (o *oracle) judge(s specimen) {
+	o.t.Helper()
+	o.judged++
+	found := verdict(s.json)
+	_, err := o.google.Unmarshal(s.json)
+	switch {
+	case found == nil && err == nil:
+	case found != nil && err != nil:
+		o.refused++
+	case found != nil:
+		for _, issue := range found {
+			name := ours(issue, s.json)
+			if name == "" && followsFrom(issue, found) {
+				continue
+			}
+			if name == "" {
+				o.unexplained(s, "we alone refuse it: %s %s %s", issue.Rule, issue.Expression, issue.Diagnostics)
+				return
+			}
+			o.classes["we alone: "+name]++
+		}
+	default:
+		for _, finding := range strings.Split(err.Error(), "error at ") {
+			if finding == "" {
+				continue
+			}
+			name := theirs(finding, s.json)
+			if name == "" {
+				o.unexplained(s, "google/fhir alone refuses it: %.300s", finding)
+				return
+			}
+			o.classes["google/fhir alone: "+name]++
+		}
+	}
+}
+
+func (o *oracle) unexplained(s specimen, format string, args ...any) {
+	o.t.Helper()
+	o.t.Errorf(s.name+": "+format+"\n%.600s", append(args, s.json)...)
+}
+
+// verdict returns what we have against a resource; nil for nothing.
+func verdict(src []byte) []fhir.Issue {
+	doc, err := element.Parse(src)
+	if err != nil {
+		rule := "syntax"
+		if strings.HasSuffix(err.Error(), "stands twice in one object") {
+			rule = "duplicate"
+		}
+		return []fhir.Issue{{Rule: rule, Diagnostics: err.Error()}}
+	}
+	return validate.Check(doc, 0, "")
+}
+
+func (o *oracle) report() {
+	for _, name := range slices.Sorted(maps.Keys(o.classes)) {
+		o.t.Logf("%6d  %s", o.classes[name], name)
+	}
+	o.t.Logf("%d resources, %d refused by both", o.judged, o.refused)
+}
+
+func TestOracle(t *testing.T) {
+	o := newOracle(t)
+	for _, s := range append(examples(t), synthea(t)...) {
+		o.judge(s)
+	}
+	if o.judged < 500 {
+		t.Errorf("only %d resources", o.judged)
+	}
+	o.report()
+}
+
+// TestOracleOnMutations changes one thing in a valid resource, and compares again.
+// The same changes are made in every run, as many as there is time for.
+func TestOracleOnMutations(t *testing.T) {
+	o := newOracle(t)
+	var small []specimen
+	for _, s := range append(examples(t), synthea(t)...) {
+		if len(s.json) < 6000 && verdict(s.json) == nil {
+			small = append(small, s)
+		}
+	}
+	random := rand.New(rand.NewPCG(20261121, 4))
+	const most = 12_000
+	for end := time.Now().Add(15 * time.Second); o.judged < most && time.Now().Before(end); {
+		s := small[random.IntN(len(small))]
+		name, changed := mutate(random, s.json)
+		o.judge(specimen{s.name + ", " + name, changed})
+	}
+	if o.judged < 1000 {
+		t.Errorf("only %d mutations were judged", o.judged)
+	}
+	if o.refused < o.judged/10 {
+		t.Errorf("only %d of %d mutations were refused by both: they are too tame", o.refused, o.judged)
+	}
+	o.report()
+}
