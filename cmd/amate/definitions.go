@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/amate-health/amate/fhir"
@@ -27,10 +30,14 @@ type definitions struct {
 	mu      sync.Mutex
 	checked time.Time // when changes of others were last looked for
 	latest  fhir.Ref  // version of the StructureDefinition that was changed last
+
+	changes   atomic.Int64 // how often profiles changed, as far as was noticed
+	loaded    rest.Conformance
+	loadedFor int64 // changes at the time of loaded; -1 before
 }
 
 func newDefinitions(store rest.Store) *definitions {
-	d := &definitions{store: store}
+	d := &definitions{store: store, loadedFor: -1}
 	d.profiles = profile.NewRegistry(d)
 	return d
 }
@@ -91,7 +98,9 @@ func (d *definitions) byURL(typ, url, version string) ([]byte, error) {
 // applied notices what a write of this process changed.
 func (d *definitions) applied(results []bundle.Result) {
 	for i := range results {
-		if results[i].Resource.Ref.Type == "StructureDefinition" && results[i].Outcome != bundle.Unchanged {
+		typ := results[i].Resource.Ref.Type
+		if (typ == "StructureDefinition" || typ == "ImplementationGuide") && results[i].Outcome != bundle.Unchanged {
+			d.changes.Add(1)
 			d.profiles.Forget()
 			return
 		}
@@ -114,6 +123,51 @@ func (d *definitions) freshen() {
 	}
 	if at := h.Entries[0].Ref; at != d.latest {
 		d.latest = at
+		d.changes.Add(1)
 		d.profiles.Forget()
 	}
+}
+
+// conformance says what profiles and guides are stored, for /metadata.
+func (d *definitions) conformance(ctx context.Context) (rest.Conformance, error) {
+	d.freshen()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.changes.Load()
+	if d.loadedFor == now {
+		return d.loaded, nil
+	}
+	all := rest.Conformance{Stamp: strconv.FormatInt(now, 10), Profiles: map[string][]string{}}
+	take := func(r *fhir.Resource) error {
+		var s struct{ URL, Version, Type, Kind, Derivation string }
+		if err := json.Unmarshal(r.JSON, &s); err != nil {
+			return err
+		}
+		switch {
+		case s.URL == "":
+		case r.Ref.Type == "ImplementationGuide":
+			all.Guides = append(all.Guides, versioned(s.URL, s.Version))
+		case s.Derivation == "constraint" && s.Kind == "resource":
+			all.Profiles[s.Type] = append(all.Profiles[s.Type], versioned(s.URL, s.Version))
+		}
+		return nil
+	}
+	for _, typ := range []string{"ImplementationGuide", "StructureDefinition"} {
+		if err := eachOf(ctx, d.store, typ, take); err != nil {
+			return rest.Conformance{}, err
+		}
+	}
+	slices.Sort(all.Guides)
+	for _, list := range all.Profiles {
+		slices.Sort(list)
+	}
+	d.loaded, d.loadedFor = all, now
+	return all, nil
+}
+
+func versioned(url, version string) string {
+	if version == "" {
+		return url
+	}
+	return url + "|" + version
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/amate-health/amate/fhir/bundle"
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/guide"
+	"github.com/amate-health/amate/fhir/registry/profile"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/search"
 )
@@ -70,6 +71,19 @@ func (p *packageInstall) Run(ctx context.Context, s streams, log *slog.Logger) (
 		return fmt.Errorf("%d definitions were refused", refused)
 	}
 	return nil
+}
+
+// installOwn installs this project's own profiles, where they are not yet.
+func installOwn(ctx context.Context, store rest.Store) error {
+	g, err := profile.Package()
+	if err != nil {
+		return err
+	}
+	refused, err := installPackage(ctx, store, g, io.Discard)
+	if err == nil && refused > 0 {
+		err = fmt.Errorf("%s: %d definitions were refused", g, refused)
+	}
+	return err
 }
 
 // installBatch is how many definitions are written in one transaction.

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/guide"
 	"github.com/amate-health/amate/fhir/registry/demo"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/search"
@@ -132,11 +135,11 @@ func seedDemo(ctx context.Context, store rest.Store, log *slog.Logger) error {
 		return err
 	}
 	if !begun {
-		anything, err := store.History(ctx, &search.History{Count: 1, Restriction: search.Unrestricted})
+		anything, err := store.History(ctx, &search.History{Count: 100, Restriction: search.Unrestricted})
 		if err != nil {
 			return err
 		}
-		if len(anything.Entries) > 0 {
+		if slices.ContainsFunc(anything.Entries, func(r fhir.Resource) bool { return !strings.HasPrefix(r.Ref.ID, guide.IDPrefix) }) {
 			log.Info("the database is in use already, so it gets no demonstration data")
 			return nil
 		}

@@ -72,6 +72,9 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 			return err
 		}
 	}
+	if err := installOwn(ctx, store); err != nil {
+		return err
+	}
 	log.Warn("THERE IS NO ACCESS CONTROL: every program on this machine can read and change every record",
 		"flag", "--insecure-no-auth")
 	log.Info("listening", "base", server.base, "database", s.Storage.String())
@@ -103,7 +106,7 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 	api, err := rest.New(rest.Config{
 		Store: store, Guard: authz.Open{}, BaseURL: base, CursorKey: store.key("links"),
 		Limits: s.Limits.rest(), Observer: &observer{log: log, metrics: m}, Software: "Amate " + release,
-		Operations: operations(store), Rules: policy.Check,
+		Operations: operations(store), Rules: policy.Check, Conformance: store.definitions.conformance,
 	})
 	if err != nil {
 		return nil, usagef("%v", err)

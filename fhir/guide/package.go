@@ -165,11 +165,14 @@ func (p *Package) take(f file) {
 	p.Definitions = append(p.Definitions, d)
 }
 
+// IDPrefix begins the ids under which definitions are stored.
+const IDPrefix = "pkg-"
+
 // id returns the id under which a definition is stored: always the same for one
 // definition of one version of a package.
 func (p *Package) id(typ, key string) string {
 	sum := sha256.Sum256([]byte(p.Name + "\x00" + p.Version + "\x00" + typ + "\x00" + key))
-	return "pkg-" + hex.EncodeToString(sum[:16])
+	return IDPrefix + hex.EncodeToString(sum[:16])
 }
 
 // withoutBuild returns an ImplementationGuide without definition.parameter: that

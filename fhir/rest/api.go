@@ -25,6 +25,9 @@ type Config struct {
 	Limits    Limits
 	Observer  Observer // nil observes nothing
 
+	// Conformance says what guides and profiles are loaded; nil for none.
+	Conformance func(ctx context.Context) (Conformance, error)
+
 	Rules bundle.Rules // what is held to before it is written; nil is the base rules of R4
 
 	Operations []operation.Operation // mounted as /$name, /Type/$name and /Type/id/$name
@@ -47,8 +50,9 @@ type API struct {
 	router       *router
 	turns        chan struct{} // one place for each request at work
 	maker        bundle.Maker
-	describe     sync.Once
-	capabilities []byte // the CapabilityStatement, once it has been asked for
+	describe     sync.Mutex // over what follows
+	capabilities []byte     // the CapabilityStatement, once it has been asked for
+	described    string     // Conformance.Stamp at that time
 }
 
 // New returns the API that cfg describes.

@@ -15,16 +15,34 @@ import (
 // metadata returns the CapabilityStatement.
 //
 // See https://hl7.org/fhir/R4/http.html#capabilities.
-func (a *API) metadata(context.Context, *Request, Decision) (*Response, error) {
-	a.describe.Do(func() { a.capabilities = a.capabilityStatement() })
+func (a *API) metadata(ctx context.Context, _ *Request, _ Decision) (*Response, error) {
+	var loaded Conformance
+	if a.Conformance != nil {
+		var err error
+		if loaded, err = a.Conformance(ctx); err != nil {
+			return nil, err
+		}
+	}
+	a.describe.Lock()
+	defer a.describe.Unlock()
+	if a.capabilities == nil || a.described != loaded.Stamp {
+		a.capabilities, a.described = a.capabilityStatement(&loaded), loaded.Stamp
+	}
 	return &Response{Status: http.StatusOK, Body: a.capabilities}, nil
+}
+
+// Conformance is what the server knows beyond R4 itself.
+type Conformance struct {
+	Stamp    string              // another one when anything has changed
+	Guides   []string            // canonical URLs of implementation guides
+	Profiles map[string][]string // canonical URLs of profiles, by the resource type that they are for
 }
 
 // capabilityStatement writes what routes and spec say: nothing in it is claimed
 // by hand.
 //
 // See https://hl7.org/fhir/R4/capabilitystatement.html.
-func (a *API) capabilityStatement() []byte {
+func (a *API) capabilityStatement(loaded *Conformance) []byte {
 	offered := map[Interaction]bool{}
 	conditional := map[Interaction]bool{}
 	for _, r := range routes {
@@ -52,6 +70,9 @@ func (a *API) capabilityStatement() []byte {
 	p.text("description", "FHIR R4 server")
 	p.text("url", a.base)
 	p.close()
+	if len(loaded.Guides) > 0 {
+		p.list("implementationGuide", loaded.Guides...)
+	}
 	p.text("fhirVersion", "4.0.1")
 	p.list("format", mediaFHIR, "json", mediaFHIRXML, "xml")
 	p.list("patchFormat", append(slices.Clone(patchMedia), mediaFHIRXML)...)
@@ -64,7 +85,7 @@ func (a *API) capabilityStatement() []byte {
 		if i > 0 {
 			p.buf = append(p.buf, ',')
 		}
-		a.capability(p, typ, offered, conditional)
+		a.capability(p, typ, offered, conditional, loaded.Profiles[typ])
 	}
 	p.buf = append(p.buf, ']')
 	p.interactions(offered, Transaction, Batch, SearchSystem, HistorySystem)
@@ -75,10 +96,13 @@ func (a *API) capabilityStatement() []byte {
 }
 
 // capability writes what is offered for one resource type.
-func (a *API) capability(p *page, typ string, offered, conditional map[Interaction]bool) {
+func (a *API) capability(p *page, typ string, offered, conditional map[Interaction]bool, profiles []string) {
 	p.buf = append(p.buf, '{')
 	p.text("type", typ)
 	p.text("profile", "http://hl7.org/fhir/StructureDefinition/"+typ)
+	if len(profiles) > 0 {
+		p.list("supportedProfile", profiles...)
+	}
 	p.interactions(offered, Read, VRead, Update, Patch, Delete, HistoryInstance, HistoryType, Create, SearchType)
 	p.text("versioning", "versioned-update")
 	p.flag("readHistory", offered[VRead])
