@@ -130,7 +130,7 @@ func (c checker) member(n *member, in shape) (shape, error) {
 
 // What functions do to the shape of their input.
 var (
-	keepsItems    = names("where", "first", "last", "tail", "skip", "take", "single", "distinct", "trace", "intersect", "exclude", "sort", "checkModifiers")
+	keepsItems    = names("where", "first", "last", "tail", "skip", "take", "single", "distinct", "trace", "intersect", "exclude", "sort", "checkModifiers", "defineVariable")
 	needsOrder    = names("first", "last", "tail", "skip", "take")
 	losesOrder    = names("children", "descendants")
 	overEachItem  = names("where", "select", "all", "exists", "repeat", "aggregate", "sort")
@@ -180,7 +180,7 @@ func (c checker) call(n *call, this shape) (shape, error) {
 	if overEachItem[name] || name == "iif" && n.x != nil {
 		scope = in
 	}
-	if name == "trace" && len(n.args) == 2 {
+	if (name == "trace" || name == "defineVariable") && len(n.args) == 2 {
 		scope = in
 	}
 	if condition[name] && len(n.args) > 0 && notBoolean(n.args[0]) {

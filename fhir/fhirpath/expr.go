@@ -11,8 +11,9 @@ import (
 
 // Expr is a compiled expression. It can be used by many goroutines at once.
 type Expr struct {
-	source string
-	root   node
+	source  string
+	root    node
+	defines bool // it has defineVariable()
 }
 
 // Option changes how an expression is understood.
@@ -36,7 +37,7 @@ func Compile(source string, options ...Option) (*Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Expr{source, root}, nil
+	return &Expr{source, root, p.defines}, nil
 }
 
 // Source returns the text that was compiled.
@@ -90,7 +91,11 @@ func (e *Expr) EvalItem(root Item, env *Env) (Collection, error) {
 		r.steps = DefaultSteps
 	}
 	r.asked = r.steps
-	return e.root.eval(r, scope{this: Collection{root}})
+	s := scope{this: Collection{root}}
+	if e.defines {
+		s.vars = &frame{}
+	}
+	return e.root.eval(r, s)
 }
 
 // Holds evaluates e as a condition: its result, or false when that is empty.
@@ -140,11 +145,12 @@ func (r *run) time() time.Time {
 	return r.now
 }
 
-// scope is what $this, $index and $total stand for.
+// scope is what $this, $index, $total and defined variables stand for.
 type scope struct {
 	this  Collection
 	index int
 	total Collection
+	vars  *frame // nil where the expression defines no variables
 }
 
 // failure is an error of evaluation.
@@ -166,33 +172,51 @@ const (
 	extensions = "http://hl7.org/fhir/StructureDefinition/"
 )
 
-func (n *external) eval(r *run, _ scope) (Collection, error) {
-	if i, ok := r.env.Variables[n.name]; ok {
-		return Collection{i}, r.step(1)
+func (n *external) eval(r *run, s scope) (Collection, error) {
+	if c, ok := s.vars.find(n.name); ok {
+		return c, r.step(1)
+	}
+	i, ok, err := r.external(n.name)
+	if err == nil && !ok {
+		err = failure("unknown variable %%%s", n.name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return Collection{i}, nil
+}
+
+// external returns what %name stands for in the environment.
+func (r *run) external(name string) (i Item, ok bool, err error) {
+	if err := r.step(1); err != nil {
+		return Item{}, false, err
+	}
+	if i, ok := r.env.Variables[name]; ok {
+		return i, true, nil
 	}
 	text := ""
 	switch {
-	case n.name == "context":
-		return Collection{r.root}, r.step(1)
-	case n.name == "resource" || n.name == "rootResource":
+	case name == "context":
+		return r.root, true, nil
+	case name == "resource" || name == "rootResource":
 		if r.env.Resource.Doc != nil {
-			return Collection{r.env.Resource}, r.step(1)
+			return r.env.Resource, true, nil
 		}
-		return Collection{r.root}, r.step(1)
-	case n.name == "ucum":
+		return r.root, true, nil
+	case name == "ucum":
 		text = unitSystem
-	case n.name == "sct":
+	case name == "sct":
 		text = "http://snomed.info/sct"
-	case n.name == "loinc":
+	case name == "loinc":
 		text = "http://loinc.org"
-	case strings.HasPrefix(n.name, "vs-"):
-		text = valueSets + n.name[3:]
-	case strings.HasPrefix(n.name, "ext-"):
-		text = extensions + n.name[4:]
+	case strings.HasPrefix(name, "vs-"):
+		text = valueSets + name[3:]
+	case strings.HasPrefix(name, "ext-"):
+		text = extensions + name[4:]
 	default:
-		return nil, failure("unknown variable %%%s", n.name)
+		return Item{}, false, nil
 	}
-	return Collection{Computed(String(text))}, r.step(1)
+	return Computed(String(text)), true, nil
 }
 
 // input evaluates x, or returns what a term without a receiver applies to.
@@ -231,6 +255,9 @@ func (n *call) eval(r *run, s scope) (Collection, error) {
 	}
 	if n.typ != nil {
 		return n.fn.typed(r, in, n.typ)
+	}
+	if s.vars != nil && n.fn.name != "defineVariable" {
+		s.vars = s.vars.inner() // what an argument defines is its own
 	}
 	return n.fn.eval(r, s, in, n.args)
 }
@@ -303,14 +330,16 @@ func (n *unary) eval(r *run, s scope) (Collection, error) {
 }
 
 func (n *binary) eval(r *run, s scope) (Collection, error) {
-	x, err := n.x.eval(r, s)
+	left, right := s, s
+	left.vars, right.vars = s.vars.inner(), s.vars.inner()
+	x, err := n.x.eval(r, left)
 	if err != nil {
 		return nil, err
 	}
 	if out, done, err := shortcut(n.op, x); done {
 		return out, err
 	}
-	y, err := n.y.eval(r, s)
+	y, err := n.y.eval(r, right)
 	if err != nil {
 		return nil, err
 	}

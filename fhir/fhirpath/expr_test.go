@@ -290,7 +290,7 @@ func FuzzEval(f *testing.F) {
 		"%`vs-x`", "$this.$this", "iif(true,1,1/0)", "-(-(-1))", "@T10:00:00.000000000000", "4 'mg' / 2 'mg'", "x is System.Any", "`\\u0000`", "/**/1//",
 		"0.power(-1)", "(-1).sqrt()", "1.log(0)", "birthDate + 1 'wk' > today()", "name = name and name ~ name", "99999999999999999999.toString().toInteger()",
 		"(3|1).sort(-$this, $this.toString())", "1e400.lowBoundary(28)", "@0001.lowBoundary(17)", "@9999-12-31T23:59:59.999.highBoundary()", "5 'mg' * 3 'L/min' = 2 'Cel'",
-		"'%ff'.decode('hex').unescape('json').escape('html')", "Row.x", "7 'a' + 1 year", "'1 \\'wk\\''.toQuantity('days')", "1 'Y10*9' / 3 '[pi]99'", "2L.toLong()",
+		"'%ff'.decode('hex').unescape('json').escape('html')", "Row.x", "7 'a' + 1 year", "defineVariable('v', 1).select(%v) | name.defineVariable('v').select(%v)", "'1 \\'wk\\''.toQuantity('days')", "1 'Y10*9' / 3 '[pi]99'", "2L.toLong()",
 		"coalesce({}, $this).type().baseType", "name.checkModifiers('x').text.div.htmlChecks()", "@2014-05-06T07:08:09.123+05:30.timezoneOffsetOf()",
 		"@0001-01-01 - 1 day", "@9999-12-31 + 1 day", "1000000000000 years + 1 year", "@2020 + 99999999999999 seconds",
 	} {

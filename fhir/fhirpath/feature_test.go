@@ -73,6 +73,15 @@ func TestFunctions(t *testing.T) {
 		"name.sort(-family).use":                    "usual; official",
 		"(1 | 2 | 3 | 4).sort($this mod 2, -$this)": "4; 2; 3; 1",
 		"coalesce({}, name.suffix, 'none')":         "none",
+		// variables
+		"defineVariable('n', name).select(%n.given.count())":                     "4",
+		"name.defineVariable('g', given.count()).given.select(%g).first()":       "4",
+		"name.select(defineVariable('u', use).given.first().select($this & %u))": "Anaofficial; Anitausual",
+		"(1 | 2).select(defineVariable('x').select(%x + 1))":                     "2; 3",
+		"defineVariable('a', 1).select(%a) + defineVariable('a', 2).select(%a)":  "3",
+		// types
+		"Patient.is(System.Patient)":       "false",
+		"(1).ofType(FHIR.Integer).empty()": "true",
 		// texts
 		"'test'.encode('hex').decode('hex')": "test",
 		"'a?_'.encode('urlbase64')":          "YT9f",
@@ -119,7 +128,8 @@ func TestFunctions(t *testing.T) {
 func TestFunctionErrors(t *testing.T) {
 	for _, expr := range []string{
 		"conformsTo('urn:unknown')", "'zz'.decode('hex')", "'a'.lowBoundary()", "(1|2).iif(true, 1)", "(1|'a').sort()", "@T10:00 + 1 day",
-		"1 'cm'.comparable('x')", "'a'.matches('a', 'x')", "(1|2).precision()", "slice('urn:x', 'a')", "elementDefinition()",
+		"1 'cm'.comparable('x')", "'a'.matches('a', 'x')", "(1|2).precision()", "defineVariable('x').defineVariable('x')", "defineVariable('resource')", "defineVariable({})",
+		"defineVariable('a', 1) | %a", "name.select(defineVariable('a')) and %a", "slice('urn:x', 'a')", "elementDefinition()",
 	} {
 		if got, err := results(t, patient, expr); err == nil {
 			t.Errorf("%s gives %q", expr, got)

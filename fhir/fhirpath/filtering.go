@@ -90,7 +90,7 @@ func coalesce(r *run, s scope, in Collection, args []node) (Collection, error) {
 func aggregate(r *run, s scope, in Collection, args []node) (Collection, error) {
 	total, err := optional(r, s, args, 1)
 	for i := 0; err == nil && i < len(in); i++ {
-		total, err = args[0].eval(r, scope{this: in[i : i+1 : i+1], index: i, total: total})
+		total, err = args[0].eval(r, scope{this: in[i : i+1 : i+1], index: i, total: total, vars: s.vars.inner()})
 	}
 	return total, err
 }

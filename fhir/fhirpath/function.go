@@ -28,7 +28,7 @@ func (f *function) arity() string {
 
 // functions is every function by name; each group has a file of its own.
 var functions = table(existence, filtering, subsetting, conversion, stringFunctions, mathematics, navigation, typing, resources,
-	boundaries, encodings, components, outside)
+	boundaries, encodings, components, outside, definitions)
 
 func table(groups ...map[string]function) map[string]*function {
 	all := map[string]*function{}
@@ -61,7 +61,7 @@ func withCollection(f func(r *run, in, arg Collection) (Collection, error)) func
 // f gets the results one by one and says whether to go on.
 func eachItem(r *run, s scope, in Collection, arg node, f func(i int, out Collection) (bool, error)) error {
 	for i := range in {
-		out, err := arg.eval(r, scope{this: in[i : i+1 : i+1], index: i, total: s.total})
+		out, err := arg.eval(r, scope{this: in[i : i+1 : i+1], index: i, total: s.total, vars: s.vars.inner()})
 		if err != nil {
 			return err
 		}

@@ -38,11 +38,12 @@ var reserved = map[string]bool{
 
 // parser is a Pratt parser: one function, driven by the power of the operator ahead.
 type parser struct {
-	lex    lexer
-	ahead  token
-	depth  int
-	nodes  int
-	filter bool // as keeps items of a type: see Option Filtering
+	lex     lexer
+	ahead   token
+	depth   int
+	nodes   int
+	filter  bool // as keeps items of a type: see Option Filtering
+	defines bool // defineVariable() was read
 }
 
 func (p *parser) advance() (token, error) {
@@ -278,6 +279,7 @@ func (p *parser) invocation(x node) (node, error) {
 	if p.filter && name.text == "as" {
 		fn = functions["ofType"]
 	}
+	p.defines = p.defines || fn.name == "defineVariable"
 	n := &call{x: x, fn: fn}
 	if fn.typed != nil {
 		if n.typ, err = p.typeName(); err != nil {

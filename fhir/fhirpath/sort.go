@@ -32,7 +32,7 @@ func sortItems(r *run, s scope, in Collection, args []node) (Collection, error) 
 	for i := range in {
 		list[i] = sorted{in[i], make([]Value, len(keys))}
 		for k, key := range keys {
-			out, err := key.by.eval(r, scope{this: in[i : i+1 : i+1], index: i, total: s.total})
+			out, err := key.by.eval(r, scope{this: in[i : i+1 : i+1], index: i, total: s.total, vars: s.vars.inner()})
 			if err != nil {
 				return nil, err
 			}

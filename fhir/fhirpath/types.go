@@ -32,7 +32,8 @@ func lookupType(parts []string) *typeSpec {
 	if space != "FHIR" && systemTypes[name] {
 		t.system = name
 	}
-	if t.fhir == nil && t.system == "" {
+	// A type of the other namespace, such as System.Patient, is a type that nothing has.
+	if t.fhir == nil && t.system == "" && (space == "" || spec.TypeOf(name) == nil && !systemTypes[name]) {
 		return nil
 	}
 	return t
