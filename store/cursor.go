@@ -3,12 +3,9 @@ package store
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/amate-health/amate/fhir"
@@ -25,10 +22,7 @@ const CursorKeySize = 32
 // to, so that it can be neither made up nor used on another one.
 //
 // The key is kept in the database: every server on it reads the others' cursors.
-type Sealer struct {
-	aead cipher.AEAD
-	link []byte
-}
+type Sealer struct{ aead cipher.AEAD }
 
 // NewSealer returns a Sealer with the key, of CursorKeySize bytes.
 func NewSealer(key []byte) (*Sealer, error) {
@@ -40,13 +34,8 @@ func NewSealer(key []byte) (*Sealer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cursor key: %w", err)
 	}
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte("links"))
-	return &Sealer{aead: aead, link: mac.Sum(nil)}, nil
+	return &Sealer{aead}, nil
 }
-
-// LinkKey returns a key of 32 bytes for signing links, which says nothing about the Sealer's own.
-func (s *Sealer) LinkKey() []byte { return slices.Clone(s.link) }
 
 // cursorVersion is the first byte of a cursor. It changes with the encoding of positions.
 const cursorVersion = 1

@@ -61,6 +61,9 @@ func withoutNUL(s string) string { return strings.ReplaceAll(s, "\x00", "") }
 // afterLast sorts after every character that a text may hold, in binary order of UTF-8.
 const afterLast = "\U0010FFFF"
 
+// likeEscaper takes the meaning from the characters that have one in a LIKE pattern.
+var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+
 // longText is from where on, in bytes, a text may have been cut when it was
 // indexed, so that its folded form need not be that of the query.
 const longText = 400
@@ -75,11 +78,11 @@ func (c *Condition) stringValue(m *search.Match, v *search.Value) error {
 	case "":
 		c.Add("x.folded >= ").Arg(text).Add(" AND x.folded < ").Arg(text + afterLast)
 	case "contains":
-		position := "strpos"
 		if c.Dialect == SQLite {
-			position = "instr"
+			c.Add("instr(x.folded, ").Arg(text).Add(") > 0")
+		} else { // the planner can guess how often a pattern matches
+			c.Add("x.folded LIKE ").Arg("%" + likeEscaper.Replace(text) + "%")
 		}
-		c.Add(position, "(x.folded, ").Arg(text).Add(") > 0")
 	case "exact":
 		if folded := search.Fold(text); max(len(text), len(folded)) < longText {
 			c.Add("x.folded = ").Arg(folded).Add(" AND ")

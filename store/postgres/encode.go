@@ -153,6 +153,7 @@ func appendTexts(b []byte, v []string) []byte {
 }
 
 func int64Bytes(v int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(v)) }
+func int32Bytes(v int32) []byte { return binary.BigEndian.AppendUint32(nil, uint32(v)) }
 func int16Bytes(v int16) []byte { return binary.BigEndian.AppendUint16(nil, uint16(v)) }
 
 func boolByte(v bool) byte {
@@ -177,17 +178,6 @@ func encodeArgs(args []any) [][]byte {
 			out[i] = appendInt64s(make([]byte, 0, arraySize(len(arg))), arg)
 		case []string:
 			out[i] = appendTexts(nil, arg)
-		}
-	}
-	return out
-}
-
-// fields returns the one row that was written as single arguments.
-func (e *encoder) fields() [][]byte {
-	out := make([][]byte, len(e.columns))
-	for i, column := range e.columns {
-		if int32(binary.BigEndian.Uint32(column)) >= 0 {
-			out[i] = column[4:]
 		}
 	}
 	return out

@@ -37,6 +37,10 @@ type Store struct {
 	sealer  *store.Sealer
 	secret  []byte
 
+	reads    *gatherer[*readJob]
+	currents *gatherer[*currentJob]
+	writes   *gatherer[*writeJob]
+
 	mu       sync.Mutex
 	timeline string // of the server that the newest connection reached
 }
@@ -66,6 +70,9 @@ func Open(ctx context.Context, url string, options Options) (*Store, error) {
 		s.pool.Close()
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
+	s.reads = newGatherer(sharedTrips, sharedJobs, s.runReads)
+	s.currents = newGatherer(sharedTrips, sharedJobs, s.runCurrents)
+	s.writes = newGatherer(sharedTrips, sharedJobs, s.runWrites)
 	return s, nil
 }
 
@@ -81,9 +88,10 @@ func (s *Store) config(url string) (*pgxpool.Config, error) {
 		config.MaxConns = int32(max(8, 4*runtime.GOMAXPROCS(0)))
 	}
 	// Every query here has an index to use. What may be missing are statistics, of a
-	// table that was just filled, and then a scan of it all looks cheap.
+	// table that was just filled, and then a scan of it all looks cheap. What is
+	// prepared is planned once; a search asks for a plan of its own.
 	defaults := map[string]string{
-		"application_name": "amate", "jit": "off", "enable_seqscan": "off", "plan_cache_mode": "auto",
+		"application_name": "amate", "jit": "off", "enable_seqscan": "off", "plan_cache_mode": "force_generic_plan",
 		"default_transaction_isolation": "read committed",
 	}
 	for name, value := range defaults {
@@ -166,6 +174,9 @@ func (s *Store) Secret() []byte { return s.secret }
 
 // Close waits for what runs and closes all connections.
 func (s *Store) Close() error {
+	s.reads.close()
+	s.currents.close()
+	s.writes.close()
 	s.pool.Close()
 	return nil
 }
@@ -226,17 +237,20 @@ func (s *Store) History(ctx context.Context, h *search.History) (*search.Version
 	return versions, err
 }
 
-// CursorKey returns the key that signs links to further pages. It is the same on
-// every server of this database.
-func (s *Store) CursorKey(context.Context) ([]byte, error) { return s.sealer.LinkKey(), nil }
-
 // Read returns the version that ref names, or the current one when ref.Version is 0.
 // Errors: fhir.NotFound; fhir.Gone when that version is a deletion.
 func (s *Store) Read(ctx context.Context, ref fhir.Ref) (fhir.Resource, error) {
 	defer s.observe("read", time.Now())
+	if ref.Version == 0 {
+		j := &readJob{ref: ref, done: make(chan error, 1)}
+		if err := await(ctx, s.reads, j, j.done); err != nil {
+			return fhir.Resource{}, err
+		}
+		return store.Served(j.found)
+	}
 	var found *store.Found
 	err := s.with(ctx, func(c *connection) (err error) {
-		found, err = c.read(ctx, ref)
+		found, err = c.readVersion(ctx, ref)
 		return err
 	})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -22,15 +23,21 @@ type connection struct {
 
 func (c *connection) Dialect() index.Dialect { return index.Postgres }
 
-// read returns the version that ref names, nil when there is none.
+// read returns the current version of ref, nil when there is none.
 func (c *connection) read(ctx context.Context, ref fhir.Ref) (*store.Found, error) {
-	name, args := stmtRead, [][]byte{int16Bytes(index.TypeNumber(ref.Type)), []byte(ref.ID)}
-	if ref.Version != 0 {
-		if int64(int32(ref.Version)) != ref.Version {
-			return nil, nil
-		}
-		name, args = stmtVersion, append(args, []byte{byte(ref.Version >> 24), byte(ref.Version >> 16), byte(ref.Version >> 8), byte(ref.Version)})
+	return c.one(ctx, stmtRead, int16Bytes(index.TypeNumber(ref.Type)), []byte(ref.ID))
+}
+
+// readVersion returns the version that ref names, nil when there is none.
+func (c *connection) readVersion(ctx context.Context, ref fhir.Ref) (*store.Found, error) {
+	if ref.Version > math.MaxInt32 {
+		return nil, nil
 	}
+	return c.one(ctx, stmtVersion, int16Bytes(index.TypeNumber(ref.Type)), []byte(ref.ID), int32Bytes(int32(ref.Version)))
+}
+
+// one runs a prepared statement that finds at most one version.
+func (c *connection) one(ctx context.Context, name string, args ...[]byte) (*store.Found, error) {
 	reader := c.pg.ExecPrepared(ctx, name, args, binaryFormat, binaryFormat)
 	var found *store.Found
 	var err error
@@ -55,12 +62,18 @@ func scan(f *fields) store.Found {
 	return found
 }
 
-// Select sends the statements unnamed, so that each is planned for its arguments.
+// custom has what follows in the transaction planned for its arguments.
+//
+// See https://www.postgresql.org/docs/15/runtime-config-query.html#GUC-PLAN-CACHE_MODE.
+var custom = call{name: stmtCustom}
+
+// Select runs the statements, each planned for its arguments.
 func (c *connection) Select(ctx context.Context, statements ...*query.Statement) ([]store.Rows, error) {
 	out := make([]store.Rows, len(statements))
-	calls := make([]call, len(statements))
+	calls := make([]call, 0, 1+len(statements))
+	calls = append(calls, custom)
 	for i, s := range statements {
-		calls[i] = call{sql: s.SQL, args: encodeArgs(s.Args), row: func(columns []pgconn.FieldDescription, values [][]byte) error {
+		calls = append(calls, call{sql: s.SQL, args: encodeArgs(s.Args), row: func(columns []pgconn.FieldDescription, values [][]byte) error {
 			f := fields{values: values}
 			if s.Number {
 				out[i].Number = f.int64()
@@ -75,41 +88,46 @@ func (c *connection) Select(ctx context.Context, statements ...*query.Statement)
 			}
 			out[i].Found = append(out[i].Found, found)
 			return f.err()
-		}}
+		}})
 	}
 	return out, trip(ctx, c.pg, calls...)
 }
 
 // Known asks the cache, then the database.
 func (c *connection) Known(ctx context.Context, refs []fhir.Ref) (map[fhir.Ref]int64, error) {
-	return c.known(ctx, refs, true)
+	known, left := c.s.cached(refs)
+	return known, c.lookUp(ctx, left, known, true)
 }
 
-// known is Known; what it finds goes into the cache only when it is committed for certain.
-func (c *connection) known(ctx context.Context, refs []fhir.Ref, remember bool) (map[fhir.Ref]int64, error) {
-	epoch := c.s.keys.Epoch()
-	known := make(map[fhir.Ref]int64, len(refs))
-	var left []fhir.Ref
+// cached splits refs by whether the cache knows their row keys.
+func (s *Store) cached(refs []fhir.Ref) (known map[fhir.Ref]int64, left []fhir.Ref) {
+	known = make(map[fhir.Ref]int64, len(refs))
 	for _, ref := range refs {
-		if key := c.s.keys.Get(ref); key != 0 {
+		if key := s.keys.Get(ref); key != 0 {
 			known[ref] = key
 		} else {
 			left = append(left, ref)
 		}
 	}
-	if len(left) == 0 {
-		return known, nil
+	return known, left
+}
+
+// lookUp adds the row keys of those refs that have one to known; to the cache only
+// when they are committed for certain.
+func (c *connection) lookUp(ctx context.Context, refs []fhir.Ref, known map[fhir.Ref]int64, committed bool) error {
+	if len(refs) == 0 {
+		return nil
 	}
-	err := trip(ctx, c.pg, call{name: stmtKnown, args: placeArgs(left), row: func(_ []pgconn.FieldDescription, values [][]byte) error {
+	epoch := c.s.keys.Epoch()
+	return trip(ctx, c.pg, call{name: stmtKnown, args: placeArgs(refs), row: func(_ []pgconn.FieldDescription, values [][]byte) error {
 		f := fields{values: values}
-		ref := left[f.int64()-1]
+		ref := refs[f.int64()-1]
 		known[ref] = f.int64()
-		if remember {
+		if committed {
 			c.s.keys.Put(epoch, ref, known[ref])
 		}
 		return f.err()
 	}})
-	return known, err
 }
 
 // placeArgs returns types and ids as two arrays.
@@ -138,7 +156,7 @@ func (c *connection) Estimate(ctx context.Context, count *query.Statement) (int6
 	}
 	explain := call{sql: "EXPLAIN (FORMAT JSON) " + count.SQL, args: encodeArgs(count.Args),
 		row: func(_ []pgconn.FieldDescription, values [][]byte) error { return json.Unmarshal(values[0], &plan) }}
-	if err := trip(ctx, c.pg, explain); err != nil {
+	if err := trip(ctx, c.pg, custom, explain); err != nil {
 		return 0, false, err
 	}
 	if len(plan) != 1 || len(plan[0].Plan.Plans) != 1 {

@@ -9,14 +9,16 @@ import (
 // The prepared statements, by name.
 const (
 	stmtRead       = "amate_read"
+	stmtReads      = "amate_reads"
 	stmtVersion    = "amate_read_version"
 	stmtKnown      = "amate_known"
 	stmtLockRows   = "amate_lock_rows"
 	stmtCurrent    = "amate_current"
 	stmtLock       = "amate_lock"
+	stmtCustom     = "amate_custom_plans"
+	stmtImpatient  = "amate_impatient"
 	stmtNewKeys    = "amate_new_keys"
 	stmtPlace      = "amate_place"
-	stmtResource   = "amate_insert_resource"
 	stmtResources  = "amate_insert_resources"
 	stmtMove       = "amate_update_resource"
 	stmtInsVersion = "amate_insert_version"
@@ -37,6 +39,9 @@ var statements = map[string]string{
 	stmtRead: `SELECT r.rkey, r.type, r.id, v.version, v.updated, v.method, v.content
 FROM resource r JOIN version v ON v.rkey = r.rkey AND v.version = r.version WHERE r.type = $1 AND r.id = $2`,
 
+	stmtReads: `SELECT x.n, r.rkey, r.type, r.id, v.version, v.updated, v.method, v.content` + places + `
+CROSS JOIN LATERAL (SELECT * FROM version i WHERE i.rkey = r.rkey AND i.version = r.version LIMIT 1) v`,
+
 	stmtVersion: `SELECT r.rkey, r.type, r.id, v.version, v.updated, v.method, v.content
 FROM resource r JOIN version v ON v.rkey = r.rkey AND v.version = $3 WHERE r.type = $1 AND r.id = $2`,
 
@@ -53,20 +58,25 @@ ARRAY(SELECT ROW(d.param, d.folded, d.mark, d.exact) FROM string_value d WHERE d
 
 	stmtLock: `SELECT pg_advisory_xact_lock($1)`,
 
+	stmtCustom: `SELECT set_config('plan_cache_mode', 'force_custom_plan', true)`,
+
+	stmtImpatient: `SELECT set_config('lock_timeout', '100ms', true)`,
+
 	stmtNewKeys: `SELECT nextval('rkey') FROM generate_series(1, $1::integer)`,
 
 	stmtPlace: `INSERT INTO resource (rkey, version, updated, type, live, id, postings)
 SELECT x.rkey, 0, 0, x.type, false, x.id, '{}' FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS x (rkey, type, id)
 ON CONFLICT (type, id) DO NOTHING`,
 
-	stmtResource: `INSERT INTO resource (rkey, version, updated, type, live, id, postings) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-
 	stmtResources: `INSERT INTO resource (rkey, version, updated, type, live, id, postings)
 SELECT x.rkey, x.version, x.updated, x.type, x.live, x.id, ($9::bigint[])[x.first:x.last]
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::smallint[], $5::boolean[], $6::text[], $7::integer[], $8::integer[])
 AS x (rkey, version, updated, type, live, id, first, last)`,
 
-	stmtMove: `UPDATE resource SET version = $2, updated = $3, live = $4, postings = $5 WHERE rkey = $1 AND version = $6`,
+	stmtMove: `UPDATE resource r SET version = x.version, updated = x.updated, live = x.live, postings = ($8::bigint[])[x.first:x.last]
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::boolean[], $5::bigint[], $6::integer[], $7::integer[])
+AS x (rkey, version, updated, live, was, first, last)
+WHERE r.rkey = ANY ($1) AND r.rkey = x.rkey AND r.version = x.was`,
 
 	stmtInsVersion: `INSERT INTO version (rkey, updated, version, type, method, content)
 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::smallint[], $5::smallint[], $6::bytea[])`,
@@ -74,20 +84,27 @@ SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::smallint[], 
 	stmtInsDate: `INSERT INTO date_value (lo, hi, rkey, param, mark)
 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::smallint[], $5::smallint[])`,
 
-	stmtDelDate: `DELETE FROM date_value WHERE lo = $1 AND hi = $2 AND rkey = $3 AND param = $4 AND mark = $5`,
+	stmtDelDate: `DELETE FROM date_value WHERE rkey = ANY ($3) AND (lo, hi, rkey, param, mark) IN
+(SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::smallint[], $5::smallint[]))`,
 
 	stmtInsNumber: `INSERT INTO number_value (value, rkey, param, mark, lo, hi, unit1, unit2, unit3)
 SELECT * FROM unnest($1::double precision[], $2::bigint[], $3::smallint[], $4::smallint[],
 $5::double precision[], $6::double precision[], $7::bigint[], $8::bigint[], $9::bigint[])`,
 
-	stmtDelNumber: `DELETE FROM number_value WHERE value = $1 AND rkey = $2 AND param = $3 AND mark = $4
-AND lo IS NOT DISTINCT FROM $5 AND hi IS NOT DISTINCT FROM $6
-AND unit1 IS NOT DISTINCT FROM $7 AND unit2 IS NOT DISTINCT FROM $8 AND unit3 IS NOT DISTINCT FROM $9`,
+	stmtDelNumber: `DELETE FROM number_value d WHERE d.rkey = ANY ($2) AND EXISTS
+(SELECT 1 FROM unnest($1::double precision[], $2::bigint[], $3::smallint[], $4::smallint[],
+$5::double precision[], $6::double precision[], $7::bigint[], $8::bigint[], $9::bigint[])
+AS x (value, rkey, param, mark, lo, hi, unit1, unit2, unit3)
+WHERE x.rkey = d.rkey AND x.value = d.value AND x.param = d.param AND x.mark = d.mark
+AND x.lo IS NOT DISTINCT FROM d.lo AND x.hi IS NOT DISTINCT FROM d.hi AND x.unit1 IS NOT DISTINCT FROM d.unit1
+AND x.unit2 IS NOT DISTINCT FROM d.unit2 AND x.unit3 IS NOT DISTINCT FROM d.unit3)`,
 
 	stmtInsString: `INSERT INTO string_value (rkey, param, mark, folded, exact)
 SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::smallint[], $4::text[], $5::text[])`,
 
-	stmtDelString: `DELETE FROM string_value WHERE rkey = $1 AND param = $2 AND mark = $3 AND folded = $4 AND exact IS NOT DISTINCT FROM $5`,
+	stmtDelString: `DELETE FROM string_value d WHERE d.rkey = ANY ($1) AND EXISTS
+(SELECT 1 FROM unnest($1::bigint[], $2::smallint[], $3::smallint[], $4::text[], $5::text[]) AS x (rkey, param, mark, folded, exact)
+WHERE x.rkey = d.rkey AND x.param = d.param AND x.mark = d.mark AND x.folded = d.folded AND x.exact IS NOT DISTINCT FROM d.exact)`,
 }
 
 // prepare prepares all statements on a new connection, in one round trip.

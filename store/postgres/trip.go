@@ -67,6 +67,14 @@ func receive(pipeline *pgconn.Pipeline, c *call) error {
 	return err
 }
 
+// pgError is an error of PostgreSQL that means nothing particular here. Its text may
+// quote a value, so that only its code is told.
+type pgError struct{ code, table, routine string }
+
+func (e *pgError) Error() string {
+	return fmt.Sprintf("PostgreSQL error %s in %s %s", e.code, e.table, e.routine)
+}
+
 // failure gives an error of PostgreSQL the meaning it has here: ErrMoved when
 // another transaction was in the way, fhir.Unavailable when the server cannot
 // answer now.
@@ -82,12 +90,16 @@ func failure(err error) error {
 	case errors.As(err, &connect):
 	case !errors.As(err, &pg):
 		return err
-	case pg.Code == "23505" || pg.Code == "40001" || pg.Code == "40P01":
+	case inTheWay[pg.Code]:
 		return fmt.Errorf("%w: %s", store.ErrMoved, pg.Code)
 	case len(pg.Code) == 5 && (pg.Code[:2] == "53" || pg.Code[:3] == "57P"):
 	default:
-		// The text of a PostgreSQL error may quote a value; its code does not.
-		return fmt.Errorf("PostgreSQL error %s in %s %s", pg.Code, pg.TableName, pg.Routine)
+		return &pgError{pg.Code, pg.TableName, pg.Routine}
 	}
 	return fmt.Errorf("%w: %w", fhir.Errorf(fhir.Unavailable, "the database cannot answer now"), err)
 }
+
+// inTheWay are the errors after which another attempt may succeed: a unique key
+// that another transaction took, a conflict of snapshots, a deadlock, a lock that
+// was not to be waited for.
+var inTheWay = map[string]bool{"23505": true, "40001": true, "40P01": true, "55P03": true}

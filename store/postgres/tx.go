@@ -18,8 +18,8 @@ import (
 	"github.com/amate-health/amate/store/query"
 )
 
-// tx is one attempt. When it is locked, a transaction is open on its connection
-// from the first statement on.
+// tx is a transaction. When it is locked, it is open on its connection from the
+// first statement on; else all of it is one round trip.
 type tx struct {
 	connection
 	locked       bool
@@ -30,27 +30,48 @@ type tx struct {
 	written      []store.Write
 }
 
-// Attempt runs f. Without locks nothing is open until it writes, in one round trip.
+// Attempt runs f. Without locks no connection is held: each step is a round trip of
+// its own, perhaps shared with other attempts.
 func (s *Store) Attempt(ctx context.Context, locked bool, f func(store.Tx) error) error {
+	epoch := s.keys.Epoch()
+	if !locked {
+		t := &racingTx{s: s}
+		if err := f(t); err != nil {
+			return err
+		}
+		s.remember(epoch, t.placeholders, t.written)
+		return nil
+	}
 	return s.with(ctx, func(c *connection) error {
-		t := &tx{connection: *c, locked: locked}
-		epoch := s.keys.Epoch()
+		t := &tx{connection: *c, locked: true}
 		err := f(t)
 		if err == nil && !t.committed {
 			err = t.end(ctx, "COMMIT") // nothing to write, but a placeholder may have been made
 		}
-		if err != nil {
-			return errors.Join(err, t.end(context.WithoutCancel(ctx), "ROLLBACK"))
+		if err = t.finish(ctx, err); err == nil {
+			s.remember(epoch, nil, t.written)
 		}
-		for _, rows := range [][]store.Write{t.placeholders, t.written} {
-			for i := range rows {
-				if rows[i].Fresh {
-					s.keys.Put(epoch, rows[i].Ref.Current(), rows[i].Key)
-				}
+		return err
+	})
+}
+
+// finish rolls back after an error.
+func (t *tx) finish(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	return errors.Join(err, t.end(context.WithoutCancel(ctx), "ROLLBACK"))
+}
+
+// remember puts the keys of new rows, now committed, into the cache.
+func (s *Store) remember(epoch int64, all ...[]store.Write) {
+	for _, rows := range all {
+		for i := range rows {
+			if rows[i].Fresh {
+				s.keys.Put(epoch, rows[i].Ref.Current(), rows[i].Key)
 			}
 		}
-		return nil
-	})
+	}
 }
 
 // end ends the transaction, if there is one and the connection lives.
@@ -115,26 +136,30 @@ func (t *tx) Known(ctx context.Context, refs []fhir.Ref) (map[fhir.Ref]int64, er
 	if err := t.settle(ctx); err != nil {
 		return nil, err
 	}
-	return t.known(ctx, refs, !t.locked)
+	known, left := t.s.cached(refs)
+	return known, t.lookUp(ctx, left, known, false)
 }
 
-// Current reads where refs stand; in a locked attempt it locks their rows first,
-// in the order of their ids, so that two attempts do not wait for one another.
+// Current locks the rows of refs, in the order of their ids, so that two attempts do
+// not wait for one another, and then reads where they stand.
 func (t *tx) Current(ctx context.Context, refs []fhir.Ref) ([]store.Row, error) {
-	rows := make([]store.Row, len(refs))
-	var calls []call
-	if t.locked {
-		sorted := slices.Clone(refs)
-		slices.SortFunc(sorted, compareRefs)
-		calls = append(calls, call{name: stmtLockRows, args: placeArgs(sorted)})
+	sorted := slices.Clone(refs)
+	slices.SortFunc(sorted, compareRefs)
+	if err := t.send(ctx, call{name: stmtLockRows, args: placeArgs(sorted)}); err != nil {
+		return nil, err
 	}
-	calls = append(calls, call{name: stmtCurrent, args: placeArgs(refs), row: func(_ []pgconn.FieldDescription, values [][]byte) error {
+	return t.connection.current(ctx, refs)
+}
+
+// current reads where refs stand.
+func (c *connection) current(ctx context.Context, refs []fhir.Ref) ([]store.Row, error) {
+	rows := make([]store.Row, len(refs))
+	return rows, trip(ctx, c.pg, call{name: stmtCurrent, args: placeArgs(refs), row: func(_ []pgconn.FieldDescription, values [][]byte) error {
 		f := fields{values: values}
 		n := f.int64() - 1
 		scanCurrent(&f, refs[n], &rows[n])
 		return f.err()
 	}})
-	return rows, t.send(ctx, calls...)
 }
 
 func compareRefs(a, b fhir.Ref) int {
@@ -195,41 +220,38 @@ func scanNumber(f, d *fields) index.Number {
 	return n
 }
 
-// Keys makes placeholders for what has no row: at once in a locked attempt, else
-// together with the writes.
+// Keys makes placeholders for what has no row.
 func (t *tx) Keys(ctx context.Context, refs []fhir.Ref) (map[fhir.Ref]int64, error) {
 	known, err := t.Known(ctx, refs)
 	if err != nil {
 		return nil, err
 	}
+	missing := unknown(refs, known)
+	if len(missing) == 0 {
+		return known, nil
+	}
+	keys, err := t.NewKeys(ctx, len(missing))
+	if err != nil {
+		return nil, err
+	}
+	return known, t.place(ctx, missing, keys, known)
+}
+
+// unknown returns those refs that known lacks, in order.
+func unknown(refs []fhir.Ref, known map[fhir.Ref]int64) []fhir.Ref {
 	var missing []fhir.Ref
 	for _, ref := range refs {
 		if known[ref] == 0 {
 			missing = append(missing, ref)
 		}
 	}
-	if len(missing) == 0 {
-		return known, nil
-	}
 	slices.SortFunc(missing, compareRefs)
-	keys, err := t.NewKeys(ctx, len(missing))
-	if err != nil {
-		return nil, err
-	}
-	for i, ref := range missing {
-		t.placeholders = append(t.placeholders, store.Write{Ref: ref, Key: keys[i], Fresh: true})
-		known[ref] = keys[i]
-	}
-	if t.locked {
-		err = t.place(ctx, missing, keys, known)
-	}
-	return known, err
+	return missing
 }
 
 // place inserts placeholders, and takes over the keys of those that another
 // transaction made first.
 func (t *tx) place(ctx context.Context, refs []fhir.Ref, keys []int64, known map[fhir.Ref]int64) error {
-	t.placeholders = nil // they may turn out to be another's
 	e := newArrays(3)
 	for i, ref := range refs {
 		e.row(3)
@@ -248,13 +270,20 @@ func (t *tx) place(ctx context.Context, refs []fhir.Ref, keys []int64, known map
 }
 
 func (t *tx) NewKeys(ctx context.Context, n int) ([]int64, error) {
-	return t.s.free.take(n, func(blocks int) (firsts []int64, err error) {
-		err = t.send(ctx, call{name: stmtNewKeys, args: [][]byte{{byte(blocks >> 24), byte(blocks >> 16), byte(blocks >> 8), byte(blocks)}},
-			row: func(_ []pgconn.FieldDescription, values [][]byte) error {
-				f := fields{values: values}
-				firsts = append(firsts, f.int64()-blockSize+1)
-				return f.err()
-			}})
+	if err := t.settle(ctx); err != nil {
+		return nil, err
+	}
+	return t.connection.newKeys(ctx, n)
+}
+
+func (c *connection) newKeys(ctx context.Context, n int) ([]int64, error) {
+	return c.s.free.take(n, func(blocks int) (firsts []int64, err error) {
+		args := [][]byte{int32Bytes(int32(blocks))}
+		err = trip(ctx, c.pg, call{name: stmtNewKeys, args: args, row: func(_ []pgconn.FieldDescription, values [][]byte) error {
+			f := fields{values: values}
+			firsts = append(firsts, f.int64()-blockSize+1)
+			return f.err()
+		}})
 		return firsts, err
 	})
 }
@@ -272,6 +301,21 @@ func (b *keyBlocks) reset() {
 	b.mu.Lock()
 	b.next, b.end = 0, 0
 	b.mu.Unlock()
+}
+
+// left returns n keys if that many are at hand, else nil.
+func (b *keyBlocks) left(n int) []int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.end-b.next < int64(n) {
+		return nil
+	}
+	keys := make([]int64, n)
+	for i := range keys {
+		keys[i] = b.next
+		b.next++
+	}
+	return keys
 }
 
 // take returns n keys; more gets blocks, each by its first key.

@@ -12,10 +12,15 @@ import (
 // copyFrom is from how many new resources on COPY pays for its round trips.
 const copyFrom = 100
 
-// Write writes everything and commits. Whether every row is still at the version
-// it was read at shows when the version after it is inserted: that has a unique key.
+// Write writes everything and commits.
 func (t *tx) Write(ctx context.Context, writes []store.Write) error {
 	t.written = writes
+	return t.writeNow(ctx, writes)
+}
+
+// writeNow writes everything and commits. Whether every row is still at the version
+// it was read at shows when the version after it is inserted: that has a unique key.
+func (t *tx) writeNow(ctx context.Context, writes []store.Write) error {
 	var fresh, moved []*store.Write
 	for i := range writes {
 		if writes[i].Fresh {
@@ -24,25 +29,20 @@ func (t *tx) Write(ctx context.Context, writes []store.Write) error {
 			moved = append(moved, &writes[i])
 		}
 	}
-	if !t.locked {
-		for i := range t.placeholders {
-			fresh = append(fresh, &t.placeholders[i])
-		}
+	for i := range t.placeholders {
+		fresh = append(fresh, &t.placeholders[i])
 	}
 	if len(fresh) >= copyFrom {
 		return t.writeLarge(ctx, writes, fresh, moved)
 	}
 	var calls []call
-	switch {
-	case len(fresh) == 1:
-		calls = append(calls, call{name: stmtResource, args: resourceArgs(fresh[0])})
-	case len(fresh) > 1:
-		calls = append(calls, call{name: stmtResources, args: resourcesArgs(fresh)})
+	if len(fresh) > 0 {
+		calls = append(calls, call{name: stmtResources, args: resources(fresh)})
 	}
 	calls = append(calls, moves(moved)...)
 	calls = append(calls, call{name: stmtInsVersion, args: versions(newArrays(6), writes).arrays(oidInt8, oidInt8, oidInt4, oidInt2, oidInt2, oidBytea)})
-	calls = append(calls, removals(writes)...)
-	calls = append(calls, additions(writes)...)
+	calls = append(calls, values(writes, gone, stmtDelDate, stmtDelNumber, stmtDelString)...)
+	calls = append(calls, values(writes, added, stmtInsDate, stmtInsNumber, stmtInsString)...)
 	return t.commit(ctx, calls)
 }
 
@@ -56,33 +56,32 @@ func (t *tx) commit(ctx context.Context, calls []call) error {
 	return err
 }
 
-// writeLarge is Write with COPY for all that is inserted.
+// writeLarge is writeNow with COPY for all that is inserted.
 //
 // See https://www.postgresql.org/docs/15/populate.html#POPULATE-COPY-FROM.
 func (t *tx) writeLarge(ctx context.Context, writes []store.Write, fresh, moved []*store.Write) error {
 	t.locked = true // it needs a transaction of several round trips
-	resources := newCopy()
+	rows := newCopy()
 	for _, w := range fresh {
-		resources.row(7)
-		resourceRow(resources, w)
-		resources.int64s(w.Index.Postings)
+		rows.row(7)
+		resourceRow(rows, w)
+		rows.int64s(w.Index.Postings)
 	}
-	if err := t.copy(ctx, "resource (rkey, version, updated, type, live, id, postings)", resources); err != nil {
-		return err
+	for _, table := range []struct {
+		into string
+		rows *encoder
+	}{
+		{"resource (rkey, version, updated, type, live, id, postings)", rows},
+		{"version (rkey, updated, version, type, method, content)", versions(newCopy(), writes)},
+		{"date_value (lo, hi, rkey, param, mark)", dates(newCopy(), writes, added)},
+		{"number_value (value, rkey, param, mark, lo, hi, unit1, unit2, unit3)", numbers(newCopy(), writes, added)},
+		{"string_value (rkey, param, mark, folded, exact)", texts(newCopy(), writes, added)},
+	} {
+		if err := t.copy(ctx, table.into, table.rows); err != nil {
+			return err
+		}
 	}
-	if err := t.copy(ctx, "version (rkey, updated, version, type, method, content)", versions(newCopy(), writes)); err != nil {
-		return err
-	}
-	if err := t.copy(ctx, "date_value (lo, hi, rkey, param, mark)", dates(newCopy(), writes)); err != nil {
-		return err
-	}
-	if err := t.copy(ctx, "number_value (value, rkey, param, mark, lo, hi, unit1, unit2, unit3)", numbers(newCopy(), writes)); err != nil {
-		return err
-	}
-	if err := t.copy(ctx, "string_value (rkey, param, mark, folded, exact)", texts(newCopy(), writes)); err != nil {
-		return err
-	}
-	return t.commit(ctx, append(moves(moved), removals(writes)...))
+	return t.commit(ctx, append(moves(moved), values(writes, gone, stmtDelDate, stmtDelNumber, stmtDelString)...))
 }
 
 // copy sends rows into a table; into has its name and columns.
@@ -97,7 +96,7 @@ func (t *tx) copy(ctx context.Context, into string, rows *encoder) error {
 	return failure(err)
 }
 
-// resourceRow writes the columns of a resource but for its postings.
+// resourceRow writes the columns of a new resource but for its postings.
 func resourceRow(e *encoder, w *store.Write) {
 	e.int64(w.Key)
 	e.int64(w.Ref.Version)
@@ -118,14 +117,9 @@ func updated(w *store.Write) int64 {
 	return w.Updated.UnixMicro()
 }
 
-func resourceArgs(w *store.Write) [][]byte {
-	return [][]byte{
-		int64Bytes(w.Key), int64Bytes(w.Ref.Version), int64Bytes(updated(w)), int16Bytes(index.TypeNumber(w.Ref.Type)),
-		{boolByte(live(w))}, []byte(w.Ref.ID), appendInt64s(nil, w.Index.Postings),
-	}
-}
-
-func resourcesArgs(fresh []*store.Write) [][]byte {
+// resources returns the arguments that insert new resources. The postings of all
+// are one array, of which each row takes its part.
+func resources(fresh []*store.Write) [][]byte {
 	e := newArrays(8)
 	var postings []int64
 	for _, w := range fresh {
@@ -139,15 +133,26 @@ func resourcesArgs(fresh []*store.Write) [][]byte {
 	return append(args, appendInt64s(nil, postings))
 }
 
+// moves takes resources to their next version.
 func moves(moved []*store.Write) []call {
-	calls := make([]call, len(moved))
-	for i, w := range moved {
-		calls[i] = call{name: stmtMove, args: [][]byte{
-			int64Bytes(w.Key), int64Bytes(w.Ref.Version), int64Bytes(updated(w)), {boolByte(live(w))},
-			appendInt64s(nil, w.Index.Postings), int64Bytes(w.Was),
-		}}
+	if len(moved) == 0 {
+		return nil
 	}
-	return calls
+	e := newArrays(7)
+	var postings []int64
+	for _, w := range moved {
+		e.row(7)
+		e.int64(w.Key)
+		e.int64(w.Ref.Version)
+		e.int64(updated(w))
+		e.bool(live(w))
+		e.int64(w.Was)
+		e.int32(int32(len(postings) + 1))
+		postings = append(postings, w.Index.Postings...)
+		e.int32(int32(len(postings)))
+	}
+	args := e.arrays(oidInt8, oidInt8, oidInt8, oidBool, oidInt8, oidInt4, oidInt4)
+	return []call{{name: stmtMove, args: append(args, appendInt64s(nil, postings))}}
 }
 
 func versions(e *encoder, writes []store.Write) *encoder {
@@ -164,44 +169,46 @@ func versions(e *encoder, writes []store.Write) *encoder {
 	return e
 }
 
-// additions inserts the index rows that are new.
-func additions(writes []store.Write) []call {
+// gone and added say which of a write's index rows are meant.
+func gone(w *store.Write) *index.Rows  { return &w.Gone }
+func added(w *store.Write) *index.Rows { return &w.Added }
+
+// values returns the calls that insert or delete rows of the tables of values, by
+// the prepared statements named.
+func values(writes []store.Write, which func(*store.Write) *index.Rows, date, number, text string) []call {
 	var calls []call
-	if e := dates(newArrays(5), writes); e.rows > 0 {
-		calls = append(calls, call{name: stmtInsDate, args: e.arrays(oidInt8, oidInt8, oidInt8, oidInt2, oidInt2)})
+	if e := dates(newArrays(5), writes, which); e.rows > 0 {
+		calls = append(calls, call{name: date, args: e.arrays(oidInt8, oidInt8, oidInt8, oidInt2, oidInt2)})
 	}
-	if e := numbers(newArrays(9), writes); e.rows > 0 {
-		calls = append(calls, call{name: stmtInsNumber,
+	if e := numbers(newArrays(9), writes, which); e.rows > 0 {
+		calls = append(calls, call{name: number,
 			args: e.arrays(oidFloat8, oidInt8, oidInt2, oidInt2, oidFloat8, oidFloat8, oidInt8, oidInt8, oidInt8)})
 	}
-	if e := texts(newArrays(5), writes); e.rows > 0 {
-		calls = append(calls, call{name: stmtInsString, args: e.arrays(oidInt8, oidInt2, oidInt2, oidText, oidText)})
+	if e := texts(newArrays(5), writes, which); e.rows > 0 {
+		calls = append(calls, call{name: text, args: e.arrays(oidInt8, oidInt2, oidInt2, oidText, oidText)})
 	}
 	return calls
 }
 
-func dates(e *encoder, writes []store.Write) *encoder {
+func dates(e *encoder, writes []store.Write, which func(*store.Write) *index.Rows) *encoder {
 	for i := range writes {
-		for j := range writes[i].Added.Dates {
-			dateRow(e, writes[i].Key, &writes[i].Added.Dates[j])
+		for _, d := range which(&writes[i]).Dates {
+			e.row(5)
+			e.int64(d.Lo)
+			e.int64(d.Hi)
+			e.int64(writes[i].Key)
+			e.int16(int16(d.Param))
+			e.int16(d.Mark)
 		}
 	}
 	return e
 }
 
-func dateRow(e *encoder, key int64, d *index.Date) {
-	e.row(5)
-	e.int64(d.Lo)
-	e.int64(d.Hi)
-	e.int64(key)
-	e.int16(int16(d.Param))
-	e.int16(d.Mark)
-}
-
-func numbers(e *encoder, writes []store.Write) *encoder {
+func numbers(e *encoder, writes []store.Write, which func(*store.Write) *index.Rows) *encoder {
 	for i := range writes {
-		for j := range writes[i].Added.Numbers {
-			numberRow(e, writes[i].Key, &writes[i].Added.Numbers[j])
+		rows := which(&writes[i]).Numbers
+		for j := range rows {
+			numberRow(e, writes[i].Key, &rows[j])
 		}
 	}
 	return e
@@ -229,48 +236,20 @@ func numberRow(e *encoder, key int64, n *index.Number) {
 	}
 }
 
-func texts(e *encoder, writes []store.Write) *encoder {
+func texts(e *encoder, writes []store.Write, which func(*store.Write) *index.Rows) *encoder {
 	for i := range writes {
-		for j := range writes[i].Added.Strings {
-			stringRow(e, writes[i].Key, &writes[i].Added.Strings[j])
+		for _, s := range which(&writes[i]).Strings {
+			e.row(5)
+			e.int64(writes[i].Key)
+			e.int16(int16(s.Param))
+			e.int16(s.Mark)
+			e.text(s.Folded)
+			if s.Exact == "" {
+				e.null()
+			} else {
+				e.text(s.Exact)
+			}
 		}
 	}
 	return e
-}
-
-func stringRow(e *encoder, key int64, s *index.String) {
-	e.row(5)
-	e.int64(key)
-	e.int16(int16(s.Param))
-	e.int16(s.Mark)
-	e.text(s.Folded)
-	if s.Exact == "" {
-		e.null()
-	} else {
-		e.text(s.Exact)
-	}
-}
-
-// removals deletes the index rows that are gone.
-func removals(writes []store.Write) []call {
-	var calls []call
-	for i := range writes {
-		key, gone := writes[i].Key, &writes[i].Gone
-		for j := range gone.Dates {
-			e := newArrays(5)
-			dateRow(e, key, &gone.Dates[j])
-			calls = append(calls, call{name: stmtDelDate, args: e.fields()})
-		}
-		for j := range gone.Numbers {
-			e := newArrays(9)
-			numberRow(e, key, &gone.Numbers[j])
-			calls = append(calls, call{name: stmtDelNumber, args: e.fields()})
-		}
-		for j := range gone.Strings {
-			e := newArrays(5)
-			stringRow(e, key, &gone.Strings[j])
-			calls = append(calls, call{name: stmtDelString, args: e.fields()})
-		}
-	}
-	return calls
 }

@@ -211,10 +211,6 @@ func (s *Store) History(ctx context.Context, h *search.History) (*search.Version
 	return store.History(ctx, reader{s}, s.sealer, h)
 }
 
-// CursorKey returns the key that signs links to further pages. It is the same
-// whenever this file is opened.
-func (s *Store) CursorKey(context.Context) ([]byte, error) { return s.sealer.LinkKey(), nil }
-
 // Read returns the version that ref names, or the current one when ref.Version is 0.
 // Errors: fhir.NotFound; fhir.Gone when that version is a deletion.
 func (s *Store) Read(ctx context.Context, ref fhir.Ref) (fhir.Resource, error) {

@@ -18,6 +18,8 @@ func BenchmarkRead(b *testing.B, s Store) {
 	}
 	for _, clients := range []int{1, 16} {
 		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {
+			m := startMeter()
+			defer func() { m.report(b, int64(b.N), "op") }()
 			inParallel(b, clients, func(n int64) error {
 				_, err := s.Read(b.Context(), batch.Changes[n%int64(len(batch.Changes))].Ref)
 				return err
@@ -41,6 +43,8 @@ func BenchmarkApplySingle(b *testing.B, s Store) {
 	var id atomic.Int64
 	for _, clients := range []int{1, 16} {
 		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {
+			m := startMeter()
+			defer func() { m.report(b, int64(b.N), "op") }()
 			inParallel(b, clients, func(n int64) error {
 				c := observations[n%int64(len(observations))]
 				c.Ref.ID = fmt.Sprintf("018f3c1e-0000-7000-8000-%012x", id.Add(1))
