@@ -47,6 +47,7 @@ func Parse(src []byte) (*Doc, error) {
 func (d *Doc) Parse(src []byte, lim Limits) error {
 	lim.fill()
 	d.src, d.nodes, d.stack, d.spaced = src, d.nodes[:0], d.stack[:0], false
+	d.ruler.Store(nil)
 	p := parser{src: src, doc: d, lim: lim}
 	err := p.text()
 	if err == nil {

@@ -1,5 +1,7 @@
 package element
 
+import "sync/atomic"
+
 // Kind is the JSON kind of a node.
 type Kind uint8
 
@@ -38,7 +40,8 @@ type node struct {
 type Doc struct {
 	src    []byte
 	nodes  []node
-	spaced bool // there is white space between tokens
+	spaced bool                  // there is white space between tokens
+	ruler  atomic.Pointer[Ruler] // of src, once somebody asked for a position
 
 	stack []frame // while parsing: the containers that are open
 	table []Node  // while parsing: a hash table to find duplicate names

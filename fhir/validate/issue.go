@@ -1,7 +1,6 @@
 package validate
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -96,7 +95,7 @@ func (c *checker) finish() []fhir.Issue {
 	if len(c.issues) == 0 {
 		return nil
 	}
-	locate(c.doc.Source(), c.issues, c.offsets)
+	locate(c.doc, c.issues, c.offsets)
 	if c.full() {
 		return append(c.issues, fhir.Issue{
 			Severity: "information", Type: cutOff.code, Rule: cutOff.key, Details: cutOff.text, Expression: c.name,
@@ -105,25 +104,10 @@ func (c *checker) finish() []fhir.Issue {
 	return c.issues
 }
 
-// locate gives issues their lines and columns, reading the source once.
-func locate(src []byte, issues []fhir.Issue, offsets []int) {
-	order := make([]int, len(issues))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(a, b int) int { return offsets[a] - offsets[b] })
-	from, line, col := 0, 1, 1
-	for _, i := range order {
-		for _, b := range src[from:offsets[i]] {
-			switch {
-			case b == '\n':
-				line, col = line+1, 1
-			case b&0xc0 != 0x80: // not within a character
-				col++
-			}
-		}
-		from = offsets[i]
-		issues[i].Line, issues[i].Col = line, col
+// locate gives issues their lines and columns.
+func locate(d *element.Doc, issues []fhir.Issue, offsets []int) {
+	for i := range issues {
+		issues[i].Line, issues[i].Col = d.Position(offsets[i])
 	}
 }
 

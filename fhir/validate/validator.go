@@ -154,7 +154,7 @@ func (x *inspection) warn(rule, details, diagnostics string, p *place) {
 
 // located returns the issues with their lines and columns.
 func (x *inspection) located() []fhir.Issue {
-	locate(x.doc.Source(), x.issues, x.offsets)
+	locate(x.doc, x.issues, x.offsets)
 	if x.ctx.Err() != nil || x.broken {
 		x.issues = append(x.issues, fhir.Issue{
 			Severity: "warning", Type: cutOff.code, Rule: cutOff.key, Details: cutOff.text,

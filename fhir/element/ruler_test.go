@@ -1,4 +1,4 @@
-package xml
+package element
 
 import (
 	"strings"
@@ -12,16 +12,16 @@ func TestRuler(t *testing.T) {
 		"", "a", "\n", strings.Repeat("añ\n😀b", 700), strings.Repeat("ñ", 3000), strings.Repeat("\n", 3000), strings.Repeat("abc", 2000),
 	} {
 		src := []byte(text)
-		r := newRuler(src)
+		r := NewRuler(src)
 		for i := range src {
-			line, col := r.at(i)
+			line, col := r.At(i)
 			if !utf8.RuneStart(src[i]) {
 				continue
 			}
 			if wantLine, wantCol := position(src, i); line != wantLine || col != wantCol {
 				t.Fatalf("offset %d of %.20q: %d:%d, want %d:%d", i, text, line, col, wantLine, wantCol)
 			}
-			if got := r.offset(line, col); got != i {
+			if got := r.Offset(line, col); got != i {
 				t.Fatalf("%d:%d of %.20q: offset %d, want %d", line, col, text, got, i)
 			}
 		}
