@@ -25,14 +25,21 @@ func (v *View) set(of *ValueSet, path []*ValueSet) *Set {
 			return s
 		}
 	}
-	if len(path) <= maxImports && !of.oneOff() {
+	if len(path) <= maxImports && v.lasts(of) {
 		v.sets.Store(of, s)
 	}
 	return s
 }
 
-// oneOff reports whether a value set may be made any number of times.
-func (v *ValueSet) oneOff() bool { return strings.Contains(v.URL, "?") }
+// lasts reports whether v has a value set for as long as it lives: one that is stored,
+// or one of those that exist by their URL alone and are remembered.
+func (v *View) lasts(of *ValueSet) bool {
+	if !of.implied {
+		return true
+	}
+	remembered, ok := v.implied.Load(of.URL)
+	return ok && remembered == of
+}
 
 // Status says whether a value set has a code.
 type Status uint8

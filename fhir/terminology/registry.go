@@ -31,7 +31,7 @@ type View struct {
 }
 
 // maxImplied bounds how many value sets that exist by their URL alone are remembered.
-const maxImplied = 1000
+const maxImplied = 100
 
 // New returns a Registry that knows the terminology of R4.
 func New() *Registry {

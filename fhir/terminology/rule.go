@@ -9,6 +9,7 @@ import (
 	"golang.org/x/text/currency"
 	"golang.org/x/text/language"
 
+	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/ucum"
 )
 
@@ -182,7 +183,8 @@ func implicit(url string) *ValueSet {
 	}
 	return &ValueSet{
 		Header:  Header{Kind: ValueSetKind, URL: url, Status: "active"},
+		implied: true,
 		include: []clause{c},
-		head:    []byte(`{"resourceType":"ValueSet","url":` + strconv.Quote(url) + `,"status":"active"`),
+		head:    []byte(`{"resourceType":"ValueSet","url":` + string(element.Quote(nil, url)) + `,"status":"active"`),
 	}
 }

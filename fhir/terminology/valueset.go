@@ -10,6 +10,7 @@ type ValueSet struct {
 	Header
 	Immutable bool
 
+	implied          bool // it exists by its URL alone
 	inactiveOut      bool // compose.inactive is false
 	include, exclude []clause
 	stored           []listed // the expansion that came with it, in order
