@@ -122,6 +122,11 @@ func strip(body []byte) (string, error) {
 	return string(line), err
 }
 
+// vitalUnits is bound to the components of vital signs as required by mistake: it
+// lacks units of what R4 itself asks components to hold, such as an oxygen flow.
+// Later releases made it extensible, and so do other validators.
+const vitalUnits = "http://hl7.org/fhir/ValueSet/ucum-vitals-common|4.0.1"
+
 func stripElement(e map[string]any) map[string]any {
 	out := map[string]any{}
 	for k, v := range e {
@@ -130,7 +135,11 @@ func stripElement(e map[string]any) map[string]any {
 		}
 	}
 	if b, ok := e["binding"].(map[string]any); ok {
-		out["binding"] = map[string]any{"strength": b["strength"], "valueSet": b["valueSet"]}
+		strength := b["strength"]
+		if e["id"] == "Observation.component.value[x]" && b["valueSet"] == vitalUnits {
+			strength = "extensible"
+		}
+		out["binding"] = map[string]any{"strength": strength, "valueSet": b["valueSet"]}
 	}
 	var constraints []any
 	list, _ := e["constraint"].([]any)
