@@ -31,7 +31,7 @@ var imports = map[string]string{
 
 	"fhir":                     "",
 	"fhir/spec":                "",
-	"fhir/spec/gen":            "",
+	"fhir/spec/gen":            "fhir/spec/published",
 	"fhir/r4":                  "fhir/spec",
 	"fhir/element":             "fhir",
 	"fhir/fhirpath":            "fhir fhir/element fhir/spec fhir/ucum",

