@@ -79,6 +79,10 @@ generate: ## make the generated files anew
 bench: ## run the benchmarks; BENCH= picks by name, COUNT= repeats for benchstat
 	@$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem -count $(or $(COUNT),1) $$($(GO) list ./... | grep -vE '$(HEAVY)')
 
+.PHONY: conformance
+conformance: ## run the public suites, and put the table of their results into README.md
+	@$(GO) run ./cmd/conformance -update README.md
+
 .PHONY: fuzz
 fuzz: ## run every fuzz test for FUZZTIME (20s)
 	@for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' .); do

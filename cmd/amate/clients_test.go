@@ -144,4 +144,7 @@ func converse(t *testing.T, dir string, checks int, command ...string) {
 	if found := checked.FindSubmatch(out); found == nil || string(found[1]) != strconv.Itoa(checks) {
 		t.Errorf("the session did not come to its %d checks\n%s", checks, out)
 	}
+	if !t.Failed() {
+		t.Logf("%d of %d checks", checks, checks)
+	}
 }

@@ -27,12 +27,14 @@ const module = "github.com/amate-health/amate"
 var imports = map[string]string{
 	"cmd/amate": "authz fhir fhir/bundle fhir/element fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/operation fhir/profile fhir/registry/demo fhir/registry/profile fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store/postgres store/sqlite",
 
+	"cmd/conformance": "",
+
 	"authz": "fhir/rest fhir/search",
 
 	"fhir":                     "",
 	"fhir/spec":                "",
 	"fhir/spec/gen":            "fhir/spec/published",
-	"fhir/r4":                  "fhir/spec",
+	"fhir/r4":                  "fhir fhir/element fhir/spec fhir/validate",
 	"fhir/element":             "fhir",
 	"fhir/fhirpath":            "fhir fhir/element fhir/spec fhir/ucum",
 	"fhir/fhirpath/lab":        "fhir fhir/element fhir/fhirpath fhir/operation fhir/spec fhir/xml",
@@ -89,7 +91,7 @@ var outside = map[string]string{
 	"net/netip":                           "*", // likewise
 	"net/http/httptest":                   "*", // tests
 	"database/sql":                        "",  // each engine has a driver of its own
-	"os/exec":                             "store/storetest",
+	"os/exec":                             "cmd/conformance store/storetest",
 	"github.com/google/fhir":              "fhir/r4 fhir/spec/gen",
 	"github.com/golang/protobuf":          "fhir/r4 fhir/spec/gen",
 	"google.golang.org/protobuf":          "fhir/r4 fhir/spec/gen",

@@ -91,8 +91,9 @@ func TestPublishedFHIRPathPatches(t *testing.T) {
 	if len(suite.Kids) < 18 {
 		t.Errorf("only %d cases", len(suite.Kids))
 	}
+	passed := 0
 	for _, c := range suite.Kids {
-		t.Run(c.attr("name"), func(t *testing.T) {
+		ok := t.Run(c.attr("name"), func(t *testing.T) {
 			got, err := applyPath(c.kid("diff").resource(t), c.kid("input").resource(t))
 			want := c.kid("output")
 			if want == nil {
@@ -108,7 +109,11 @@ func TestPublishedFHIRPathPatches(t *testing.T) {
 				t.Errorf("got %s, want %s", got, w)
 			}
 		})
+		if ok {
+			passed++
+		}
 	}
+	t.Logf("%d of %d cases pass", passed, len(suite.Kids))
 }
 
 func applyPath(parameters, resource string) (string, error) {

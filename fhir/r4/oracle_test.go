@@ -111,6 +111,7 @@ type oracle struct {
 	google  *jsonformat.Unmarshaller
 	judged  int
 	refused int            // by both
+	apart   int            // judged differently
 	classes map[string]int // disagreements, by the name of their explanation
 }
 
@@ -134,6 +135,7 @@ func (o *oracle) judge(s specimen) {
 	case found != nil && err != nil:
 		o.refused++
 	case found != nil:
+		o.apart++
 		for _, issue := range found {
 			name := ours(issue, s.json)
 			if name == "" && followsFrom(issue, found) {
@@ -146,6 +148,7 @@ func (o *oracle) judge(s specimen) {
 			o.classes["we alone: "+name]++
 		}
 	default:
+		o.apart++
 		for _, finding := range strings.Split(err.Error(), "error at ") {
 			if finding == "" {
 				continue
@@ -182,7 +185,7 @@ func (o *oracle) report() {
 	for _, name := range slices.Sorted(maps.Keys(o.classes)) {
 		o.t.Logf("%6d  %s", o.classes[name], name)
 	}
-	o.t.Logf("%d resources, %d refused by both", o.judged, o.refused)
+	o.t.Logf("%d of %d resources are judged alike; both refuse %d", o.judged-o.apart, o.judged, o.refused)
 }
 
 func TestOracle(t *testing.T) {

@@ -96,6 +96,9 @@ func TestFunctional(t *testing.T) {
 		c.check(t, -1)
 	}
 	total := len(all.Validation) + len(all.Display) + len(all.Conversion) + len(all.Multiplication) + len(all.Division)
+	if !t.Failed() {
+		t.Logf("%d of %d cases pass", total, total)
+	}
 	if total < 280 {
 		t.Errorf("only %d cases were read", total)
 	}

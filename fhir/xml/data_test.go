@@ -155,8 +155,12 @@ func difference(got, want any, path string) string {
 }
 
 func TestRoundTripOfExamples(t *testing.T) {
-	for _, file := range shared(t, "r4-examples/*.json") {
+	files := shared(t, "r4-examples/*.json")
+	for _, file := range files {
 		roundTrip(t, filepath.Base(file), load(t, file), false)
+	}
+	if !t.Failed() {
+		t.Logf("%d of %d come back as they were", len(files), len(files))
 	}
 }
 
