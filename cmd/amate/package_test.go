@@ -74,6 +74,19 @@ func TestPackageInstallRefuses(t *testing.T) {
 // examples calls f with every JSON file of an archive that is a resource with a meta.profile.
 func examples(t *testing.T, archive string, f func(name string, text []byte)) {
 	t.Helper()
+	archived(t, archive, func(name string, text []byte) {
+		var d struct {
+			Meta struct{ Profile []string }
+		}
+		if json.Unmarshal(text, &d) == nil && len(d.Meta.Profile) > 0 {
+			f(name, text)
+		}
+	})
+}
+
+// archived calls f with every JSON file of an archive.
+func archived(t testing.TB, archive string, f func(name string, text []byte)) {
+	t.Helper()
 	file, err := os.Open(archive)
 	if err != nil {
 		t.Fatal(err)
@@ -98,12 +111,7 @@ func examples(t *testing.T, archive string, f func(name string, text []byte)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var d struct {
-			Meta struct{ Profile []string }
-		}
-		if json.Unmarshal(text, &d) == nil && len(d.Meta.Profile) > 0 {
-			f(filepath.Base(archive)+"/"+filepath.Base(h.Name), text)
-		}
+		f(filepath.Base(archive)+"/"+filepath.Base(h.Name), text)
 	}
 }
 

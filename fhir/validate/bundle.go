@@ -14,7 +14,7 @@ type bundleIndex struct {
 	kind    string // Bundle.type
 	entries []*bundleEntry
 	byURL   map[string][]*bundleEntry
-	byRef   map[string][]*bundleEntry // Type/id
+	anchors map[string]bool // ids of elements and narratives in all entries; nil until needed
 }
 
 // bundleEntry is an entry that has a resource or a fullUrl.
@@ -26,7 +26,7 @@ type bundleEntry struct {
 }
 
 func (x *inspection) indexBundle(s *subject) *bundleIndex {
-	b := &bundleIndex{at: s.place, kind: s.text("type"), byURL: map[string][]*bundleEntry{}, byRef: map[string][]*bundleEntry{}}
+	b := &bundleIndex{at: s.place, kind: s.text("type"), byURL: map[string][]*bundleEntry{}}
 	for i, p := range s.all("entry") {
 		e := &bundleEntry{at: p, resource: p.get("resource"), fullURL: p.text("fullUrl"), position: i}
 		b.entries = append(b.entries, e)
@@ -36,12 +36,29 @@ func (x *inspection) indexBundle(s *subject) *bundleIndex {
 		if e.fullURL != "" {
 			b.byURL[e.fullURL] = append(b.byURL[e.fullURL], e)
 		}
-		if id := e.resource.id(); id != "" && e.resource.item.Type != nil {
-			ref := e.resource.item.Type.Name + "/" + id
-			b.byRef[ref] = append(b.byRef[ref], e)
-		}
 	}
 	return b
+}
+
+// anchor reports whether an element somewhere in the bundle has this id. The
+// narratives of a bundle may be shown together, and link to one another; tools that
+// write them call the narrative of an entry Type_id.
+func (b *bundleIndex) anchor(id string) bool {
+	if b == nil {
+		return false
+	}
+	if b.anchors == nil {
+		b.anchors = map[string]bool{}
+		for _, e := range b.entries {
+			if e.resource != nil {
+				elementIDs(e.resource, b.anchors)
+				if t := e.resource.item.Type; t != nil {
+					b.anchors[t.Name+"_"+e.resource.id()] = true
+				}
+			}
+		}
+	}
+	return b.anchors[id]
 }
 
 // entryAt returns the entry whose place is p.

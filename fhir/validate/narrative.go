@@ -92,16 +92,14 @@ func (x *inspection) links(s *subject, page *page, div *place) {
 		return
 	}
 	known := map[string]bool{}
-	for c := s.container(); ; {
-		for _, r := range c.all("contained") {
-			known[r.id()] = true
-		}
-		elementIDs(c.place, known)
-		break
+	c := s.container()
+	for _, r := range c.all("contained") {
+		known[r.id()] = true
 	}
+	elementIDs(c.place, known)
 	for _, target := range page.local {
 		id, _, _ := strings.Cut(target, "/")
-		if target != "" && !page.ids[target] && !known[target] && !known[id] {
+		if target != "" && !page.ids[target] && !known[target] && !known[id] && !s.bundle.anchor(target) {
 			x.fail("narrative-link", "a link of the narrative leads nowhere", quote([]byte("#"+target)), div)
 		}
 	}
