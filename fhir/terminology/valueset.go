@@ -66,7 +66,8 @@ func ReadValueSet(d *element.Doc, root element.Node) (*ValueSet, error) {
 	return v, nil
 }
 
-// headOf copies the members of a value set that its expansion keeps, type and id first.
+// headOf copies the members of a value set that its expansion keeps, type and id
+// first, and gives it the status that it must have.
 func headOf(d *element.Doc, root element.Node) []byte {
 	out := []byte(`{"resourceType":"ValueSet"`)
 	member := func(m element.Node) {
@@ -82,6 +83,9 @@ func headOf(d *element.Doc, root element.Node) []byte {
 		default:
 			member(m)
 		}
+	}
+	if d.Get(root, "status") == element.None {
+		out = append(out, `,"status":"draft"`...)
 	}
 	return out
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/fhir/terminology"
+	"github.com/amate-health/amate/fhir/validate"
 )
 
 // stored is what the tests have beside R4: the codes of LOINC and SNOMED CT that the
@@ -87,8 +88,12 @@ func call(t testing.TB, ops []operation.Operation, path, body string) (map[strin
 		if err := json.Unmarshal(answer.JSON, &out); err != nil {
 			t.Fatalf("%s: %v in %s", path, err, answer.JSON)
 		}
-		if _, err := element.Parse(answer.JSON); err != nil {
+		parsed, err := element.Parse(answer.JSON)
+		if err != nil {
 			t.Fatalf("%s: %v", path, err)
+		}
+		for _, issue := range validate.Check(parsed, 0, "") {
+			t.Errorf("%s: the answer breaks R4: %+v", path, issue)
 		}
 		return out, nil
 	}
