@@ -66,7 +66,7 @@ func (x *inspection) narrative(s *subject, p *place) {
 	if div == nil || div.value() == "" {
 		return
 	}
-	page, err := readPage(div.value())
+	page, err := div.readPage()
 	if err != nil {
 		x.report("error", "structure", "xhtml", "the narrative is not well-formed XHTML", err.Error(), div)
 		return
@@ -116,7 +116,7 @@ func elementIDs(p *place, known map[string]bool) {
 			continue
 		}
 		if k.elem.Name == "div" && p.item.Type.Name == "Narrative" {
-			if page, err := readPage(k.value()); err == nil {
+			if page, err := k.readPage(); err == nil {
 				for id := range page.ids {
 					known[id] = true
 				}
@@ -132,7 +132,9 @@ func narrativeLinks(s *subject) map[string]bool {
 	var visit func(p *place)
 	visit = func(p *place) {
 		if p.item.Type != nil && p.item.Type.Name == "Narrative" {
-			if page, err := readPage(p.text("div")); err == nil {
+			if div := p.get("div"); div == nil {
+				return
+			} else if page, err := div.readPage(); err == nil {
 				for _, l := range page.local {
 					found[l] = true
 				}
@@ -156,6 +158,21 @@ type page struct {
 	twice       []string
 	local       []string // what links within the resource lead to, without #
 	lang        string   // of the div
+}
+
+// reading is what came of reading a page.
+type reading struct {
+	page *page
+	err  error
+}
+
+// readPage reads the XHTML at p, once.
+func (p *place) readPage() (*page, error) {
+	if p.page == nil {
+		p.page = &reading{}
+		p.page.page, p.page.err = readPage(p.value())
+	}
+	return p.page.page, p.page.err
 }
 
 // maxWrong is how many faults of one narrative are told.

@@ -19,6 +19,7 @@ type place struct {
 
 	children []*place
 	opened   bool
+	page     *reading // of a narrative's div, once it was read
 }
 
 // rootPlace returns the place of the resource at n.
