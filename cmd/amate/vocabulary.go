@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -53,6 +54,7 @@ func learn(ctx context.Context, store rest.Store, log *slog.Logger) (*vocabulary
 			q.After = page.Next
 		}
 	}
+	debug.FreeOSMemory() // reading large code systems takes several times what they keep
 	return v, nil
 }
 

@@ -2,6 +2,7 @@ package terminology
 
 import (
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/amate-health/amate/fhir"
@@ -13,6 +14,7 @@ type builder struct {
 	t        table
 	text     []byte
 	word     map[string]uint32
+	value    map[string]span // values of properties that came before; bounded by maxValues
 	edges    []edge
 	pending  []pending         // parents and children given by code, to be found at the end
 	meanings map[string]string // property code -> the last part of its standard URI
@@ -26,7 +28,7 @@ type pending struct {
 }
 
 func newBuilder() *builder {
-	return &builder{word: map[string]uint32{}, meanings: map[string]string{}}
+	return &builder{word: map[string]uint32{}, value: map[string]span{}, meanings: map[string]string{}}
 }
 
 // standard is the namespace of the properties that FHIR defines for all code systems.
@@ -50,6 +52,21 @@ func (b *builder) add(text []byte) span {
 	at := len(b.text)
 	b.text = append(b.text, text...)
 	return span{uint32(at), uint32(len(text))}
+}
+
+// maxValues bounds how many values of properties are remembered to be used again.
+const maxValues = 4096
+
+// share is add for text that is likely to come again.
+func (b *builder) share(text []byte) span {
+	if s, ok := b.value[string(text)]; ok {
+		return s
+	}
+	s := b.add(text)
+	if len(b.value) < maxValues {
+		b.value[string(text)] = s
+	}
+	return s
 }
 
 func (b *builder) intern(text []byte) uint32 {
@@ -140,9 +157,9 @@ func (b *builder) properties(d *element.Doc, list element.Node, i int32) (f flag
 		}
 		p := property{code: b.intern(d.Bytes(code)), typ: b.intern(d.Name(value))}
 		if d.Kind(value) == element.Object {
-			p.value = b.add(compact(d, value))
+			p.value = b.share(compact(d, value))
 		} else {
-			p.value = b.add(d.Bytes(value))
+			p.value = b.share(d.Bytes(value))
 		}
 		b.t.properties = append(b.t.properties, p)
 		f |= b.meaning(b.t.words[p.code], string(d.Bytes(value)), i, p.value)
@@ -186,6 +203,8 @@ func (b *builder) finish(folded bool) *table {
 	t.folded = folded
 	t.text = string(b.text)
 	t.rows = append(t.rows, row{designations: uint32(len(t.designations)), properties: uint32(len(t.properties))})
+	b.text, b.value = nil, nil
+	t.rows, t.designations, t.properties = slices.Clone(t.rows), slices.Clone(t.designations), slices.Clone(t.properties) // to their size
 	t.index()
 	for _, p := range b.pending {
 		switch other := t.find(t.str(p.code)); {

@@ -2,6 +2,7 @@ package terminology
 
 import (
 	"hash/maphash"
+	"slices"
 	"strings"
 )
 
@@ -154,21 +155,34 @@ func (t *table) subsumes(a, b int32) bool {
 type edge struct{ child, parent int32 }
 
 // link makes the lists of parents and children from edges, without repetitions.
+// Parents stand in the order of edges, children in that of the definition.
 func (t *table) link(edges []edge) {
 	if len(edges) == 0 {
 		return
 	}
-	seen := make(map[edge]struct{}, len(edges))
+	parents := list(t.len(), edges, func(e edge) (from, to int32) { return e.child, e.parent })
 	kept := edges[:0]
-	for _, e := range edges {
-		if _, ok := seen[e]; !ok && e.child != e.parent {
-			seen[e] = struct{}{}
-			kept = append(kept, e)
+	seen := map[int32]bool{}
+	for i := range int32(t.len()) {
+		all := parents.of(i)
+		clear(seen)
+		for n, p := range all {
+			again := len(all) > fewParents && seen[p] || len(all) <= fewParents && slices.Contains(all[:n], p)
+			if again || p == i {
+				continue
+			}
+			if len(all) > fewParents {
+				seen[p] = true
+			}
+			kept = append(kept, edge{i, p})
 		}
 	}
 	t.parents = list(t.len(), kept, func(e edge) (from, to int32) { return e.child, e.parent })
 	t.children = list(t.len(), kept, func(e edge) (from, to int32) { return e.parent, e.child })
 }
+
+// fewParents is how many parents are looked through one by one for repetitions.
+const fewParents = 16
 
 // list counts, places and fills links over n concepts.
 func list(n int, edges []edge, ends func(edge) (from, to int32)) links {
@@ -180,7 +194,7 @@ func list(n int, edges []edge, ends func(edge) (from, to int32)) links {
 	for i := range n {
 		l.at[i+1] += l.at[i]
 	}
-	next := append([]uint32(nil), l.at...)
+	next := slices.Clone(l.at)
 	for _, e := range edges {
 		from, to := ends(e)
 		l.to[next[from]] = to
