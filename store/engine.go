@@ -21,9 +21,9 @@ type Reader interface {
 	// Known returns the row keys of those refs that have a row.
 	Known(ctx context.Context, refs []fhir.Ref) (map[fhir.Ref]int64, error)
 
-	// Few reports whether at most query.Few resources have one of the postings. An
-	// engine that has statistics to plan by says false.
-	Few(ctx context.Context, postings []int64) bool
+	// Count returns how many resources have a posting, counting no further than
+	// query.Few+1. An engine that has statistics to plan by answers nil.
+	Count(ctx context.Context) func(posting int64) int
 
 	// Estimate returns about how many rows a count would find, and whether that
 	// is exact after all.
@@ -35,7 +35,7 @@ func newCompiler(ctx context.Context, r Reader, known map[fhir.Ref]int64) query.
 	return query.Compiler{
 		Dialect: r.Dialect(),
 		Keys:    func(ref fhir.Ref) int64 { return known[ref] },
-		Few:     func(postings []int64) bool { return r.Few(ctx, postings) },
+		Rows:    r.Count(ctx),
 	}
 }
 

@@ -19,7 +19,7 @@ type racingTx struct {
 
 func (t *racingTx) Dialect() index.Dialect { return index.Postgres }
 
-func (t *racingTx) Few(context.Context, []int64) bool { return false }
+func (t *racingTx) Count(context.Context) func(int64) int { return nil }
 
 // The criteria of a batch are only ever looked at under locks.
 var errUnlocked = errors.New("asked for in an attempt without locks")

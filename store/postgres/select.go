@@ -141,8 +141,8 @@ func placeArgs(refs []fhir.Ref) [][]byte {
 	return e.arrays(oidInt2, oidText)
 }
 
-// Few leaves planning to PostgreSQL.
-func (c *connection) Few(context.Context, []int64) bool { return false }
+// Count leaves planning to PostgreSQL.
+func (c *connection) Count(context.Context) func(int64) int { return nil }
 
 // Estimate asks the planner. Small results are counted: the planner's guess at them is poor.
 func (c *connection) Estimate(ctx context.Context, count *query.Statement) (int64, bool, error) {

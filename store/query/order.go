@@ -111,8 +111,9 @@ func (o *order) tables(s *index.SQL, start start) {
 		s.Add("resource r", join, o.keys[0].table, " k0 ON k0.rkey = r.rkey")
 	case first != nil:
 		s.Add(o.keys[0].table, " k0", join, "resource r ON r.rkey = k0.rkey")
-	case start.along != 0:
-		s.Add("posting a", join, "resource r ON r.rkey = a.rkey")
+	case start.along != nil:
+		o.streams(s, start.along)
+		s.Add(" a", join, "resource r ON r.rkey = a.rkey")
 	default:
 		s.Add("resource r")
 	}
@@ -124,6 +125,17 @@ func (o *order) tables(s *index.SQL, start start) {
 		s.Add(" LEFT JOIN ", k.table, " ", alias, " ON ", alias, ".rkey = r.rkey AND ")
 		k.marked(s, alias)
 	}
+}
+
+// streams appends the rows of postings in the order of their row keys, each key once.
+func (o *order) streams(s *index.SQL, postings []int64) {
+	for i, p := range postings {
+		s.Add([]string{"(", " UNION "}[min(i, 1)], "SELECT rkey FROM posting WHERE posting = ").Int(p)
+		if o.from != nil {
+			s.Add(" AND rkey > ").Int(o.from.Rkey)
+		}
+	}
+	s.Add(" ORDER BY rkey)")
 }
 
 // marked appends that a row of values is the one to sort by.
@@ -138,9 +150,6 @@ func (k *key) marked(s *index.SQL, alias string) {
 
 // where appends the conditions that the order brings.
 func (o *order) where(s *index.SQL, start start) {
-	if start.along != 0 {
-		s.Add(" AND a.posting = ").Int(start.along)
-	}
 	if o.param() != nil {
 		s.Add(" AND ")
 		o.keys[0].marked(s, "k0")
@@ -177,8 +186,9 @@ func (o *order) after(s *index.SQL, i int, start start) {
 		s.Add(")")
 		return
 	}
-	if i == o.first() && !k.nullable(i) {
+	if i == o.first() && !k.nullable(i) && !start.gather {
 		// Says the same as what follows, in a form that an index can start from.
+		// What gathers starts elsewhere, and must not be lured away.
 		s.Add(k.column, " ", beyond(k.Desc), "= ").Arg(v).Add(" AND ")
 	}
 	s.Add("(", k.column, " ", beyond(k.Desc), " ").Arg(v)
@@ -220,7 +230,7 @@ func (o *order) by(d index.Dialect, start start) string {
 // rkey is the column of the row key that stands in the index which the order follows.
 func (o *order) rkey(start start) string {
 	switch {
-	case start.along != 0:
+	case start.along != nil:
 		return "a.rkey"
 	case o.param() != nil && !start.gather:
 		return "k0.rkey"

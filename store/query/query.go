@@ -25,9 +25,9 @@ type Compiler struct {
 	Dialect index.Dialect
 	Keys    func(ref fhir.Ref) int64 // row key of a reference's target, 0 when it is not stored
 
-	// Few reports whether at most Few resources have one of the postings. Only
-	// SQLite is helped by it; nil when that is not known.
-	Few func(postings []int64) bool
+	// Rows returns how many resources have a posting, or more than Few when they are
+	// more than that. Only SQLite is helped by it; nil when it is not known.
+	Rows func(posting int64) int
 }
 
 // columns of every SELECT, from resource r and its current version v.

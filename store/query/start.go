@@ -14,10 +14,10 @@ import (
 // its statistics, but for one thing: the records of one person were written
 // together, so that they are not spread over an index as it expects. SQLite is told.
 type start struct {
-	from    int   // the condition of q.Where to start from, -1 for none. Only SQLite
-	along   int64 // the posting of that condition, when its rows are read in their order; else 0. Only SQLite
-	gather  bool  // gather and sort, whatever the order
-	implied bool  // the order brings a condition that only live resources of the type meet
+	from    int     // the condition of q.Where to start from, -1 for none. Only SQLite
+	along   []int64 // the postings of that condition, when their rows are read in order; else nil. Only SQLite
+	gather  bool    // gather and sort, whatever the order
+	implied bool    // the order brings a condition that only live resources of the type meet
 }
 
 // newStart decides for a page of q in order o.
@@ -35,7 +35,7 @@ func (w *where) newStart(q *search.Query, o *order) start {
 	default:
 		s.from = best
 		if len(o.keys) == 0 && best >= 0 {
-			s.along = w.onePosting(q.Where[best])
+			s.along = w.stream(q.Where[best])
 		}
 	}
 	return s
@@ -70,16 +70,33 @@ func refersToPersons(values []search.Value) bool {
 	return len(values) > 0
 }
 
-// onePosting returns the posting that e asks for, if it is a single one; else 0.
-func (w *where) onePosting(e search.Expr) int64 {
-	m, ok := e.(search.Match)
-	if !ok || m.Modifier != "" || !index.IsPosting(m.Param) {
-		return 0
+// manyStreams is from how many postings on it is no longer worth while to merge them.
+const manyStreams = 16
+
+// stream returns the postings that e asks for, if it asks for nothing else and
+// their rows can be merged. What no resource has is left out.
+func (w *where) stream(e search.Expr) []int64 {
+	parts, ok := e.(search.Or)
+	if !ok {
+		parts = search.Or{e}
 	}
-	if postings := w.PostingsOf(&m); len(postings) == 1 {
-		return postings[0]
+	postings, ok := w.onlyPostings(parts)
+	if !ok {
+		return nil
 	}
-	return 0
+	var some []int64
+	for _, p := range postings {
+		if w.count == nil || w.count(p) > 0 {
+			some = append(some, p)
+		}
+	}
+	switch {
+	case len(some) == 0 && len(postings) > 0:
+		return postings[:1] // finds nothing, as it should
+	case len(some) > manyStreams:
+		return nil
+	}
+	return some
 }
 
 // best returns which condition SQLite should start from: the one that is likely to
@@ -124,8 +141,7 @@ func (w *where) matchRank(m *search.Match) int {
 	case m.Modifier == "missing":
 		return 0
 	case index.IsPosting(m.Param):
-		postings := w.PostingsOf(m)
-		if len(postings) == 0 || w.few != nil && w.few(postings) {
+		if w.few(w.PostingsOf(m)) {
 			return 8
 		}
 		return 4
@@ -139,5 +155,19 @@ func (w *where) matchRank(m *search.Match) int {
 	return 3
 }
 
-// Few is what [Compiler.Few] answers by: up to how many rows are few.
+// few reports whether few resources have one of the postings, as far as that is known.
+func (w *where) few(postings []int64) bool {
+	left := Few
+	for _, p := range postings {
+		if w.count == nil {
+			return false
+		}
+		if left -= w.count(p); left < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// Few is how many rows still count as few.
 const Few = 1000

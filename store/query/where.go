@@ -14,14 +14,14 @@ import (
 type where struct {
 	index.Condition
 	restriction *search.Restriction
-	depth       *int                        // of resource aliases, so that nested ones differ
-	few         func(postings []int64) bool // see Compiler.Few; nil when nothing is known
+	depth       *int                    // of resource aliases, so that nested ones differ
+	count       func(posting int64) int // see Compiler.Rows; nil when nothing is known
 }
 
 func (c *Compiler) where(row string, r *search.Restriction) *where {
 	return &where{
 		Condition:   index.Condition{SQL: &index.SQL{Dialect: c.Dialect}, Row: row, Keys: c.Keys},
-		restriction: r, depth: new(int), few: c.Few,
+		restriction: r, depth: new(int), count: c.Rows,
 	}
 }
 
@@ -31,7 +31,7 @@ func (w *where) query(q *search.Query, start start) error {
 		return err
 	}
 	for i, e := range q.Where {
-		if start.along != 0 && i == start.from {
+		if start.along != nil && i == start.from {
 			continue // the tables see to it
 		}
 		w.Drive = i == start.from

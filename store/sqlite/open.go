@@ -86,7 +86,7 @@ func create(path string) error {
 func (s *Store) prepare(ctx context.Context, path string, conn *sqlite.Conn) error {
 	conn.SetBusyTimeout(30 * time.Second) // another amate may be importing into the same file
 	for _, pragma := range []string{
-		"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA cache_size = -16384",
+		"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA wal_autocheckpoint = 8000", "PRAGMA cache_size = -16384",
 		"PRAGMA temp_store = MEMORY", "PRAGMA journal_size_limit = 67108864", "PRAGMA foreign_keys = OFF",
 	} {
 		if err := sqlitex.ExecuteTransient(conn, pragma, nil); err != nil {

@@ -229,36 +229,35 @@ func lookUp(conn *sqlite.Conn, refs []fhir.Ref, found func(fhir.Ref, int64)) err
 	return nil
 }
 
-// Few counts, but not far.
-func (r reader) Few(ctx context.Context, postings []int64) bool {
-	conn, err := r.readers.Take(ctx)
-	if err != nil {
-		return false
+// Count counts what few rows a posting has.
+func (r reader) Count(ctx context.Context) func(int64) int {
+	return func(posting int64) int {
+		conn, err := r.readers.Take(ctx)
+		if err != nil {
+			return query.Few + 1
+		}
+		defer r.readers.Put(conn)
+		return count(conn, posting)
 	}
-	defer r.readers.Put(conn)
-	return few(conn, postings)
 }
 
-// few counts the rows of the postings, up to the first that is one too many. After
-// an error the answer is no: it only decides where a search starts.
-func few(conn *sqlite.Conn, postings []int64) bool {
-	left := int64(query.Few)
+// count returns the rows of a posting, up to one more than query.Few. After an
+// error it answers that they are many: it only decides where a search starts.
+func count(conn *sqlite.Conn, posting int64) int {
 	stmt, err := conn.Prepare(`SELECT count(*) FROM (SELECT 1 FROM posting WHERE posting = ?1 LIMIT ?2)`)
 	if err != nil {
-		return false
+		return query.Few + 1
 	}
-	for _, p := range postings {
-		stmt.BindInt64(1, p)
-		stmt.BindInt64(2, left+1)
-		ok, err := stmt.Step()
-		if ok {
-			left -= stmt.ColumnInt64(0)
-		}
-		if resetErr := stmt.Reset(); err != nil || resetErr != nil || left < 0 {
-			return false
-		}
+	stmt.BindInt64(1, posting)
+	stmt.BindInt64(2, query.Few+1)
+	n := query.Few + 1
+	if ok, err := stmt.Step(); ok && err == nil {
+		n = stmt.ColumnInt(0)
 	}
-	return true
+	if err := stmt.Reset(); err != nil {
+		return query.Few + 1
+	}
+	return n
 }
 
 // Estimate counts: SQLite keeps no statistics to guess from.

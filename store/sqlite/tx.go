@@ -134,7 +134,9 @@ func (t *lockedTx) Select(_ context.Context, statements ...*query.Statement) ([]
 	return selectOn(t.conn, statements)
 }
 
-func (t *lockedTx) Few(_ context.Context, postings []int64) bool { return few(t.conn, postings) }
+func (t *lockedTx) Count(context.Context) func(int64) int {
+	return func(posting int64) int { return count(t.conn, posting) }
+}
 
 func (t *lockedTx) Estimate(context.Context, *query.Statement) (int64, bool, error) {
 	return 0, false, errors.New("estimate within a transaction")
