@@ -36,7 +36,13 @@ func compile(d *definition, base func(url string) (*Profile, error)) (*Profile, 
 			c.root.typ = typ
 		}
 	}
+	if len(elements) > maxElements {
+		return nil, fmt.Errorf("%s has more than %d elements", d.URL, maxElements)
+	}
 	for i := range elements {
+		if i%100 == 99 && c.root.size() > maxNodes {
+			return nil, fmt.Errorf("%s comes to more than %d rules", d.URL, maxNodes)
+		}
 		if err := c.element(&elements[i]); err != nil {
 			return nil, fmt.Errorf("%s, element %s: %w", d.URL, elements[i].name(), err)
 		}
@@ -45,6 +51,12 @@ func compile(d *definition, base func(url string) (*Profile, error)) (*Profile, 
 	p.Root = c.root
 	return p, nil
 }
+
+// Bounds of one definition. The largest published have some 500 elements.
+const (
+	maxElements = 10_000
+	maxNodes    = 50_000
+)
 
 func (e *elementDefinition) name() string {
 	if e.ID != "" {
@@ -178,7 +190,7 @@ func (k *Node) newSlice(name string) *Node {
 	if at := strings.LastIndexByte(name, '/'); at > 0 {
 		if outer := k.slice(name[:at]); outer != nil {
 			s = outer.clone()
-			s.Slicing, s.Min = nil, 0
+			s.Slicing, s.Slices, s.Min = nil, nil, 0
 		}
 	}
 	s.Slice = name

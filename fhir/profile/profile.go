@@ -133,6 +133,18 @@ func (n *Node) clone() *Node {
 	return &c
 }
 
+// size counts the nodes of n.
+func (n *Node) size() int {
+	count := 1
+	for _, s := range n.Slices {
+		count += s.size()
+	}
+	for _, k := range n.Kids {
+		count += k.size()
+	}
+	return count
+}
+
 // silent reports whether n says nothing.
 func (n *Node) silent() bool {
 	return n.Min == 0 && n.Max == Unbounded && n.Types == nil && n.Fixed == nil && n.Pattern == nil &&
