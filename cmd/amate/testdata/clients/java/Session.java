@@ -1,5 +1,6 @@
 import ca.uhn.fhir.context.FhirContext;
 import ca.uhn.fhir.context.support.DefaultProfileValidationSupport;
+import ca.uhn.fhir.rest.api.EncodingEnum;
 import ca.uhn.fhir.rest.api.MethodOutcome;
 import ca.uhn.fhir.rest.client.api.IGenericClient;
 import ca.uhn.fhir.rest.client.api.ServerValidationModeEnum;
@@ -104,8 +105,21 @@ public class Session {
         }
         check("paging", pages + " pages of " + seen.size(), "3 pages of 25");
 
+        client.setEncoding(EncodingEnum.XML);
+        p.setId("Patient/" + id);
+        p.addName().setText("Anita");
+        check("update in XML", client.update().resource(p).execute().getId().getVersionIdPart(), "5");
+        op.getPart().get(1).setValue(new StringType("Patient.name[1]"));
+        op.getPart().get(2).setValue(new HumanName().setText("Maruca"));
+        third = client.patch().withFhirPatch(patch).withId("Patient/" + id).execute();
+        check("FHIRPath Patch in XML", ((Patient) third.getResource()).getName().get(1).getText(), "Maruca");
+        client.setEncoding(EncodingEnum.JSON);
+
+        OperationOutcome found = (OperationOutcome) client.validate().resource(patient().setActive(true)).execute().getOperationOutcome();
+        check("$validate of what is valid", found.getIssue().stream().filter(i -> i.getSeverity().ordinal() <= 2 && i.getSeverity() != OperationOutcome.IssueSeverity.WARNING).count(), 0L);
+
         Bundle history = client.history().onInstance(new IdType("Patient", id)).returnBundle(Bundle.class).execute();
-        check("history", history.getEntry().size(), 4);
+        check("history", history.getEntry().size(), 6);
         Patient first = client.read().resource(Patient.class).withIdAndVersion(id, "1").execute();
         check("vread", first.getBirthDateElement().getValueAsString(), "1990-05");
     }
@@ -125,12 +139,16 @@ public class Session {
     }
 
     /**
-     * Says what is wrong with the validator rather than with the answer: within a Bundle in a Bundle, as the answer
-     * to a search in a batch is one, it knows the members of no link, though Bundle.link is defined there as well.
+     * Says what is wrong with the validator rather than with the answer:
+     * within a Bundle in a Bundle, as the answer to a search in a batch is one, it knows the members of no link;
+     * in a history, where a resource stands in several versions, it finds a reference to it ambiguous;
+     * what has a URL of HL7's it takes for a draft of HL7's, which must name its committee.
      */
-    static boolean mistaken(SingleValidationMessage m) {
+    static boolean mistaken(String what, SingleValidationMessage m) {
         return m.getLocationString().matches("Bundle\\.entry\\[\\d+]\\.resource\\.link\\[\\d+]")
-            && m.getMessage().matches("Unrecognized property '(relation|url)'");
+                && m.getMessage().matches("Unrecognized property '(relation|url)'")
+            || what.contains("/_history") && m.getMessage().startsWith("Multiple matches in bundle for reference")
+            || m.getMessage().startsWith("When HL7 is publishing a resource");
     }
 
     /** Every kind of answer must pass the reference validator without an error. */
@@ -148,6 +166,12 @@ public class Session {
             {"GET", "/metadata"}, {"GET", "/Patient?_count=2&_total=accurate"}, {"GET", "/Observation?_include=Observation:subject&_count=3"},
             {"GET", "/Patient/_history"}, {"GET", "/_history?_count=5"}, {"GET", "/Patient/nobody"}, {"GET", "/Patient?shoesize=42"},
             {"GET", "/Patient?_summary=true"}, {"GET", "/Patient?_elements=name"}, {"GET", "/Patient?_summary=count"},
+            {"GET", "/metadata?_format=xml"}, {"GET", "/Patient?_format=xml&_count=2"}, {"GET", "/Patient/nobody?_format=xml"},
+            {"POST", "/$validate", "{\"resourceType\":\"Patient\",\"gender\":\"x\"}"},
+            {"POST", "/$fhirpath", "{\"resourceType\":\"Parameters\",\"parameter\":[{\"name\":\"expression\",\"valueString\":\"1 + 1\"},{\"name\":\"resource\",\"resource\":{\"resourceType\":\"Patient\",\"active\":true}}]}"},
+            {"GET", "/CodeSystem/$lookup?system=http://hl7.org/fhir/administrative-gender&code=female"},
+            {"GET", "/ValueSet/$expand?url=http://hl7.org/fhir/ValueSet/administrative-gender"},
+            {"GET", "/ValueSet/$validate-code?url=http://hl7.org/fhir/ValueSet/administrative-gender&system=http://hl7.org/fhir/administrative-gender&code=x"},
             {"POST", "/", batch}, {"POST", "/Patient", "{\"resourceType\":\"Patient\",\"gender\":\"x\"}"}, {"POST", "/Patient", "{"},
             {"DELETE", "/Observation?status=final"},
         }) {
@@ -155,9 +179,9 @@ public class Session {
             req.method(ask[0], ask.length > 2 ? HttpRequest.BodyPublishers.ofString(ask[2]) : HttpRequest.BodyPublishers.noBody());
             String body = http.send(req.build(), HttpResponse.BodyHandlers.ofString()).body();
             String what = ask[0] + " " + ask[1];
-            check(what + " has a body", body.startsWith("{"), true);
+            check(what + " has a body", body.startsWith("{") || body.startsWith("<"), true);
             long errors = validator.validateWithResult(body).getMessages().stream()
-                .filter(m -> !mistaken(m))
+                .filter(m -> !mistaken(what, m))
                 .filter(m -> m.getSeverity().compareTo(ResultSeverityEnum.ERROR) >= 0)
                 .peek(m -> System.out.println(what + ": " + m.getLocationString() + ": " + m.getMessage()))
                 .count();
