@@ -14,6 +14,7 @@ import (
 
 	"github.com/amate-health/amate/authz"
 	"github.com/amate-health/amate/fhir/rest"
+	"github.com/amate-health/amate/fhir/terminology/service"
 	"github.com/amate-health/amate/fhir/validate"
 )
 
@@ -106,6 +107,9 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 	api, err := rest.New(rest.Config{
 		Store: store, Guard: authz.Open{}, BaseURL: base, CursorKey: store.key("links"),
 		Limits: s.Limits.rest(), Observer: &observer{log: log, metrics: m}, Software: "Amate " + release,
+		Terminology: func(context.Context) ([]byte, error) {
+			return service.Capabilities(store.terminology(), base, "Amate "+release, time.Now()), nil
+		},
 		Operations: operations(store), Rules: policy.Check, Conformance: store.definitions.conformance,
 	})
 	if err != nil {

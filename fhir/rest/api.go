@@ -28,6 +28,9 @@ type Config struct {
 	// Conformance says what guides and profiles are loaded; nil for none.
 	Conformance func(ctx context.Context) (Conformance, error)
 
+	// Terminology returns the TerminologyCapabilities; nil when there are none.
+	Terminology func(ctx context.Context) ([]byte, error)
+
 	Rules bundle.Rules // what is held to before it is written; nil is the base rules of R4
 
 	Operations []operation.Operation // mounted as /$name, /Type/$name and /Type/id/$name

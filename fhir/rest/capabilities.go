@@ -12,10 +12,15 @@ import (
 	"github.com/amate-health/amate/fhir/spec"
 )
 
-// metadata returns the CapabilityStatement.
+// metadata returns the CapabilityStatement, or, asked for it by mode, the
+// TerminologyCapabilities.
 //
 // See https://hl7.org/fhir/R4/http.html#capabilities.
-func (a *API) metadata(ctx context.Context, _ *Request, _ Decision) (*Response, error) {
+func (a *API) metadata(ctx context.Context, req *Request, _ Decision) (*Response, error) {
+	if a.Terminology != nil && slices.Contains(req.Params, search.Param{Name: "mode", Value: "terminology"}) {
+		body, err := a.Terminology(ctx)
+		return &Response{Status: http.StatusOK, Body: body}, err
+	}
 	var loaded Conformance
 	if a.Conformance != nil {
 		var err error

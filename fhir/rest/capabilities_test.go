@@ -1,11 +1,14 @@
 package rest_test
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/spec"
 	"github.com/amate-health/amate/fhir/validate"
 )
@@ -111,4 +114,21 @@ func TestVersions(t *testing.T) {
 		t.Errorf("%s, %v", a.body, err)
 	}
 	s.want(405, s.do("DELETE", "/metadata", ""))
+}
+
+// TestMetadataMode: mode=terminology asks for the TerminologyCapabilities.
+func TestMetadataMode(t *testing.T) {
+	s := serve(t, func(c *rest.Config) {
+		c.Terminology = func(context.Context) ([]byte, error) {
+			return []byte(`{"resourceType":"TerminologyCapabilities","status":"active"}`), nil
+		}
+	})
+	for query, want := range map[string]string{"": "CapabilityStatement", "?mode=full": "CapabilityStatement", "?mode=terminology": "TerminologyCapabilities"} {
+		if a := s.want(200, s.do("GET", "/metadata"+query, "")); !strings.HasPrefix(a.body, `{"resourceType":"`+want+`"`) {
+			t.Errorf("%q: %.100s", query, a.body)
+		}
+	}
+	if a := serve(t).do("GET", "/metadata?mode=terminology", ""); !strings.HasPrefix(a.body, `{"resourceType":"CapabilityStatement"`) {
+		t.Errorf("without terminology: %.100s", a.body)
+	}
 }

@@ -341,3 +341,55 @@ func (v *View) Supplements(c Concept) []Designation {
 	}
 	return all
 }
+
+// Systems yields the URLs of the code systems of which codes are known, sorted, each
+// with its versions, the one that is meant by the URL alone first.
+func (v *View) Systems() iter.Seq2[string, []string] {
+	urls := map[string]bool{}
+	for url := range v.byURL[CodeSystemKind] {
+		urls[url] = true
+	}
+	for url := range v.base.byURL[CodeSystemKind] {
+		urls[url] = true
+	}
+	for url := range builtIn {
+		urls[url] = true
+	}
+	return func(yield func(string, []string) bool) {
+		for _, url := range slices.Sorted(keys(urls)) {
+			if versions := v.versions(url); versions != nil && !yield(url, versions) {
+				return
+			}
+		}
+	}
+}
+
+// versions lists those of a code system of which codes are known, without building it.
+func (v *View) versions(url string) []string {
+	var items []*Item
+	for _, item := range v.byURL[CodeSystemKind][url] {
+		if weight(item.content()) > 0 {
+			items = append(items, item)
+		}
+	}
+	var all []string
+	e := v.base.byURL[CodeSystemKind][url]
+	published := e != nil && weight(e.content) > 0
+	for _, item := range slices.Backward(items) { // the best first
+		if x, y := weight(item.content()), 0; published {
+			if y = weight(e.content); y > x || y == x && older(item.Header.Version, e.version) {
+				all, published = append(all, e.version), false
+			}
+		}
+		if !slices.Contains(all, item.Header.Version) {
+			all = append(all, item.Header.Version)
+		}
+	}
+	if published && !slices.Contains(all, e.version) {
+		all = append(all, e.version)
+	}
+	if _, ok := builtIn[url]; ok && all == nil {
+		return []string{""}
+	}
+	return all
+}

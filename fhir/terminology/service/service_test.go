@@ -157,6 +157,8 @@ func TestAnswers(t *testing.T) {
 		{"inactive", "CodeSystem/$validate-code?url=http://snomed.info/sct&code=22298006", "", "result=true message=the code '22298006' is inactive display=Myocardial infarction"},
 		{"abstract", "CodeSystem/$validate-code?url=http://terminology.hl7.org/CodeSystem/v3-ActCode&code=_ActAccountCode&abstract=false", "", "result=false message=the code '_ActAccountCode' is abstract display=ActAccountCode"},
 		{"codeableConcept", "CodeSystem/$validate-code?url=http://loinc.org", body(`{"name":"codeableConcept","valueCodeableConcept":{"coding":[{"system":"http://e/x","code":"1"},{"system":"http://loinc.org","code":"1963-8"}]}}`), "result=true display=Bicarbonate [Moles/volume] in Serum"},
+		{"codeableConcept of unknown and known systems", "CodeSystem/$validate-code", body(`{"name":"codeableConcept","valueCodeableConcept":{"coding":[{"system":"http://e/none","code":"1"},{"system":"http://loinc.org","code":"1963-8"}]}}`), "result=true display=Bicarbonate [Moles/volume] in Serum"},
+		{"codeableConcept without codings", "ValueSet/23/$validate-code", body(`{"name":"codeableConcept","valueCodeableConcept":{"text":"x"}}`), "result=false message=the concept has no coding"},
 		{"codeSystem given", "CodeSystem/$validate-code", body(`{"name":"code","valueCode":"a"},{"name":"codeSystem","resource":{"resourceType":"CodeSystem","url":"http://e/c","content":"complete","concept":[{"code":"a","display":"A"}]}}`), "result=true display=A"},
 
 		// https://hl7.org/fhir/R4/valueset-operation-validate-code.html#examples

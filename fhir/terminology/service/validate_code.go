@@ -18,6 +18,9 @@ type verdict struct {
 	system  string // found for a code without one
 }
 
+// noCoding is the verdict on a concept that has only a text, or nothing.
+var noCoding = verdict{message: "the concept has no coding"}
+
 func (v *verdict) answer() *operation.Answer {
 	p := newParameters()
 	p.truth("result", v.result)
@@ -46,7 +49,8 @@ func (s *service) validateInSystem(ctx context.Context, call *operation.Call) (*
 	if err != nil {
 		return nil, err
 	}
-	var last verdict
+	last := noCoding
+	var unknown error
 	for _, c := range codings {
 		if given == nil && url == "" && c.system == "" {
 			return nil, fhir.Errorf(fhir.Invalid, "give the url of the code system, or a coding with a system")
@@ -58,15 +62,19 @@ func (s *service) validateInSystem(ctx context.Context, call *operation.Call) (*
 				asked, c.version = url, version
 			}
 			if system, err = v.System(asked, c.version); err != nil {
-				return nil, err
+				unknown = err // another coding may do
+				continue
 			}
 		}
 		if err := s.may(ctx, call, &system.Header); err != nil {
 			return nil, err
 		}
 		if last = inSystem(v, system, c, abstract, langs); last.result {
-			break
+			return last.answer(), nil
 		}
+	}
+	if unknown != nil {
+		return nil, unknown
 	}
 	return last.answer(), nil
 }
@@ -156,7 +164,7 @@ func (s *service) validateInSet(ctx context.Context, call *operation.Call) (*ope
 	if err != nil {
 		return nil, err
 	}
-	var last verdict
+	last := noCoding
 	for _, c := range codings {
 		if c.system == "" && !infer && !oneSystem(set) {
 			return nil, fhir.Errorf(fhir.Invalid, "give the system of the code, or inferSystem=true")
