@@ -253,8 +253,19 @@ func (c *compiler) apply(n *Node, e *elementDefinition) (err error) {
 	if e.pattern != nil && err == nil {
 		n.Pattern, err = valueOf(e.pattern)
 	}
+	if e.least != nil && err == nil {
+		n.Least, err = limitOf(e.least, e.leastType)
+	}
+	if e.most != nil && err == nil {
+		n.Most, err = limitOf(e.most, e.mostType)
+	}
 	if err != nil {
 		return err
+	}
+	for _, x := range e.Extension {
+		if x.URL == core+"minLength" {
+			n.MinLength = x.ValueInteger
+		}
 	}
 	if b := e.Binding; b != nil && b.ValueSet != "" && b.Strength != "example" {
 		n.Binding = &Binding{Strength: b.Strength, ValueSet: b.ValueSet}

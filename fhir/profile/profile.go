@@ -39,6 +39,8 @@ type Node struct {
 	Binding     *Binding
 	Constraints []Constraint
 	MaxLength   int // 0 sets no limit
+	MinLength   int
+	Least, Most *Limit // nil set no limit
 	MustSupport bool
 
 	Slicing *Slicing
@@ -99,6 +101,12 @@ type Value struct {
 	Node element.Node
 }
 
+// Limit is the least or greatest value that an element may have.
+type Limit struct {
+	Value
+	Type string // of it: "Quantity", "date"
+}
+
 // Kid returns the node of the child called name, or nil.
 func (n *Node) Kid(name string) *Node {
 	for _, k := range n.Kids {
@@ -148,7 +156,7 @@ func (n *Node) size() int {
 // silent reports whether n says nothing.
 func (n *Node) silent() bool {
 	return n.Min == 0 && n.Max == Unbounded && n.Types == nil && n.Fixed == nil && n.Pattern == nil &&
-		n.Binding == nil && n.Constraints == nil && n.MaxLength == 0 && n.Slicing == nil &&
+		n.Binding == nil && n.Constraints == nil && n.MaxLength == 0 && n.MinLength == 0 && n.Least == nil && n.Most == nil && n.Slicing == nil &&
 		n.Slices == nil && n.Kids == nil
 }
 

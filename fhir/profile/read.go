@@ -1,11 +1,13 @@
 package profile
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
 
 	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/spec"
 )
 
 // definition is a StructureDefinition, as far as it matters here.
@@ -48,7 +50,14 @@ type elementDefinition struct {
 	Binding    *struct{ Strength, ValueSet string }
 	Constraint []struct{ Key, Severity, Human, Expression, Source string }
 
-	fixed, pattern json.RawMessage
+	Extension []struct {
+		URL          string
+		ValueInteger int
+	}
+
+	fixed, pattern      json.RawMessage
+	least, most         json.RawMessage
+	leastType, mostType string
 }
 
 // UnmarshalJSON reads an ElementDefinition, with its fixed[x] and pattern[x].
@@ -57,7 +66,7 @@ func (e *elementDefinition) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, (*plain)(e)); err != nil {
 		return err
 	}
-	if !strings.Contains(string(text), `"fixed`) && !strings.Contains(string(text), `"pattern`) {
+	if !bytes.Contains(text, []byte(`"fixed`)) && !bytes.Contains(text, []byte(`"pattern`)) && !bytes.Contains(text, []byte(`Value`)) {
 		return nil
 	}
 	var members map[string]json.RawMessage
@@ -70,6 +79,10 @@ func (e *elementDefinition) UnmarshalJSON(text []byte) error {
 			e.fixed = value
 		case strings.HasPrefix(name, "pattern"):
 			e.pattern = value
+		case strings.HasPrefix(name, "minValue"):
+			e.least, e.leastType = value, typeOf(name[len("minValue"):])
+		case strings.HasPrefix(name, "maxValue"):
+			e.most, e.mostType = value, typeOf(name[len("maxValue"):])
 		}
 	}
 	return nil
@@ -85,6 +98,23 @@ func readDefinition(text []byte) (*definition, error) {
 		return nil, fmt.Errorf("not a StructureDefinition with a url and a type")
 	}
 	return d, nil
+}
+
+// typeOf returns the type that ends the name of a choice: "date" for "Date".
+func typeOf(suffix string) string {
+	if suffix == "" || spec.TypeOf(suffix) != nil {
+		return suffix
+	}
+	return strings.ToLower(suffix[:1]) + suffix[1:]
+}
+
+// limitOf parses a limit; nil when there is none.
+func limitOf(raw json.RawMessage, typ string) (*Limit, error) {
+	v, err := valueOf(raw)
+	if v == nil || err != nil {
+		return nil, err
+	}
+	return &Limit{*v, typ}, nil
 }
 
 // valueOf parses a fixed or pattern value; nil when there is none.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/fhirpath"
 	"github.com/amate-health/amate/fhir/profile"
 	"github.com/amate-health/amate/fhir/spec"
@@ -161,6 +162,10 @@ func (x *inspection) element(s *subject, r *rules, n *profile.Node, at *place) {
 	if n.MaxLength > 0 && utf8.RuneCountInString(at.value()) > n.MaxLength {
 		x.breach("max-length", "value", "the text is longer than the profile allows", strconv.Itoa(n.MaxLength), r, at)
 	}
+	if n.MinLength > 0 && at.item.Node != element.None && utf8.RuneCountInString(at.value()) < n.MinLength {
+		x.breach("min-length", "value", "the text is shorter than the profile allows", strconv.Itoa(n.MinLength), r, at)
+	}
+	x.limits(s, r, n, at)
 	if n.Binding != nil {
 		x.bound(n.Binding, r, at)
 	}

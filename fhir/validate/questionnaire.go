@@ -239,6 +239,7 @@ func (r *answers) item(q *place, given []*place, at *place, enabled bool) {
 			r.x.report("error", "required", "response-required", "a required group has no items", quote([]byte(id)), g)
 		}
 		r.shape(q, kind, g)
+		r.exclusive(q, g)
 		var holders []*place
 		if kind == "group" {
 			holders = []*place{g}
@@ -281,6 +282,7 @@ func (r *answers) answer(q *place, kind string, a *place) {
 	if limit := q.text("maxLength"); limit != "" && v.item.Type.Name == "string" && longer(v.value(), limit) {
 		r.x.report("error", "invariant", "response-length", "the answer is longer than is allowed", limit, v)
 	}
+	r.limited(q, v)
 	x := r.x
 	if options := q.all("answerOption"); len(options) > 0 && (kind == "choice" || v.item.Type.Name != "string") {
 		for _, o := range options {

@@ -53,6 +53,23 @@ func errorsOf(issues []fhir.Issue) (list []fhir.Issue) {
 // reference validator about whether there is an error.
 const agreed = 64
 
+// disagreements are the cases of TestSuite on which we do not agree, and why.
+var disagreements = map[string]string{
+	"bundle-id-5":                          "a display that its code system does not have is a warning here",
+	"uk-msg":                               "needs SNOMED CT",
+	"contained-resource-bad-id-ignore":     "the contained resource is referred to by nothing, which dom-3 forbids; the case switches that off",
+	"dr-example-org":                       "the case forbids example URLs, which R4 does not",
+	"list-bad-reference":                   "a relative reference whose type R4 does not have is an error here, also for what is written",
+	"parameters-reference-bad":             "a reference that leads out of a Parameters may lead to what a server has",
+	"nested-questionnaire-nested-valueset": unknownExtension,
+	"pat-dob-ext":                          unknownExtension,
+	"q-bp":                                 unknownExtension,
+	"target-ref-profile-empty":             unknownExtension,
+}
+
+// unknownExtension: see Validator.StrictExtensions.
+const unknownExtension = "an extension whose definition is not known is information here, since R4 asks systems to accept it"
+
 // TestSuite holds $validate to the reference validator.
 func TestSuite(t *testing.T) {
 	dir := shared(t, "validator")
@@ -83,6 +100,9 @@ func TestSuite(t *testing.T) {
 				want = i.Text
 				break
 			}
+		}
+		if disagreements[c.Name] == "" {
+			t.Errorf("%s: no reason is given for the disagreement", c.Name)
 		}
 		t.Logf("%s (%s): error %v, reference %v: %.160s | %.160s", c.Name, c.File, got, c.hasError(), why, want)
 	}
