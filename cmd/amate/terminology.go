@@ -28,11 +28,11 @@ type terms struct {
 type loadTerms struct {
 	Storage  storage `embed:""`
 	BaseURL  string  `help:"The public FHIR base of the server." default:"http://127.0.0.1:8080/fhir" placeholder:"URL"`
-	System   string  `help:"URL of the code system; files of a known layout know their own." placeholder:"URL"`
-	Version  string  `help:"Version of the code system." placeholder:"VERSION"`
-	Name     string  `help:"Name of the code system, such as CIE10." placeholder:"NAME"`
-	Language string  `help:"Language of the displays, such as es." placeholder:"TAG"`
-	ID       string  `help:"Id of the CodeSystem; without it, that of the one stored with this URL, or one made of the URL." name:"id" placeholder:"ID"`
+	System   string  `help:"URL of the code system; files of a known layout know their own." placeholder:"URL" env:"-"`
+	Version  string  `help:"Version of the code system." placeholder:"VERSION" env:"-"`
+	Name     string  `help:"Name of the code system, such as CIE10." placeholder:"NAME" env:"-"`
+	Language string  `help:"Language of the displays, such as es." placeholder:"TAG" env:"-"`
+	ID       string  `help:"Id of the CodeSystem; without it, that of the one stored with this URL, or one made of the URL." name:"id" placeholder:"ID" env:"-"`
 	File     string  `arg:"" help:"The file (it may be .gz), or the folder of a release." type:"existingpath"`
 }
 
