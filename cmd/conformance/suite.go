@@ -28,7 +28,7 @@ var suites = []suite{
 	{"JSON Patch, json-patch-tests", "fhir/patch", "TestPublishedCases", ""},
 	{"FHIRPath Patch, HL7's cases", "fhir/patch", "TestPublishedFHIRPathPatches", ""},
 	{"UCUM, functional tests", "fhir/ucum", "TestFunctional", ""},
-	{"Against google/fhir, examples and Synthea", "fhir/r4", "TestOracle", "[each class of disagreement](fhir/DIVERGENCES.md#against-googlefhir)"},
+	{"Against google/fhir, examples, definitions and Synthea", "fhir/r4", "TestOracle", "[each class of disagreement](fhir/DIVERGENCES.md#against-googlefhir)"},
 	{"Against google/fhir, mutations", "fhir/r4", "TestOracleOnMutations", "agreement; [the others are explained](fhir/DIVERGENCES.md#against-googlefhir)"},
 	{"Client: fhir-kit-client", "cmd/amate", "TestClients/npm/fhir-kit-client", "checks of one session"},
 	{"Client: Medplum", "cmd/amate", "TestClients/npm/medplum", "checks of one session"},

@@ -1,6 +1,7 @@
 package r4
 
 import (
+	"archive/tar"
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
@@ -105,6 +106,29 @@ func synthea(t testing.TB) (all []specimen) {
 	return all
 }
 
+// definitions returns every tenth of the definitions of R4 itself.
+func definitions(t testing.TB) (all []specimen) {
+	files := tar.NewReader(bytes.NewReader(read(t, shared(t, "r4-core", "hl7.fhir.r4.core-4.0.1.tar.gz"))))
+	for i := 0; ; i++ {
+		h, err := files.Next()
+		if err == io.EOF {
+			return all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.Base(h.Name)
+		if i%10 != 0 || !strings.HasSuffix(name, ".json") || !strings.Contains(name, "-") || strings.Contains(h.Name, "/other/") || strings.Contains(h.Name, "openapi") {
+			continue
+		}
+		src, err := io.ReadAll(files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, specimen{name, src})
+	}
+}
+
 // oracle compares what both validators say.
 type oracle struct {
 	t       *testing.T
@@ -190,10 +214,10 @@ func (o *oracle) report() {
 
 func TestOracle(t *testing.T) {
 	o := newOracle(t)
-	for _, s := range append(examples(t), synthea(t)...) {
+	for _, s := range slices.Concat(examples(t), synthea(t), definitions(t)) {
 		o.judge(s)
 	}
-	if o.judged < 500 {
+	if o.judged < 900 {
 		t.Errorf("only %d resources", o.judged)
 	}
 	o.report()
