@@ -24,7 +24,7 @@ import (
 type Options struct {
 	Connections int                                        // most connections at once; 0 means what the URL says, or four for each core, at least eight
 	NoMigrate   bool                                       // refuse a database whose schema is not current, instead of bringing it up to date
-	Observe     func(operation string, took time.Duration) // told of every operation: "read", "history", "search", "apply"
+	Observe     func(operation string, took time.Duration) // told of every operation: "read", "history", "search", "apply", "analyze"
 	Now         func() time.Time                           // the clock; nil means time.Now
 }
 
@@ -40,6 +40,7 @@ type Store struct {
 	reads    *gatherer[*readJob]
 	currents *gatherer[*currentJob]
 	writes   *gatherer[*writeJob]
+	analyst  analyst
 
 	mu       sync.Mutex
 	timeline string // of the server that the newest connection reached
@@ -73,6 +74,7 @@ func Open(ctx context.Context, url string, options Options) (*Store, error) {
 	s.reads = newGatherer(sharedTrips, sharedJobs, s.runReads)
 	s.currents = newGatherer(sharedTrips, sharedJobs, s.runCurrents)
 	s.writes = newGatherer(sharedTrips, sharedJobs, s.runWrites)
+	s.analyst.start(s.analyze)
 	return s, nil
 }
 
@@ -121,6 +123,10 @@ func (s *Store) prepare(ctx context.Context, config *pgx.ConnConfig) (err error)
 		err = migrations.Postgres(ctx, conn)
 	}
 	if err != nil {
+		return err
+	}
+	const known = `SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = 'version'::regclass`
+	if err := conn.QueryRow(ctx, known).Scan(&s.analyst.known); err != nil {
 		return err
 	}
 	key, err := cursorKey(ctx, conn)
@@ -174,6 +180,7 @@ func (s *Store) Secret() []byte { return s.secret }
 
 // Close waits for what runs and closes all connections.
 func (s *Store) Close() error {
+	s.analyst.close()
 	s.reads.close()
 	s.currents.close()
 	s.writes.close()

@@ -64,8 +64,9 @@ func (t *tx) finish(ctx context.Context, err error) error {
 }
 
 // remember puts the keys of new rows, now committed, into the cache.
-func (s *Store) remember(epoch int64, all ...[]store.Write) {
-	for _, rows := range all {
+func (s *Store) remember(epoch int64, placeholders, written []store.Write) {
+	s.analyst.written.Add(int64(len(written)))
+	for _, rows := range [][]store.Write{placeholders, written} {
 		for i := range rows {
 			if rows[i].Fresh {
 				s.keys.Put(epoch, rows[i].Ref.Current(), rows[i].Key)

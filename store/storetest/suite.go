@@ -35,6 +35,7 @@ func Suite(t *testing.T, open func(t *testing.T) Store) {
 		{"page", pageTests},
 		{"include", includeTests},
 		{"restriction", restrictionTests},
+		{"oracle", oracleTests},
 	} {
 		for name, test := range group.tests {
 			t.Run(group.name+"/"+strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
