@@ -162,6 +162,7 @@ func TestDefinitions(t *testing.T) {
 	for _, name := range []string{"profiles-resources", "profiles-types", "profiles-others", "valuesets", "search-parameters", "v2-tables", "v3-codesystems", "conceptmaps", "extension-definitions"} {
 		a.check(name+".json.gz", read(t, shared(t, "r4-core", "bundles", name+".json.gz")))
 	}
+	t.Logf("%d of %d are valid", a.sound, a.count)
 }
 
 func TestGuides(t *testing.T) {
@@ -181,6 +182,7 @@ func TestGuides(t *testing.T) {
 			}
 		})
 	}
+	t.Logf("%d of %d are valid", a.sound, a.count)
 	if a.count < 500 {
 		t.Errorf("only %d files", a.count)
 	}

@@ -149,5 +149,5 @@ func TestExamplesAreSound(t *testing.T) {
 			t.Logf("%s: %s", filepath.Base(f), why)
 		}
 	}
-	t.Logf("%d of %d", bad, len(files))
+	t.Logf("%d of %d are sound", len(files)-bad, len(files))
 }
