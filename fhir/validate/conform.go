@@ -290,31 +290,64 @@ func ofType(at *place, code string) bool {
 
 // oneOf holds a value to the only profile of a list, or to any of several.
 func (x *inspection) oneOf(s *subject, urls []string, at *place) {
+	if len(urls) == 0 {
+		return
+	}
 	var known []*profile.Profile
 	for _, url := range urls {
-		if profile.TypeOf(url) != nil {
-			return
+		if t := profile.TypeOf(url); t != nil {
+			if at.item.Type.Is(t.Name) {
+				return
+			}
+			continue
 		}
 		p := x.profile(url, at)
 		if p == nil {
 			return // it may be the one that fits
 		}
-		known = append(known, p)
+		if at.item.Type.Is(p.Type) {
+			known = append(known, p)
+		}
 	}
 	inner := x.within(s, at)
-	switch len(known) {
-	case 0:
-	case 1:
+	if len(known) == 1 {
 		x.apply(inner, known[0], at)
-	default:
-		for _, p := range known {
-			if x.conforms(inner, &rules{p}, p.Root, at) {
-				return
-			}
-		}
-		x.report("error", "structure", "profile-none", "the value follows none of the profiles that it may follow", strings.Join(urls, ", "), at)
+		return
 	}
+	for _, p := range known {
+		if x.conforms(inner, &rules{p}, p.Root, at) {
+			return
+		}
+	}
+	x.report("error", "structure", "profile-none", "the value follows none of the profiles that it may follow", strings.Join(urls, ", "), at)
 }
 
 // env is what expressions may ask about.
-func (x *inspection) env(s *subject) *fhirpath.Env { return s.env() }
+func (x *inspection) env(s *subject) *fhirpath.Env {
+	env := s.env()
+	env.Done = x.ctx.Done()
+	env.Resolve = func(reference string) (fhirpath.Item, bool) {
+		if s.bundle == nil {
+			return fhirpath.Item{}, false
+		}
+		found := s.bundle.find(s.entry, reference)
+		if len(found) != 1 {
+			return fhirpath.Item{}, false
+		}
+		return found[0].resource.item, true
+	}
+	env.MemberOf = func(i fhirpath.Item, valueSet string) (member, known bool, err error) {
+		codes, _ := codesOf(&place{index: -1, item: i})
+		known = len(codes) > 0
+		for _, c := range codes {
+			switch x.member(valueSet, c) {
+			case Yes:
+				return true, true, nil
+			case Unknown:
+				known = false
+			}
+		}
+		return false, known, nil
+	}
+	return env
+}

@@ -98,8 +98,7 @@ func (x *inspection) links(s *subject, page *page, div *place) {
 	}
 	elementIDs(c.place, known)
 	for _, target := range page.local {
-		id, _, _ := strings.Cut(target, "/")
-		if target != "" && !page.ids[target] && !known[target] && !known[id] && !s.bundle.anchor(target) {
+		if target != "" && !page.ids[target] && !known[target] && !s.bundle.anchor(target) {
 			x.fail("narrative-link", "a link of the narrative leads nowhere", quote([]byte("#"+target)), div)
 		}
 	}
