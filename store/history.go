@@ -57,11 +57,12 @@ func History(ctx context.Context, r Reader, s *Sealer, h *search.History) (*sear
 		}
 	}
 	rows := results[0].Found
-	if len(rows) > count {
-		rows = rows[:count]
-		last := &rows[count-1]
+	if out.Entries, err = expand(rows[:min(count, len(rows))], h.Bytes); err != nil {
+		return nil, err
+	}
+	if n := len(out.Entries); n < len(rows) {
+		last := &rows[n-1]
 		out.Next = s.seal(&query.Position{Keys: last.Order, Rkey: last.Key}, historyPurpose(h))
 	}
-	out.Entries, err = expand(rows)
-	return out, err
+	return out, nil
 }

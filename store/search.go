@@ -28,18 +28,30 @@ func Search(ctx context.Context, r Reader, s *Sealer, q *search.Query) (*search.
 	if err != nil {
 		return nil, err
 	}
+	if result.Matches, err = expand(page.rows, q.Bytes); err != nil {
+		return nil, err
+	}
+	if n := len(result.Matches); n < len(page.rows) {
+		page.rows, end = page.rows[:n], page.end(n)
+	}
 	if end != nil {
 		result.Next = s.seal(end, purpose)
 	}
-	included, err := x.includes(ctx, page)
+	included, err := x.includes(ctx, page.rows)
 	if err != nil {
 		return nil, err
 	}
-	if result.Matches, err = expand(page); err != nil {
+	left := q.Bytes
+	if left > 0 {
+		left = max(left-sizeOf(result.Matches), 1)
+	}
+	if result.Included, err = expand(included, left); err != nil {
 		return nil, err
 	}
-	result.Included, err = expand(included)
-	return result, err
+	if n := len(result.Included); n < len(included) || left > 0 && sizeOf(result.Included) > left {
+		return nil, fhir.Errorf(fhir.TooCostly, "the page and what it includes would be larger than answers may be; ask for a smaller page")
+	}
+	return result, nil
 }
 
 // searching is one search on its way.
@@ -74,17 +86,28 @@ func (x *searching) total(ctx context.Context, result *search.Result) error {
 	return nil
 }
 
+// matches is a page of matches.
+type matches struct {
+	rows  []Found
+	split int // from which match on resources have no value for the first key; -1 for none
+}
+
+// end is where the page ends when it has its first n matches.
+func (m *matches) end(n int) *query.Position {
+	last := &m.rows[n-1]
+	return &query.Position{Keys: last.Order, Rkey: last.Key, Missing: m.split >= 0 && m.split < n}
+}
+
 // page returns the matches of the page that follows from, and where it ends when
 // there are more: one more than asked for is read to know that.
-func (x *searching) page(ctx context.Context, from *query.Position) ([]Found, *query.Position, error) {
+func (x *searching) page(ctx context.Context, from *query.Position) (*matches, *query.Position, error) {
+	page := &matches{split: -1}
 	if x.q.Count <= 0 {
-		return nil, nil, nil
+		return page, nil, nil
 	}
 	want := x.q.Count + 1
-	var page []Found
-	split := -1 // from which match on resources have no value for the first key
 	for {
-		statement, err := x.compiler.Page(x.q, from, want-len(page), len(x.q.Includes) > 0)
+		statement, err := x.compiler.Page(x.q, from, want-len(page.rows), len(x.q.Includes) > 0)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -93,33 +116,45 @@ func (x *searching) page(ctx context.Context, from *query.Position) ([]Found, *q
 			return nil, nil, err
 		}
 		if from != nil && from.Missing {
-			split = len(page)
+			page.split = len(page.rows)
 		}
-		page = append(page, rows[0].Found...)
-		if len(page) == want {
+		page.rows = append(page.rows, rows[0].Found...)
+		if len(page.rows) == want {
 			break
 		}
 		if from = query.Rest(x.q.Sort, from); from == nil {
 			return page, nil, nil
 		}
 	}
-	page = page[:x.q.Count]
-	last := &page[len(page)-1]
-	end := &query.Position{Keys: last.Order, Rkey: last.Key, Missing: split >= 0 && split < len(page)}
-	return page, end, nil
+	page.rows = page.rows[:x.q.Count]
+	return page, page.end(x.q.Count), nil
 }
 
-// expand returns the resources of rows with their JSON.
-func expand(rows []Found) ([]fhir.Resource, error) {
+// expand returns the resources of rows with their JSON: of as many, from the first
+// on, as keep within limit bytes; 0 sets no limit. The first is always there.
+func expand(rows []Found, limit int64) ([]fhir.Resource, error) {
 	if len(rows) == 0 {
 		return nil, nil
 	}
-	out := make([]fhir.Resource, len(rows))
+	out := make([]fhir.Resource, 0, len(rows))
+	size := int64(0)
 	for i := range rows {
-		var err error
-		if out[i], err = rows[i].Expand(); err != nil {
+		r, err := rows[i].Expand()
+		if err != nil {
 			return nil, err
 		}
+		if size += int64(len(r.JSON)); limit > 0 && size > limit && i > 0 {
+			break
+		}
+		out = append(out, r)
 	}
 	return out, nil
+}
+
+// sizeOf returns how many bytes of JSON resources have.
+func sizeOf(resources []fhir.Resource) (n int64) {
+	for i := range resources {
+		n += int64(len(resources[i].JSON))
+	}
+	return n
 }

@@ -23,6 +23,7 @@ const sideBySide = 8
 // See https://hl7.org/fhir/R4/http.html#brules.
 func (a *API) batch(ctx context.Context, req *Request, b *bundle.Bundle) (*Response, error) {
 	replies := make([]reply, len(b.Entries))
+	allowed := a.newAllowance()
 	for i := 0; i < len(b.Entries); {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -35,7 +36,7 @@ func (a *API) batch(ctx context.Context, req *Request, b *bundle.Bundle) (*Respo
 		group.SetLimit(sideBySide)
 		for entry := i; entry < end; entry++ {
 			group.Go(func() error {
-				replies[entry] = a.single(ctx, req, b, &b.Entries[entry])
+				replies[entry] = a.single(ctx, req, b, &b.Entries[entry], allowed)
 				return nil
 			})
 		}
@@ -47,7 +48,7 @@ func (a *API) batch(ctx context.Context, req *Request, b *bundle.Bundle) (*Respo
 
 // single performs one entry of a batch. It may run in a goroutine of its own, so
 // it lets no panic out.
-func (a *API) single(ctx context.Context, whole *Request, b *bundle.Bundle, e *bundle.Entry) (out reply) {
+func (a *API) single(ctx context.Context, whole *Request, b *bundle.Bundle, e *bundle.Entry, allowed *allowance) (out reply) {
 	defer func() {
 		if v := recover(); v != nil {
 			out = a.failed(ctx, fmt.Errorf("panic: %v\n%s", v, debug.Stack()), e)
@@ -55,13 +56,19 @@ func (a *API) single(ctx context.Context, whole *Request, b *bundle.Bundle, e *b
 	}()
 	r, err := a.entryRequest(b, e)
 	if err == nil {
-		r.Prefer = whole.Prefer
-		var resp *Response
-		if resp, err = a.Do(ctx, r); err == nil {
-			return a.entryReply(r, resp)
-		}
+		err = allowed.refuse(r)
 	}
-	return a.failed(ctx, err, e)
+	if err != nil {
+		return a.failed(ctx, err, e)
+	}
+	r.Prefer = whole.Prefer
+	resp, err := a.Do(ctx, r)
+	if err != nil {
+		return a.failed(ctx, err, e)
+	}
+	out = a.entryReply(r, resp)
+	allowed.take(r, &out)
+	return out
 }
 
 // failed makes the reply of an entry that went wrong.

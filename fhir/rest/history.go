@@ -20,7 +20,7 @@ func (a *API) history(ctx context.Context, req *Request, d Decision) (*Response,
 	}
 	q := &search.History{
 		Type: req.Type, ID: req.ID,
-		Count: a.limits.Count, After: cursor, Restriction: d.Restriction,
+		Count: a.limits.Count, Bytes: a.limits.Answer, After: cursor, Restriction: d.Restriction,
 	}
 	for _, p := range params {
 		if err := a.historyParam(q, p, req.Prefer.Lenient); err != nil {

@@ -21,6 +21,7 @@ type Limits struct {
 	Timeout    time.Duration // for one request once its body is there, and as long again for the body and for the answer: see slowest; default 60 s
 	Concurrent int           // requests at work at a time; default 256
 	Queue      time.Duration // how long a request waits for its turn before it is refused; default 2 s
+	Answer     int64         // bytes of resources in one answer, from where on a page ends early and entries of a batch are refused; default 64 MiB
 	Count      int           // resources a page when _count is not given; default 20
 	MaxCount   int           // resources a page at most; default 1,000
 }
@@ -44,6 +45,9 @@ func (l *Limits) fill() {
 	}
 	if l.Queue <= 0 {
 		l.Queue = 2 * time.Second
+	}
+	if l.Answer <= 0 {
+		l.Answer = 64 << 20
 	}
 	if l.Count <= 0 {
 		l.Count = 20

@@ -20,7 +20,7 @@ func (a *API) search(ctx context.Context, req *Request, d Decision) (*Response, 
 	if err != nil {
 		return nil, err
 	}
-	q.After, q.Restriction = cursor, d.Restriction
+	q.After, q.Restriction, q.Bytes = cursor, d.Restriction, a.limits.Answer
 	if req.Form.Summary == "count" {
 		q.Count, q.Total, q.Includes = 0, search.TotalAccurate, nil
 	}

@@ -99,6 +99,7 @@ func (t *transaction) apply(plan *bundle.Plan) ([]bundle.Result, error) {
 // answer performs the reads, and replies to every entry in its order.
 func (t *transaction) answer(plan *bundle.Plan, results []bundle.Result) (*Response, error) {
 	replies := make([]reply, len(t.requests))
+	allowed := t.api.newAllowance()
 	for i, req := range t.requests {
 		var resp *Response
 		if c, ok := plan.Change(i); ok {
@@ -112,8 +113,10 @@ func (t *transaction) answer(plan *bundle.Plan, results []bundle.Result) (*Respo
 				resp = t.api.written(req, &r)
 			}
 		} else {
-			var err error
-			resp, err = interact[req.Interaction](t.api, t.ctx, req, t.decisions[i])
+			err := allowed.refuse(req)
+			if err == nil {
+				resp, err = interact[req.Interaction](t.api, t.ctx, req, t.decisions[i])
+			}
 			if err != nil {
 				// The writes are done, so a read that fails is only its own failure.
 				replies[i] = t.api.failed(t.ctx, err, &t.bundle.Entries[i])
@@ -121,6 +124,7 @@ func (t *transaction) answer(plan *bundle.Plan, results []bundle.Result) (*Respo
 			}
 		}
 		replies[i] = t.api.entryReply(req, resp)
+		allowed.take(req, &replies[i])
 	}
 	return t.api.replies("transaction-response", replies)
 }

@@ -15,6 +15,7 @@ type History struct {
 	Since       time.Time // only versions made at or after it; zero for no limit
 	At          time.Time // only versions that were current at some time at or after it (_at); zero for no limit
 	Count       int       // versions a page
+	Bytes       int64     // a page ends early, after one version at least, once its JSON would be longer; 0 sets no bound
 	After       string    // where the previous page ended: the engine's cursor; "" is the first page
 	Restriction *Restriction
 }

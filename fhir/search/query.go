@@ -11,6 +11,7 @@ type Query struct {
 	Where    []Expr // all must hold
 	Sort     []Sort // then by resource key, so that every order is total
 	Count    int    // resources a page; 0 asks for no entries (as _summary=count does)
+	Bytes    int64  // a page ends early, after one match at least, once its JSON would be longer; 0 sets no bound
 	Total    Total
 	Includes []Include
 	After    string // where the previous page ended: the engine's cursor, opaque here; "" is the first page
