@@ -155,6 +155,7 @@ func TestMember(t *testing.T) {
 		{"http://hl7.org/fhir/ValueSet/iso3166-1-3", "urn:iso:std:iso:3166", "MEX", "", In, false},
 		{"http://hl7.org/fhir/ValueSet/iso3166-1-3", "urn:iso:std:iso:3166", "MX", "", NotIn, false},
 		{"http://hl7.org/fhir/ValueSet/condition-code", "http://snomed.info/sct", "73211009", "", UnknownSystem, false},
+		{"http://e/all-animals", "http://e/animals", "dog", "", In, false},
 		{"http://e/animals?fhir_vs", "http://e/animals", "dog", "", In, false},
 		{"http://e/animals?fhir_vs=isa/bird", "http://e/animals", "dodo", "", In, false},
 		{"http://e/animals?fhir_vs=isa/bird", "http://e/animals", "dog", "", NotIn, false},

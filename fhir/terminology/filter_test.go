@@ -11,7 +11,7 @@ import (
 // animals is a small code system: two hierarchies joined by a concept with two
 // parents, properties, designations, and an inactive and an abstract concept.
 const animals = `{"resourceType":"CodeSystem","id":"animals","url":"http://e/animals","version":"1.2","name":"Animals","status":"active",
-"language":"en","content":"complete","property":[{"code":"abs","uri":"http://hl7.org/fhir/concept-properties#notSelectable","type":"boolean"}],
+"language":"en","content":"complete","valueSet":"http://e/all-animals","property":[{"code":"abs","uri":"http://hl7.org/fhir/concept-properties#notSelectable","type":"boolean"}],
 "concept":[
  {"code":"animal","display":"Animal","property":[{"code":"abs","valueBoolean":true}],"concept":[
   {"code":"dog","display":"Dog","definition":"It barks","designation":[{"language":"es","value":"Perro"},{"language":"es-MX","value":"Chucho"}],

@@ -25,6 +25,7 @@ type View struct {
 	byURL  [kinds]map[string][]*Item // the best last
 
 	supplements map[string][]*System // by URL of the system that they add to
+	whole       map[string]*System   // by URL of the value set of all codes of a stored system
 	sets        *sync.Map            // *ValueSet -> *Set
 	implied     *sync.Map            // url -> *ValueSet, see implicit
 	impliedSize *atomic.Int32
@@ -84,7 +85,7 @@ func (i *Item) touch(urls map[string]bool) {
 
 func newView(stored map[fhir.Ref]*Item) *View {
 	v := &View{
-		base: base(), stored: stored, supplements: map[string][]*System{},
+		base: base(), stored: stored, supplements: map[string][]*System{}, whole: map[string]*System{},
 		sets: new(sync.Map), implied: new(sync.Map), impliedSize: new(atomic.Int32),
 	}
 	for k := range kinds {
@@ -94,6 +95,8 @@ func newView(stored map[fhir.Ref]*Item) *View {
 		if s := item.System; s != nil && s.Content == "supplement" {
 			url, _ := SplitCanonical(s.Supplements)
 			v.supplements[url] = append(v.supplements[url], s)
+		} else if s != nil && s.ValueSet != "" {
+			v.whole[s.ValueSet] = s
 		}
 		of := v.byURL[item.Header.Kind]
 		if url := item.Header.URL; url != "" {
@@ -252,7 +255,11 @@ func (v *View) valueSet(url, version string) (*ValueSet, string) {
 	if made, ok := v.implied.Load(url); ok {
 		return made.(*ValueSet), ""
 	}
-	if made := implicit(url); made != nil && version == "" {
+	made := implicit(url)
+	if s := v.whole[url]; s != nil {
+		made = allOf(url, s.URL)
+	}
+	if made != nil && version == "" {
 		if v.impliedSize.Add(1) <= maxImplied {
 			v.implied.Store(url, made)
 		}

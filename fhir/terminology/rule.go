@@ -181,10 +181,16 @@ func implicit(url string) *ValueSet {
 		}
 		c.filters = []filter{{"concept", "is-a", code}}
 	}
+	made := allOf(url, c.system)
+	made.include = []clause{c}
+	return made
+}
+
+// allOf returns the value set of all codes of a system.
+func allOf(url, system string) *ValueSet {
 	return &ValueSet{
-		Header:  Header{Kind: ValueSetKind, URL: url, Status: "active"},
-		implied: true,
-		include: []clause{c},
+		Header: Header{Kind: ValueSetKind, URL: url, Status: "active"}, implied: true,
+		include: []clause{{system: system}},
 		head:    []byte(`{"resourceType":"ValueSet","url":` + string(element.Quote(nil, url)) + `,"status":"active"`),
 	}
 }
