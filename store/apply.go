@@ -121,6 +121,7 @@ type run struct {
 	steps []step
 
 	aliases []alias
+	matched map[int64]fhir.Resource // what conditional creates found, by row key
 }
 
 // alias is a conditional create that came to what another one of the batch creates.
@@ -151,6 +152,9 @@ func (r *run) run(ctx context.Context, locked bool) ([]bundle.Result, error) {
 		return nil, err
 	}
 	if err := inParallel(len(r.steps), func(i int) error { return r.decide(&r.steps[i]) }); err != nil {
+		return nil, err
+	}
+	if err := r.expandMatches(); err != nil {
 		return nil, err
 	}
 	if err := r.index(ctx); err != nil {
@@ -336,13 +340,9 @@ func (r *run) results() ([]bundle.Result, error) {
 		s := &r.steps[i]
 		result := &out[s.index]
 		result.Outcome = s.outcome
-		resource, err := s.resource()
-		if err != nil {
-			return nil, err
-		}
-		result.Resource = resource
+		result.Resource = r.resource(s)
 		if r.batch.Changes[s.index].Many && s.outcome == bundle.Removed {
-			result.Deleted = append(result.Deleted, resource.Ref)
+			result.Deleted = append(result.Deleted, result.Resource.Ref)
 		}
 	}
 	for _, a := range r.aliases {
@@ -352,16 +352,16 @@ func (r *run) results() ([]bundle.Result, error) {
 }
 
 // resource returns what is current after the step.
-func (s *step) resource() (fhir.Resource, error) {
+func (r *run) resource(s *step) fhir.Resource {
 	switch {
 	case s.match != nil:
-		return s.match.Expand()
+		return r.matched[s.match.Key]
 	case s.write != nil:
-		return fhir.Resource{Ref: s.write.Ref, Updated: s.write.Updated, Method: s.write.Method, JSON: s.json}, nil
+		return fhir.Resource{Ref: s.write.Ref, Updated: s.write.Updated, Method: s.write.Method, JSON: s.json}
 	case s.outcome == bundle.Unchanged:
 		current := s.row.Resource
 		current.JSON = s.json
-		return current, nil
+		return current
 	}
-	return fhir.Resource{Ref: s.ref}, nil
+	return fhir.Resource{Ref: s.ref}
 }

@@ -197,3 +197,34 @@ func (r *run) lookup(by *criterion) (fhir.Ref, error) {
 	}
 	return fhir.Ref{}, fhir.Errorf(fhir.Unprocessable, "a conditional reference matches no resource")
 }
+
+// maxMatched is how many bytes of JSON the conditional creates of one batch may find.
+// They stand for whole resources, so that a short batch could ask for very many.
+const maxMatched = 128 << 20
+
+// expandMatches unfolds what conditional creates found, each resource once. It comes
+// before anything is written, so that a batch it refuses changes nothing.
+func (r *run) expandMatches() error {
+	size := 0
+	for i := range r.steps {
+		s := &r.steps[i]
+		if s.match == nil {
+			continue
+		}
+		if _, ok := r.matched[s.match.Key]; ok {
+			continue
+		}
+		resource, err := s.match.Expand()
+		if err != nil {
+			return err
+		}
+		if size += len(resource.JSON); size > maxMatched {
+			return fhir.Errorf(fhir.TooCostly, "the conditional creates match resources of more than %d bytes in all; send fewer of them at a time", maxMatched)
+		}
+		if r.matched == nil {
+			r.matched = map[int64]fhir.Resource{}
+		}
+		r.matched[s.match.Key] = resource
+	}
+	return nil
+}
