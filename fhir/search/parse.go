@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/spec"
@@ -25,6 +26,7 @@ type Options struct {
 const (
 	maxParams = 200
 	maxValues = 1000 // in one list
+	maxInAll  = 5000 // in the lists of all parameters
 	maxChain  = 4    // references followed one after another
 )
 
@@ -52,6 +54,9 @@ func Parse(typ string, params []Param, opts Options) (*Query, error) {
 	if len(params) > maxParams {
 		return nil, fhir.Errorf(fhir.TooCostly, "more than %d search parameters", maxParams)
 	}
+	if err := checkText(params); err != nil {
+		return nil, err
+	}
 	p := parser{opts: opts, q: &Query{Type: typ, Count: min(opts.DefaultCount, opts.MaxCount)}, seen: map[string]bool{}}
 	for _, param := range params {
 		err := p.param(param)
@@ -70,6 +75,27 @@ func Parse(typ string, params []Param, opts Options) (*Query, error) {
 	}
 	return p.q, p.finish()
 }
+
+// checkText refuses what no stored text can be equal to, and what PostgreSQL would
+// not take as text: a null, and bytes that are not UTF-8. It also counts the values.
+func checkText(params []Param) error {
+	values := 0
+	for _, param := range params {
+		if !text(param.Name) {
+			return fhir.Errorf(fhir.Invalid, "the name of a search parameter is not text in UTF-8").With("%q", param.Name)
+		}
+		if !text(param.Value) {
+			return badValueOf(param.Name, param.Value, "it is not text in UTF-8")
+		}
+		values += strings.Count(param.Value, ",") + 1
+	}
+	if values > maxInAll {
+		return fhir.Errorf(fhir.TooCostly, "more than %d values in the search parameters together", maxInAll)
+	}
+	return nil
+}
+
+func text(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
 // unknownError marks a parameter that is not understood at all, which a lenient
 // search passes over.

@@ -2,6 +2,7 @@ package search_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,6 +23,10 @@ func TestRefused(t *testing.T) {
 		"Patient?gender:text=x":                        `modifier :"text"`,
 		"Patient?family:=x":                            `"family:" ends in a colon`,
 		"Patient?family=":                              `"family" has no value`,
+		"Patient?family:exact=a\x00b":                  `it is not text in UTF-8`,
+		"Patient?_id=\x00":                             `it is not text in UTF-8`,
+		"Patient?_id=\xff\xfe":                         `it is not text in UTF-8`,
+		"Patient?\x00=x":                               `not text in UTF-8`,
 		"Patient?gender=a,,b":                          `"gender" has an empty value`,
 		"Patient?identifier=|":                         `"identifier" has a value that cannot be read: a token is`,
 		"Patient?identifier=a|b|c":                     `a token is`,
@@ -217,6 +222,7 @@ func TestLimits(t *testing.T) {
 	for name, params := range map[string][]search.Param{
 		"parameters": many,
 		"values":     {{Name: "family", Value: strings.Repeat("x,", 2000) + "x"}},
+		"all values": slices.Repeat([]search.Param{{Name: "birthdate", Value: strings.Repeat("1990,", 900) + "1990"}}, 6),
 		"chain":      {{Name: strings.Repeat("link.", 50) + "family", Value: "x"}},
 		"has":        {{Name: strings.Repeat("_has:Patient:link:", 50) + "family", Value: "x"}},
 		"sort":       {{Name: "_sort", Value: strings.Repeat("family,", 50) + "family"}},
