@@ -233,3 +233,47 @@ func BenchmarkTerminology(b *testing.B) {
 		})
 	}
 }
+
+// nowhere is a ResponseWriter that keeps nothing but the status.
+type nowhere struct {
+	header http.Header
+	status int
+}
+
+func (w *nowhere) Header() http.Header         { return w.header }
+func (w *nowhere) Write(b []byte) (int, error) { return len(b), nil }
+func (w *nowhere) WriteHeader(status int)      { w.status = status }
+
+// BenchmarkTerminologyHandler is what a call costs the server, without socket and client.
+func BenchmarkTerminologyHandler(b *testing.B) {
+	o := openTerms(b, b.TempDir())
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer ln.Close()
+	server, err := (&serve{Validation: "base"}).server(ln, o, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	if err != nil {
+		b.Fatal(err)
+	}
+	const gender = "http://hl7.org/fhir/administrative-gender"
+	for _, c := range []struct{ name, path string }{
+		{"lookup", "CodeSystem/$lookup?system=" + gender + "&code=male"},
+		{"validate-code", "ValueSet/$validate-code?url=http://hl7.org/fhir/ValueSet/administrative-gender&code=male&system=" + gender},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			r, err := http.NewRequest(http.MethodGet, server.base+"/"+c.path, nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				w := &nowhere{header: http.Header{}}
+				server.http.Handler.ServeHTTP(w, r)
+				if w.status != 0 && w.status != http.StatusOK {
+					b.Fatal(w.status)
+				}
+			}
+		})
+	}
+}
