@@ -38,6 +38,8 @@ type opened struct {
 	vocabulary *vocabulary // terminology, kept in step with what is stored; nil where nothing asks for it
 
 	definitions *definitions // stored profiles; nil where nothing asks for them
+
+	strictExtensions bool // for validate.Validator
 }
 
 // Apply writes, and lets those know who keep in step with it.

@@ -16,7 +16,10 @@ func (o *opened) validator(terms *terminology.Registry) *validate.Validator {
 	if o.definitions == nil {
 		o.definitions = newDefinitions(o)
 	}
-	return &validate.Validator{Codes: codes{terms}, Units: units{}, Profiles: o.definitions, Questionnaires: o.definitions}
+	return &validate.Validator{
+		Codes: codes{terms}, Units: units{}, Profiles: o.definitions, Questionnaires: o.definitions,
+		StrictExtensions: o.strictExtensions,
+	}
 }
 
 // units knows units of measure.
