@@ -62,11 +62,6 @@ func IsPosting(param *spec.SearchParam) bool {
 	return param.Type == spec.Token || param.Type == spec.URI || param.Type == spec.Reference
 }
 
-// Narrow reports whether param belongs to one resource type.
-func Narrow(param *spec.SearchParam) bool {
-	return param.Base != "Resource" && param.Base != "DomainResource"
-}
-
 // rows appends FROM and WHERE of the rows x, in a table of values, that m matches.
 func (c *Condition) rows(m *search.Match) error {
 	var value func(*Condition, *search.Match, *search.Value) error

@@ -31,7 +31,11 @@ func (c *Compiler) History(h *search.History, from *Position, limit int) (*State
 		}
 		w.Add(" AND (v.updated, v.rkey) < (").Int(updated).Add(", ").Int(from.Rkey).Add(")")
 	}
-	w.Add(" ORDER BY v.updated DESC, v.rkey DESC LIMIT ").Int(int64(limit))
+	if h.ID != "" {
+		w.Add(" ORDER BY v.version DESC LIMIT ").Int(int64(limit)) // the same order, and that of the key
+	} else {
+		w.Add(" ORDER BY v.updated DESC, v.rkey DESC LIMIT ").Int(int64(limit))
+	}
 	return &Statement{SQL: w.String(), Args: w.Args, Keys: 1}, nil
 }
 
@@ -47,7 +51,7 @@ func (c *Compiler) HistoryCount(h *search.History) (*Statement, error) {
 
 // history appends which resources h is about.
 func (w *where) history(h *search.History) error {
-	if h.Type != "" && h.Restriction.Open() {
+	if h.Type != "" && h.ID == "" && h.Restriction.Open() {
 		// The column of version, whose index is in the order of the history.
 		w.Add("v.type = ").Int(int64(index.TypeNumber(h.Type))).Add(" AND ")
 	}

@@ -68,8 +68,8 @@ func (o *order) param() *spec.SearchParam {
 }
 
 // implies reports whether a row of the first key's table can only belong to a live
-// resource of the type that is searched.
-func (o *order) implies() bool { return o.param() != nil && index.Narrow(o.param()) }
+// resource of type typ.
+func (o *order) implies(typ string) bool { return o.param() != nil && o.param().Base == typ }
 
 // missing reports whether the page is of resources without a value for the first key.
 func (o *order) missing() bool { return o.from != nil && o.from.Missing }

@@ -22,7 +22,7 @@ type start struct {
 
 // newStart decides for a page of q in order o.
 func (w *where) newStart(q *search.Query, o *order) start {
-	s := start{from: -1, implied: o.implies()}
+	s := start{from: -1, implied: o.implies(q.Type)}
 	if w.Dialect == index.Postgres {
 		s.gather = personal(q.Where)
 		return s

@@ -27,7 +27,7 @@ func (c *Compiler) where(row string, r *search.Restriction) *where {
 
 // query appends all conditions of q, its restriction included, to be found as start says.
 func (w *where) query(q *search.Query, start start) error {
-	if err := w.visible(q.Type, start.implied || slices.ContainsFunc(q.Where, implies)); err != nil {
+	if err := w.visible(q.Type, start.implied || implies(search.And(q.Where), q.Type)); err != nil {
 		return err
 	}
 	for i, e := range q.Where {
@@ -44,19 +44,19 @@ func (w *where) query(q *search.Query, start start) error {
 	return nil
 }
 
-// implies reports whether e holds for live resources of one type only. To ask for
+// implies reports whether e holds for live resources of type typ only. To ask for
 // the type beside it would say the same twice, and the planner, which takes the
 // two for independent, would expect far too few rows.
-func implies(e search.Expr) bool {
+func implies(e search.Expr, typ string) bool {
 	switch e := e.(type) {
 	case search.Match:
-		return e.Modifier != "missing" && index.Narrow(e.Param)
+		return e.Modifier != "missing" && e.Param.Base == typ
 	case search.Chain:
-		return index.Narrow(e.Param)
+		return e.Param.Base == typ
 	case search.Or:
-		return len(e) > 0 && !slices.ContainsFunc(e, func(part search.Expr) bool { return !implies(part) })
+		return len(e) > 0 && !slices.ContainsFunc(e, func(part search.Expr) bool { return !implies(part, typ) })
 	case search.And:
-		return slices.ContainsFunc(e, implies)
+		return slices.ContainsFunc(e, func(part search.Expr) bool { return implies(part, typ) })
 	}
 	return false
 }
@@ -178,7 +178,7 @@ func (w *where) linked(types []string, e search.Expr) error {
 		if i > 0 {
 			w.Add(" OR ")
 		}
-		if err := w.visible(typ, implies(e) && len(types) == 1); err != nil {
+		if err := w.visible(typ, len(types) == 1 && implies(e, typ)); err != nil {
 			return err
 		}
 	}

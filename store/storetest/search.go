@@ -32,7 +32,7 @@ var searchTests = map[string]func(*fixture){
 		f.people()
 		for text, want := range map[string]string{
 			"Patient?family=perez": "a", "Patient?family=PERE": "a b", "Patient?family=nunez": "a", "Patient?family=ñuñez": "a",
-			"Patient?family:exact=Perea": "b", "Patient?family:exact=perea": "", "Patient?family:exact=Nuñez": "",
+			"Patient?family:exact=Perea": "b", "Patient?family:exact=perea": "", "Patient?family:exact=Nuñez": "", "Patient?family:exact=nunez": "",
 			"Patient?family:exact=Pérez Nuñez": "a", "Patient?family:contains=rez": "a", "Patient?family=lop,perea": "b c",
 			"Patient?family=pere&family=nun": "a", "Patient?name=jose": "a b c", "Patient?family:missing=true": "d",
 			"Patient?family:missing=false": "a b c", "Patient?family=zz": "", "Patient?given:exact=Ma": "a b c",
