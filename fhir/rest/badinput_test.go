@@ -65,6 +65,7 @@ func TestBadInput(t *testing.T) {
 		{"nonsense content type", "POST", "/Patient", "{}", []string{"Content-Type", ";;"}, 415, "Content-Type", "", ""},
 		{"unknown encoding", "POST", "/Patient", "{}", []string{"Content-Encoding", "br"}, 415, "gzip, zstd", "", ""},
 		{"no gzip", "POST", "/Patient", "{}", []string{"Content-Encoding", "gzip"}, 400, "gzip", "", ""},
+		{"no gzip, in capitals", "POST", "/Patient", "{}", []string{"Content-Encoding", "GZIP"}, 400, "gzip", "", ""},
 		{"no zstd", "POST", "/Patient", "{}", []string{"Content-Encoding", "zstd"}, 400, "Content-Encoding", "", ""},
 		{"garbage If-Match", "PUT", "/Patient/p", patient("p", "2"), []string{"If-Match", "\x80\xff"}, 400, "If-Match", "", ""},
 		{"wrong method", "POST", "/Patient/p", patient("p", "2"), nil, 405, "POST", "", ""},

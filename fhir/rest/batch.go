@@ -78,7 +78,7 @@ func (a *API) failed(ctx context.Context, err error, e *bundle.Entry) reply {
 	if x != nil {
 		id = x.record.ID
 	}
-	f := explain(x.located(bundle.Within(err, e.At(""))), id)
+	f := explain(x.located(bundle.Within(interrupted(ctx, err), e.At(""))), id)
 	if x != nil && f.code == 0 {
 		x.failed(err)
 	}

@@ -117,7 +117,8 @@ func (a *API) answer(ctx context.Context, x *exchange) (*Response, error) {
 	// The body had a time of its own to arrive in.
 	ctx, cancel := context.WithTimeout(ctx, a.limits.Timeout)
 	defer cancel()
-	return a.Do(ctx, &x.req)
+	resp, err := a.Do(ctx, &x.req)
+	return resp, interrupted(ctx, err)
 }
 
 // observe closes the record of a request.

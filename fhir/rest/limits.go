@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
@@ -143,7 +144,7 @@ func readUpTo(r io.Reader, size int, limit int64) ([]byte, error) {
 
 // decoder undoes one content encoding. limit bounds what zstd may hold in memory.
 func decoder(encoding string, r io.Reader, limit int64) (decoded io.Reader, done func(), err error) {
-	switch encoding {
+	switch strings.ToLower(encoding) { // RFC 9110, section 8.4.1: in any case
 	case "", "identity":
 		return r, func() {}, nil
 	case "gzip", "x-gzip":

@@ -55,6 +55,17 @@ type fault struct {
 	body       []byte    // the OperationOutcome
 }
 
+// interrupted returns what ended ctx in place of an error that followed from it. An
+// engine whose statement is stopped says so in words of its own, which would pass
+// for a fault of ours.
+func interrupted(ctx context.Context, err error) error {
+	var told *fhir.Error
+	if err == nil || ctx.Err() == nil || errors.As(err, &told) {
+		return err
+	}
+	return ctx.Err()
+}
+
 // explain turns any error into what the caller is told. What is no *fhir.Error
 // is our own fault, and shows nothing but the request id.
 func explain(err error, requestID string) *fault {
