@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
 )
 
@@ -137,6 +138,21 @@ func TestGuideExamples(t *testing.T) {
 	}
 	v := store.validator(store.terminology())
 	t.Logf("started in %v", time.Since(started))
+	compiled := 0
+	err = eachOf(context.Background(), store, "StructureDefinition", func(r *fhir.Resource) error {
+		var d struct{ URL, Version, Derivation string }
+		if err := json.Unmarshal(r.JSON, &d); err != nil || d.Derivation != "constraint" {
+			return err
+		}
+		compiled++
+		if p, err := store.definitions.Profile(d.URL + "|" + d.Version); err != nil || p == nil {
+			t.Errorf("%s|%s cannot be used: %v", d.URL, d.Version, err)
+		}
+		return nil
+	})
+	if err != nil || compiled < 300 {
+		t.Errorf("%d profiles: %v", compiled, err)
+	}
 	good, total := 0, 0
 	rules, unknown := map[string]int{}, map[string]int{}
 	for _, file := range files {

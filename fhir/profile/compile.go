@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -11,6 +12,28 @@ import (
 
 // core is where R4's own definitions live.
 const core = "http://hl7.org/fhir/StructureDefinition/"
+
+// ErrBaseUnknown says that what a definition is based on is not known.
+var ErrBaseUnknown = errors.New("its base is not known")
+
+// Compile compiles the text of a StructureDefinition that nobody has stored. lookup
+// finds what it is based on. The error is ErrBaseUnknown when there is no such thing.
+func Compile(text []byte, lookup func(canonical string) (*Profile, error)) (*Profile, error) {
+	d, err := readDefinition(text)
+	if err != nil {
+		return nil, err
+	}
+	return compile(d, func(url string) (*Profile, error) {
+		if TypeOf(url) != nil {
+			return nil, nil
+		}
+		p, err := lookup(url)
+		if err == nil && p == nil {
+			err = ErrBaseUnknown
+		}
+		return p, err
+	})
+}
 
 // compile makes a profile of d. base returns the profile that another is based on,
 // and nil for the definition of an R4 type.

@@ -36,6 +36,8 @@ func (x *inspection) datatype(s *subject, p *place) {
 		x.base64(p)
 	case "uri", "url":
 		x.uri(p)
+	case "code":
+		x.mediaType(p)
 	}
 }
 
@@ -171,6 +173,19 @@ func (x *inspection) plainText(p *place) {
 	}
 }
 
+// mediaType checks the form of codes that are media types, whose value set no table
+// can list.
+//
+// See https://hl7.org/fhir/R4/valueset-mimetypes.html.
+func (x *inspection) mediaType(p *place) {
+	if p.elem == nil || p.elem.Name != "contentType" && p.elem.Name != "sigFormat" && p.elem.Name != "targetFormat" {
+		return
+	}
+	if v := p.value(); v != "" && !media.MatchString(v) {
+		x.report("error", "code-invalid", "media-type", "the code is no media type", quote([]byte(v)), p)
+	}
+}
+
 // uri checks UUIDs and OIDs in URIs, and that a URL can be parsed.
 //
 // See https://hl7.org/fhir/R4/datatypes.html#uri.
@@ -193,6 +208,7 @@ func (x *inspection) uri(p *place) {
 }
 
 var (
-	uuid = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
-	oid  = regexp.MustCompile(`^[0-2](\.(0|[1-9][0-9]*))+$`)
+	uuid  = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+	media = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*/[A-Za-z0-9*][A-Za-z0-9!#$&^_.+-]*(\s*;.*)?$`)
+	oid   = regexp.MustCompile(`^[0-2](\.(0|[1-9][0-9]*))+$`)
 )

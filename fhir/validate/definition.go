@@ -1,6 +1,11 @@
 package validate
 
-import "strings"
+import (
+	"errors"
+	"strings"
+
+	"github.com/amate-health/amate/fhir/profile"
+)
 
 // definition checks what R4 says in words about profiles.
 //
@@ -17,6 +22,20 @@ func (x *inspection) definition(s *subject) {
 			x.choiceNamed(e)
 		}
 	}
+	x.compiles(s)
+}
+
+// compiles reports a profile that cannot be put into effect, because it names what
+// its type does not have.
+func (x *inspection) compiles(s *subject) {
+	if x.Profiles == nil || s.text("kind") == "logical" {
+		return
+	}
+	_, err := profile.Compile(s.item.Doc.Raw(s.item.Node), x.Profiles.Profile)
+	if err == nil || errors.Is(err, profile.ErrBaseUnknown) {
+		return
+	}
+	x.report("error", "invalid", "profile-unusable", "the profile cannot be put into effect", err.Error(), s.place)
 }
 
 func (p *place) elements() []*place {
