@@ -74,6 +74,7 @@ var testImports = map[string]string{
 	"fhir/terminology/service": "fhir/validate",
 	"cmd/amate":                "store/storetest",
 	"fhir/fhirpath":            "fhir/xml", // the input of public cases
+	"fhir/fhirpath/lab":        "fhir/search",
 	"fhir/registry/demo":       "fhir fhir/element fhir/validate",
 	"fhir/registry/profile":    "fhir/element fhir/guide fhir/profile fhir/registry/demo fhir/validate",
 	"fhir/validate":            "fhir/xml",
