@@ -22,7 +22,7 @@ CREATE TABLE resource (
     updated  INTEGER NOT NULL, -- microseconds since 1970 UTC, whole milliseconds
     live     INTEGER NOT NULL,
     postings BLOB    NOT NULL, -- its rows in posting, 8 bytes each, little-endian, ascending
-    UNIQUE (type, id)
+    UNIQUE (id, type) -- ids are made in ascending order
 );
 CREATE INDEX resource_live ON resource (type, rkey) WHERE live;
 CREATE INDEX resource_updated ON resource (type, updated) WHERE live;
@@ -51,11 +51,11 @@ CREATE TABLE posting (
 CREATE TABLE date_value (
     param INTEGER NOT NULL,
     lo    INTEGER NOT NULL, -- covers lo <= t < hi, microseconds since 1970 UTC
-    hi    INTEGER NOT NULL,
     rkey  INTEGER NOT NULL,
-    mark  INTEGER NOT NULL
-);
-CREATE INDEX date_value_lo ON date_value (param, lo, rkey);
+    hi    INTEGER NOT NULL,
+    mark  INTEGER NOT NULL,
+    PRIMARY KEY (param, lo, rkey, hi)
+) WITHOUT ROWID;
 CREATE INDEX date_value_hi ON date_value (param, hi);
 CREATE INDEX date_value_rkey ON date_value (rkey);
 
