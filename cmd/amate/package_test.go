@@ -20,6 +20,7 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/validate"
 )
 
 // guides returns the archives of implementation guides among the test data.
@@ -153,7 +154,7 @@ func TestGuideExamples(t *testing.T) {
 	if err != nil || compiled < 300 {
 		t.Errorf("%d profiles: %v", compiled, err)
 	}
-	good, total := 0, 0
+	good, total, noticed := 0, 0, 0
 	rules, unknown := map[string]int{}, map[string]int{}
 	for _, file := range files {
 		examples(t, file, func(name string, text []byte) {
@@ -181,6 +182,9 @@ func TestGuideExamples(t *testing.T) {
 			}
 			if !bad {
 				good++
+				if noticesLoss(t, v, text) {
+					noticed++
+				}
 			}
 		})
 	}
@@ -191,9 +195,48 @@ func TestGuideExamples(t *testing.T) {
 		t.Logf("%5d %s", unknown[u], u)
 	}
 	t.Logf("%d of %d examples have no error; %d MB more in use", good, total, (memory()-before)>>20)
+	t.Logf("in %d of them it is noticed when some element is taken away", noticed)
+	if noticed < noticedLoss {
+		t.Errorf("in %d examples the loss of elements is noticed, want at least %d", noticed, noticedLoss)
+	}
 	if good < clean {
 		t.Errorf("%d of %d examples have no error, want at least %d", good, total, clean)
 	}
+}
+
+// noticedLoss is in how many examples it is noticed when an element that profile or
+// R4 ask for is taken away. A few examples consist of what is optional.
+const noticedLoss = 436
+
+// noticesLoss reports whether taking away some element of an example at its top
+// level makes an error.
+func noticesLoss(t *testing.T, v *validate.Validator, text []byte) bool {
+	t.Helper()
+	var whole map[string]json.RawMessage
+	if err := json.Unmarshal(text, &whole); err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range whole {
+		if name == "resourceType" || name == "meta" || name == "id" {
+			continue
+		}
+		delete(whole, name)
+		part, err := json.Marshal(whole)
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole[name] = value
+		d, err := element.Parse(part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.ContainsFunc(v.Validate(context.Background(), d, 0), func(i fhir.Issue) bool {
+			return i.Severity == "error" && strings.Contains(i.Diagnostics, "profile http")
+		}) {
+			return true
+		}
+	}
+	return false
 }
 
 func memory() int64 {

@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -158,4 +159,29 @@ func FuzzCompile(f *testing.F) {
 			t.Error("neither a profile nor an error")
 		}
 	})
+}
+
+// failing is a source that fails once.
+type failing struct {
+	shelf
+	failed bool
+}
+
+func (f *failing) Definition(url, version string) ([]byte, error) {
+	if !f.failed {
+		f.failed = true
+		return nil, errors.New("no connection")
+	}
+	return f.shelf.Definition(url, version)
+}
+
+// TestSourceFails holds that what could not be read is asked for again.
+func TestSourceFails(t *testing.T) {
+	r := NewRegistry(&failing{shelf: shelf{"urn:a": definitionOf("urn:a", observation)}})
+	if _, err := r.Profile("urn:a"); err == nil {
+		t.Error("the failure is not told")
+	}
+	if p, err := r.Profile("urn:a"); err != nil || p == nil {
+		t.Errorf("the second time: %v, %v", p, err)
+	}
 }

@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -69,15 +70,21 @@ func (r *Registry) profile(canonical string) (*Profile, error) {
 	r.compiled[canonical] = c
 	c.profile, c.err = r.make(canonical)
 	c.done = true
+	if errors.Is(c.err, errSource) {
+		delete(r.compiled, canonical) // another time it may be found
+	}
 	return c.profile, c.err
 }
+
+// errSource is in errors of a source, which say nothing about the profile.
+var errSource = errors.New("the definition could not be read")
 
 func (r *Registry) make(canonical string) (*Profile, error) {
 	url, version, _ := strings.Cut(canonical, "|")
 	for _, s := range r.sources {
 		text, err := s.Definition(url, version)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w: %w", errSource, err)
 		}
 		if text == nil {
 			continue
