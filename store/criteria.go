@@ -44,14 +44,78 @@ func (r *run) resolve(ctx context.Context) error {
 			return &bundle.ChangeError{Index: i, Err: err}
 		}
 	}
+	return r.lookUp(criteria)
+}
+
+// lookUp finds the one resource that each conditional reference is to: a stored one,
+// or one that this batch makes.
+//
+// See https://hl7.org/fhir/R4/http.html#trules.
+func (r *run) lookUp(criteria map[string]*criterion) error {
+	var made []search.Subject
 	for i, q := range r.batch.Lookups {
-		ref, err := r.lookup(criteria[criterionName(q)])
+		by := criteria[criterionName(q)]
+		var err error
+		switch {
+		case len(by.found) == 1:
+			r.env.Lookups[i] = by.found[0].Resource.Ref.Current()
+		case len(by.found) > 1:
+			err = fhir.Errorf(fhir.MultipleMatches, "a conditional reference matches several resources")
+		case by.taken:
+			r.env.Lookups[i] = r.env.Targets[by.by]
+		default:
+			if made == nil {
+				if made, err = r.made(); err != nil {
+					return err
+				}
+			}
+			r.env.Lookups[i], err = among(made, q)
+		}
 		if err != nil {
 			return &bundle.ChangeError{Index: -1 - i, Err: err}
 		}
-		r.env.Lookups[i] = ref
 	}
 	return nil
+}
+
+// made returns the resources that the batch makes, as far as that is known while
+// references are still open, for conditions to be tried on.
+func (r *run) made() ([]search.Subject, error) {
+	all := []search.Subject{}
+	for i := range r.steps {
+		s := &r.steps[i]
+		c := &r.batch.Changes[s.index]
+		if s.match != nil || c.NeedsCurrent || c.Op != bundle.Create && c.Op != bundle.Update {
+			continue
+		}
+		content, err := build(c, s.index, &r.env, s.ref, nil)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, search.Subject{Ref: s.ref, Updated: r.now, Index: &content.Index})
+	}
+	return all, nil
+}
+
+// among returns the one resource of made that q matches.
+func among(made []search.Subject, q *search.Query) (fhir.Ref, error) {
+	var found []fhir.Ref
+	for i := range made {
+		if made[i].Ref.Type != q.Type {
+			continue
+		}
+		// What depends on other resources is only found in the database.
+		if ok, err := search.Holds(search.And(q.Where), &made[i]); ok && err == nil {
+			found = append(found, made[i].Ref)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return fhir.Ref{}, fhir.Errorf(fhir.Unprocessable, "a conditional reference matches no resource")
+	case 1:
+		return found[0], nil
+	}
+	return fhir.Ref{}, fhir.Errorf(fhir.MultipleMatches, "a conditional reference matches several resources of this batch")
 }
 
 // criterionName tells criteria apart. It is never logged: it quotes what was asked for.
@@ -181,21 +245,6 @@ func (r *run) placeDeletes(i int, by *criterion) error {
 		r.env.Targets[i] = by.found[0].Resource.Ref.Current()
 	}
 	return nil
-}
-
-// lookup returns the one match of a conditional reference.
-//
-// See https://hl7.org/fhir/R4/http.html#trules.
-func (r *run) lookup(by *criterion) (fhir.Ref, error) {
-	switch {
-	case len(by.found) == 1:
-		return by.found[0].Resource.Ref.Current(), nil
-	case len(by.found) > 1:
-		return fhir.Ref{}, fhir.Errorf(fhir.MultipleMatches, "a conditional reference matches several resources")
-	case by.taken:
-		return r.env.Targets[by.by], nil
-	}
-	return fhir.Ref{}, fhir.Errorf(fhir.Unprocessable, "a conditional reference matches no resource")
 }
 
 // maxMatched is how many bytes of JSON the conditional creates of one batch may find.

@@ -94,7 +94,8 @@ func (s *Store) config(url string) (*pgxpool.Config, error) {
 	// prepared is planned once; a search asks for a plan of its own.
 	defaults := map[string]string{
 		"application_name": "amate", "jit": "off", "enable_seqscan": "off", "plan_cache_mode": "force_generic_plan",
-		"default_transaction_isolation": "read committed",
+		"default_transaction_isolation":   "read committed",
+		"max_parallel_workers_per_gather": "0",
 	}
 	for name, value := range defaults {
 		if config.ConnConfig.RuntimeParams[name] == "" {

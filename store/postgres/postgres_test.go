@@ -1,7 +1,15 @@
 package postgres
 
 import (
+	"fmt"
+	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/search"
 
 	"github.com/amate-health/amate/store/storetest"
 )
@@ -22,4 +30,89 @@ func open(t testing.TB) *Store {
 
 func TestSuite(t *testing.T) {
 	storetest.Suite(t, func(t *testing.T) storetest.Store { return open(t) })
+}
+
+// filled returns a store with n Observations.
+func filled(t *testing.T, n int) *Store {
+	t.Helper()
+	s := open(t)
+	batch := &bundle.Batch{}
+	for i := range n {
+		batch.Changes = append(batch.Changes, bundle.Change{
+			Op: bundle.Create, Ref: fhir.Ref{Type: "Observation", ID: fmt.Sprint(i)},
+			Build: func(*bundle.Env, fhir.Ref, *fhir.Resource) (*bundle.Content, error) {
+				return &bundle.Content{Body: bundle.Body{JSON: []byte(`{}`), VersionAt: 1, UpdatedAt: 1}}, nil
+			},
+		})
+	}
+	if _, err := s.Apply(t.Context(), batch); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestEstimate: a large total is the planner's guess, a small one is counted.
+func TestEstimate(t *testing.T) {
+	s := filled(t, 20_000)
+	s.analyze(t.Context())
+	q := &search.Query{Type: "Observation", Total: search.TotalEstimate, Restriction: search.Unrestricted}
+	r, err := s.Search(t.Context(), q)
+	if err != nil || !r.Estimate || r.Total < 15_000 || r.Total > 25_000 {
+		t.Errorf("total %+v, %v", r, err)
+	}
+	q.Where = []search.Expr{search.IDs{Any: []string{"1", "2"}}}
+	if r, err = s.Search(t.Context(), q); err != nil || r.Estimate || r.Total != 2 {
+		t.Errorf("total %+v, %v", r, err)
+	}
+}
+
+// TestAnotherTimeline: after a replica took over, row keys are asked for anew.
+func TestAnotherTimeline(t *testing.T) {
+	s := filled(t, 1)
+	ref := fhir.Ref{Type: "Observation", ID: "0"}
+	if s.keys.Get(ref) == 0 || s.free.left(1) == nil {
+		t.Fatal("no key is remembered, or none is at hand")
+	}
+	reconnect := func() {
+		conn, err := pgx.ConnectConfig(t.Context(), s.pool.Config().ConnConfig)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close(t.Context())
+		if err := s.sameTimeline(t.Context(), conn); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reconnect()
+	if s.keys.Get(ref) == 0 {
+		t.Error("a key is forgotten on the same timeline")
+	}
+	s.timeline = "another"
+	reconnect()
+	if s.keys.Get(ref) != 0 || s.free.left(1) != nil {
+		t.Error("keys of another timeline are kept")
+	}
+}
+
+func TestClosed(t *testing.T) {
+	s, err := Open(t.Context(), storetest.Postgres(t), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Read(t.Context(), fhir.Ref{Type: "Patient", ID: "a"}); fhir.CodeOf(err) != fhir.Unavailable {
+		t.Errorf("read: %v", err)
+	}
+}
+
+func TestUnreachable(t *testing.T) {
+	_, err := Open(t.Context(), "postgres://amate:geheim@127.0.0.1:1/x", Options{})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	if _, err = Open(t.Context(), "postgres://amate:geheim@127.0.0.1:x/x", Options{}); err == nil || strings.Contains(err.Error(), "geheim") {
+		t.Errorf("error %v", err)
+	}
 }

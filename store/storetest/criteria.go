@@ -154,4 +154,29 @@ var criteriaTests = map[string]func(*fixture){
 		}
 		f.finds("Observation?patient=e", "o3")
 	},
+	"a conditional reference to what the batch creates without a condition": func(f *fixture) {
+		refers := func(id string) bundle.Change {
+			return bundle.Change{Op: bundle.Create, Ref: ref("Observation/" + id),
+				Build: func(env *bundle.Env, at fhir.Ref, _ *fhir.Resource) (*bundle.Content, error) {
+					patient := "Patient/open"
+					if env.Lookups[0] != (fhir.Ref{}) {
+						patient = env.Lookups[0].String()
+					}
+					return resource(f, observation(at.ID, patient, "x", "2020", "1")).Build(env, at, nil)
+				}}
+		}
+		apply := func(lookup string, changes ...bundle.Change) error {
+			_, err := f.s.Apply(f.ctx, &bundle.Batch{Changes: changes, Lookups: []*search.Query{query(f, lookup)}})
+			return err
+		}
+		if err := apply("Patient?identifier=urn:curp|1", refers("o1"), creating(f, identified("a", "1")), creating(f, identified("b", "2"))); err != nil {
+			f.Fatal(err)
+		}
+		f.finds("Observation?patient=a", "o1")
+		err := apply("Patient?identifier=urn:curp|3", refers("o2"), creating(f, identified("c", "3")), creating(f, identified("d", "3")))
+		f.failed(err, fhir.MultipleMatches, -1)
+		err = apply("Patient?identifier=urn:curp|4", refers("o2"), creating(f, identified("c", "3")))
+		f.failed(err, fhir.Unprocessable, -1)
+		f.gone("Patient/c", fhir.NotFound)
+	},
 }
