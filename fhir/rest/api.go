@@ -52,6 +52,7 @@ type API struct {
 	path         string // path of base, under which it is mounted
 	router       *router
 	turns        chan struct{} // one place for each request at work
+	bodies       room
 	maker        bundle.Maker
 	describe     sync.Mutex // over what follows
 	capabilities []byte     // the CapabilityStatement, once it has been asked for
@@ -90,6 +91,7 @@ func New(cfg Config) (*API, error) {
 	}
 	a.limits.fill()
 	a.turns = make(chan struct{}, a.limits.Concurrent)
+	a.bodies.limit = a.limits.Bodies
 	return a, nil
 }
 

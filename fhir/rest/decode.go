@@ -67,7 +67,7 @@ func (a *API) decodeBody(x *exchange) error {
 		return err
 	}
 	x.r.Body = pace(x.w, x.r.Body, a.limits.Timeout)
-	body, received, err := a.readBody(x.r)
+	body, received, err := a.readBody(x.r, &x.body)
 	x.record.BytesIn = received
 	if err != nil {
 		return err

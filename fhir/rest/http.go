@@ -53,6 +53,8 @@ type exchange struct {
 	media  string         // Content-Type of the response; "" until it is chosen
 	places *xml.Positions // of the XML that was sent; nil when it was JSON
 
+	body stay // of the request's body in memory
+
 	mu sync.Mutex // guards record while entries of a batch are performed side by side
 }
 
@@ -81,7 +83,7 @@ func exchangeOf(ctx context.Context) *exchange {
 
 // ServeHTTP answers one request, and tells the Observer of it.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{w: w, r: r}
+	x := &exchange{w: w, r: r, body: stay{room: &a.bodies}}
 	x.record = Record{ID: requestID(r.Header.Get("X-Request-Id")), Method: safeMethod(r.Method), Started: a.Now()}
 	ctx := context.WithValue(r.Context(), exchangeKey{}, x)
 	defer a.observe(ctx, x)
@@ -107,13 +109,16 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // answer decodes the request and performs it.
 func (a *API) answer(ctx context.Context, x *exchange) (*Response, error) {
+	// A request takes its turn when its body is there, so that clients whose bodies
+	// trickle in do not keep others waiting.
+	defer x.body.leave()
+	if err := a.decode(x); err != nil {
+		return nil, err
+	}
 	if err := a.enter(ctx); err != nil {
 		return nil, err
 	}
 	defer a.leave()
-	if err := a.decode(x); err != nil {
-		return nil, err
-	}
 	// The body had a time of its own to arrive in.
 	ctx, cancel := context.WithTimeout(ctx, a.limits.Timeout)
 	defer cancel()

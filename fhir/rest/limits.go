@@ -17,6 +17,7 @@ import (
 // Limits bounds what one request may cost. A zero field stands for its default.
 type Limits struct {
 	Body       int64         // bytes of a body, after its content encoding is undone; default 64 MiB
+	Bodies     int64         // bytes of the bodies of all requests at a time, small ones aside; default four times Body
 	URL        int           // bytes of the request target; default 16 KiB
 	Entries    int           // entries of a batch or transaction; default 10,000
 	Timeout    time.Duration // for one request once its body is there, and as long again for the body and for the answer: see slowest; default 60 s
@@ -31,6 +32,9 @@ type Limits struct {
 func (l *Limits) fill() {
 	if l.Body <= 0 {
 		l.Body = 64 << 20
+	}
+	if l.Bodies <= 0 {
+		l.Bodies = 4 * l.Body
 	}
 	if l.URL <= 0 {
 		l.URL = 16 << 10
@@ -81,8 +85,8 @@ func (a *API) leave() { <-a.turns }
 
 // readBody reads a body and undoes its content encoding. It never holds more
 // than the limit: a body that says it is longer is refused unread.
-// Errors: fhir.TooLarge, fhir.UnsupportedMedia, fhir.Invalid.
-func (a *API) readBody(r *http.Request) (body []byte, received int64, err error) {
+// Errors: fhir.TooLarge, fhir.UnsupportedMedia, fhir.Invalid, fhir.Throttled.
+func (a *API) readBody(r *http.Request, in *stay) (body []byte, received int64, err error) {
 	if r.ContentLength > a.limits.Body {
 		return nil, 0, a.tooLarge()
 	}
@@ -96,10 +100,10 @@ func (a *API) readBody(r *http.Request) (body []byte, received int64, err error)
 	if decoded != io.Reader(counted) || size <= 0 {
 		size = 8 << 10
 	}
-	body, err = readUpTo(decoded, int(size), a.limits.Body)
+	body, err = readUpTo(decoded, int(size), a.limits.Body, in)
 	switch {
-	case err == nil:
-		return body, counted.n, nil
+	case err == nil, fhir.CodeOf(err) == fhir.Throttled:
+		return body, counted.n, err
 	case errors.Is(err, errTooLong), errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, zstd.ErrWindowSizeExceeded):
 		return nil, counted.n, a.tooLarge()
 	case isTimeout(err):
@@ -122,10 +126,16 @@ func isTimeout(err error) bool {
 var errTooLong = errors.New("longer than the limit")
 
 // readUpTo reads all of r into a buffer that starts with room for size bytes.
-func readUpTo(r io.Reader, size int, limit int64) ([]byte, error) {
+func readUpTo(r io.Reader, size int, limit int64, in *stay) ([]byte, error) {
+	if err := in.grow(int64(size)); err != nil {
+		return nil, err
+	}
 	buf := make([]byte, 0, size)
 	for {
 		if len(buf) == cap(buf) {
+			if err := in.grow(2 * int64(cap(buf))); err != nil {
+				return nil, err
+			}
 			buf = append(buf, 0)[:len(buf)]
 		}
 		n, err := r.Read(buf[len(buf):cap(buf)])
