@@ -14,6 +14,7 @@ type bundleIndex struct {
 	kind    string // Bundle.type
 	entries []*bundleEntry
 	byURL   map[string][]*bundleEntry
+	byPlace map[*place]*bundleEntry
 	anchors map[string]bool // ids of elements and narratives in all entries; nil until needed
 }
 
@@ -26,10 +27,11 @@ type bundleEntry struct {
 }
 
 func (x *inspection) indexBundle(s *subject) *bundleIndex {
-	b := &bundleIndex{at: s.place, kind: s.text("type"), byURL: map[string][]*bundleEntry{}}
+	b := &bundleIndex{at: s.place, kind: s.text("type"), byURL: map[string][]*bundleEntry{}, byPlace: map[*place]*bundleEntry{}}
 	for i, p := range s.all("entry") {
 		e := &bundleEntry{at: p, resource: p.get("resource"), fullURL: p.text("fullUrl"), position: i}
 		b.entries = append(b.entries, e)
+		b.byPlace[p] = e
 		if e.resource == nil {
 			continue
 		}
@@ -62,14 +64,7 @@ func (b *bundleIndex) anchor(id string) bool {
 }
 
 // entryAt returns the entry whose place is p.
-func (b *bundleIndex) entryAt(p *place) *bundleEntry {
-	for _, e := range b.entries {
-		if e.at == p {
-			return e
-		}
-	}
-	return nil
-}
+func (b *bundleIndex) entryAt(p *place) *bundleEntry { return b.byPlace[p] }
 
 // find returns the entries that a literal reference in entry from leads to.
 //
