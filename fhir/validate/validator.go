@@ -53,7 +53,8 @@ type Questionnaires interface {
 	Questionnaire(canonical string) (json []byte, found bool)
 }
 
-// maxIssues is how many issues a Validator reports.
+// maxIssues is how many errors a Validator reports, and how many issues of less
+// weight, which so cannot hide an error.
 const maxIssues = 1000
 
 // Validate checks the resource at root of d against R4, the profiles that it names
@@ -91,6 +92,8 @@ type inspection struct {
 	issues  []fhir.Issue
 	offsets []int
 	seen    map[string]bool // issues that were reported, so that none is twice
+	errors  int
+	others  int
 	broken  bool
 	depth   int                // of resources within resources, and of profiles within profiles
 	memo    map[profileAt]bool // what has been held to a rule
@@ -126,7 +129,11 @@ func (s *subject) env() *fhirpath.Env {
 
 // report adds an issue about p.
 func (x *inspection) report(severity, code, rule, details, diagnostics string, p *place) {
-	if len(x.issues) >= maxIssues {
+	kind := &x.others
+	if severity == "error" {
+		kind = &x.errors
+	}
+	if *kind >= maxIssues {
 		x.broken = true
 		return
 	}
@@ -136,6 +143,7 @@ func (x *inspection) report(severity, code, rule, details, diagnostics string, p
 		return
 	}
 	x.seen[key] = true
+	*kind++
 	x.offsets = append(x.offsets, p.offset())
 	x.issues = append(x.issues, fhir.Issue{
 		Severity: severity, Type: code, Rule: rule, Details: details, Diagnostics: diagnostics, Expression: expression,

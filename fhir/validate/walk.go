@@ -29,7 +29,7 @@ func (x *inspection) resource(p *place, within *subject, profiles []string) {
 
 // walk checks p and everything below it, up to resources within.
 func (x *inspection) walk(s *subject, p *place) {
-	if len(x.issues) >= maxIssues || x.ctx.Err() != nil {
+	if x.errors >= maxIssues || x.ctx.Err() != nil {
 		return
 	}
 	x.constraints(s, p)
