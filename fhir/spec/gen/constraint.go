@@ -15,6 +15,8 @@ type constraint struct{ Key, Severity, Human, Expression string }
 var corrected = map[string]string{
 	// An "in" with several items on its left cannot be evaluated; FHIR-35990.
 	"tim-9": "offset.empty() or (when.exists() and when.all(($this in ('C' | 'CM' | 'CD' | 'CV')).not()))",
+	// Without a fullUrl, what is published comes to nothing instead of to true.
+	"bdl-8": "fullUrl.empty() or fullUrl.contains('/_history/').not()",
 	// "More than one" is what it says in words.
 	"que-12": "enableWhen.count() > 1 implies enableBehavior.exists()",
 	// Without a probability, what is published comes to nothing instead of to true.
