@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
@@ -29,13 +28,9 @@ func TestPathPatchLimits(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			started := time.Now()
 			_, err := applyPath(operations(t, tt.ops), tt.in)
 			if fhir.CodeOf(err) != tt.code || tt.code == 0 && err != nil {
 				t.Errorf("got %v, want code %d", err, tt.code)
-			}
-			if took := time.Since(started); took > 20*time.Second {
-				t.Errorf("it took %v", took)
 			}
 		})
 	}
