@@ -130,7 +130,11 @@ func (t *lockedTx) remember() {
 
 func (t *lockedTx) Dialect() index.Dialect { return index.SQLite }
 
-func (t *lockedTx) Select(_ context.Context, statements ...*query.Statement) ([]store.Rows, error) {
+// Select ends with ctx, so that a search that takes too long does not keep all
+// other writers waiting. Only reads may be stopped: a write that is stopped would
+// undo the jobs that share its transaction.
+func (t *lockedTx) Select(ctx context.Context, statements ...*query.Statement) ([]store.Rows, error) {
+	defer t.conn.SetInterrupt(t.conn.SetInterrupt(ctx.Done()))
 	return selectOn(t.conn, statements)
 }
 
