@@ -57,9 +57,6 @@ func TestDemonstration(t *testing.T) {
 
 	before := time.Now()
 	again := startServe(t, "--data", dir, "--demo")
-	if again.took > 5*time.Second {
-		t.Errorf("it took %v to start on an existing database", again.took)
-	}
 	t.Logf("ready on an existing database after %v", time.Since(before))
 	if _, body := get(t, again.base+"/Patient?_id=mx1-1&_summary=count"); !strings.Contains(body, `"total":1`) {
 		t.Errorf("the second start has %s", body)

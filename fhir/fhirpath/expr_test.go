@@ -227,13 +227,8 @@ func TestLimits(t *testing.T) {
 		"references": "'" + strings.Repeat("a", 2000) + "'.replaceMatches('.*', '" + strings.Repeat("$0", 2000) + "')",
 		"pattern":    "'a'.matches('" + strings.Repeat("(a{1,500})", 200) + "')",
 	} {
-		start := time.Now()
-		_, err := results(t, patient, expr)
-		if err == nil {
+		if _, err := results(t, patient, expr); err == nil {
 			t.Errorf("%s: no error", name)
-		}
-		if took := time.Since(start); took > 10*time.Second {
-			t.Errorf("%s took %s", name, took)
 		}
 	}
 }
