@@ -162,6 +162,7 @@ func (r *run) match(ctx context.Context, criteria map[string]*criterion) error {
 		return err
 	}
 	compiler := newCompiler(ctx, r.tx, known)
+	compiler.Gather = true
 	statements := make([]*query.Statement, len(names))
 	for i, name := range names {
 		c := criteria[name]

@@ -1,11 +1,13 @@
 package postgres
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
@@ -114,5 +116,53 @@ func TestUnreachable(t *testing.T) {
 	}
 	if _, err = Open(t.Context(), "postgres://amate:geheim@127.0.0.1:x/x", Options{}); err == nil || strings.Contains(err.Error(), "geheim") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestManyShapes: more shapes of search than a connection keeps prepared, and
+// statements that fail, leave it usable.
+func TestManyShapes(t *testing.T) {
+	s, err := Open(t.Context(), storetest.Postgres(t), Options{Connections: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for round := range 2 {
+		for n := 1; n < maxKept+20; n++ {
+			q := &search.Query{Type: "Patient", Count: 10, Restriction: search.Unrestricted}
+			for range n {
+				q.Where = append(q.Where, search.IDs{Any: []string{"a"}})
+			}
+			if _, err := s.Search(t.Context(), q); err != nil {
+				t.Fatalf("round %d, %d conditions: %v", round, n, err)
+			}
+		}
+	}
+	err = s.with(t.Context(), func(c *connection) error {
+		var broken *pgError
+		for range 2 {
+			bad := call{sql: "SELECT 1/$1::integer", keep: true, args: [][]byte{int32Bytes(0)}}
+			if err := trip(t.Context(), c.pg, bad); !errors.As(err, &broken) || broken.code != "22012" {
+				t.Errorf("division by zero: %v", err)
+			}
+		}
+		var got int32
+		good := call{sql: "SELECT 6/$1::integer", keep: true, args: [][]byte{int32Bytes(2)}, row: func(_ []pgconn.FieldDescription, values [][]byte) error {
+			f := fields{values: values}
+			got = f.int32()
+			return f.err()
+		}}
+		for range 2 {
+			if err := trip(t.Context(), c.pg, good); err != nil || got != 3 {
+				t.Errorf("%d, %v", got, err)
+			}
+		}
+		if k := keptOf(c.pg); len(k.names) > maxKept+1 || len(k.names) != len(k.order) {
+			t.Errorf("%d names, %d in order", len(k.names), len(k.order))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -67,13 +68,16 @@ func scan(f *fields) store.Found {
 // See https://www.postgresql.org/docs/15/runtime-config-query.html#GUC-PLAN-CACHE_MODE.
 var custom = call{name: stmtCustom}
 
-// Select runs the statements, each planned for its arguments.
+// Select runs the statements, each planned for its arguments unless one plan is good
+// for all.
 func (c *connection) Select(ctx context.Context, statements ...*query.Statement) ([]store.Rows, error) {
 	out := make([]store.Rows, len(statements))
 	calls := make([]call, 0, 1+len(statements))
-	calls = append(calls, custom)
+	if slices.ContainsFunc(statements, func(s *query.Statement) bool { return !s.Generic }) {
+		calls = append(calls, custom)
+	}
 	for i, s := range statements {
-		calls = append(calls, call{sql: s.SQL, args: encodeArgs(s.Args), row: func(columns []pgconn.FieldDescription, values [][]byte) error {
+		calls = append(calls, call{sql: s.SQL, keep: s.Generic, args: encodeArgs(s.Args), row: func(columns []pgconn.FieldDescription, values [][]byte) error {
 			f := fields{values: values}
 			if s.Number {
 				out[i].Number = f.int64()

@@ -18,6 +18,7 @@ var binaryFormat = []int16{1}
 type call struct {
 	name string
 	sql  string
+	keep bool // SQL is to stay prepared on the connection, with one plan for all arguments
 	args [][]byte
 	row  func(columns []pgconn.FieldDescription, values [][]byte) error // nil when no rows are expected
 }
@@ -25,13 +26,27 @@ type call struct {
 // trip sends all calls at once and then reads what they return. Outside of an
 // open transaction they are one transaction. The first error ends it.
 func trip(ctx context.Context, conn *pgconn.PgConn, calls ...call) error {
+	kept := keptOf(conn)
 	pipeline := conn.StartPipeline(ctx)
+	var fresh []string // SQL that this trip prepares
 	for i := range calls {
-		if c := &calls[i]; c.name != "" {
+		c := &calls[i]
+		switch {
+		case c.name != "":
 			pipeline.SendQueryPrepared(c.name, c.args, binaryFormat, binaryFormat)
-		} else {
+		case c.keep:
+			name, known := kept.name(c.sql)
+			if !known {
+				pipeline.SendPrepare(name, c.sql, nil)
+				fresh = append(fresh, c.sql)
+			}
+			pipeline.SendQueryPrepared(name, c.args, binaryFormat, binaryFormat)
+		default:
 			pipeline.SendQueryParams(c.sql, c.args, nil, binaryFormat, binaryFormat)
 		}
+	}
+	if old := kept.surplus(); old != "" {
+		pipeline.SendDeallocate(old)
 	}
 	err := pipeline.Sync()
 	for i := 0; err == nil && i < len(calls); i++ {
@@ -40,12 +55,18 @@ func trip(ctx context.Context, conn *pgconn.PgConn, calls ...call) error {
 	if closeErr := pipeline.Close(); err == nil {
 		err = closeErr
 	}
+	if err != nil {
+		kept.forget(fresh) // they may not have come to be prepared
+	}
 	return failure(err)
 }
 
 // receive reads the result of one call.
 func receive(pipeline *pgconn.Pipeline, c *call) error {
 	result, err := pipeline.GetResults()
+	if _, prepared := result.(*pgconn.StatementDescription); prepared && err == nil {
+		result, err = pipeline.GetResults()
+	}
 	if err != nil {
 		return err
 	}

@@ -149,7 +149,11 @@ func show(t *testing.T, b *strings.Builder, title string, s *Statement, err erro
 		return
 	}
 	sql := strings.NewReplacer(" FROM ", "\n  FROM ", " WHERE ", "\n  WHERE ", " ORDER BY ", "\n  ORDER BY ").Replace(s.SQL)
-	fmt.Fprintf(b, "# %s\n%s\n  %v\n\n", title, sql, s.Args)
+	plan := "a plan each time"
+	if s.Generic {
+		plan = "one plan"
+	}
+	fmt.Fprintf(b, "# %s: %s\n%s\n  %v\n\n", title, plan, sql, s.Args)
 }
 
 func compare(t *testing.T, name, got string) {

@@ -35,7 +35,7 @@ func (c *Compiler) included(r *search.Restriction, typ string, limit int, condit
 	w.Add(" AND ")
 	w.Drive = true
 	condition(w)
-	w.Add(" ORDER BY r.rkey LIMIT ").Int(int64(limit))
+	w.Add(" ORDER BY r.rkey + 0 LIMIT ").Int(int64(limit)) // found by the condition, not by the order
 	w.Add(") p JOIN version v ON v.rkey = p.rkey AND v.version = p.version ORDER BY p.rkey")
-	return &Statement{SQL: w.String(), Args: w.Args, Postings: true}, nil
+	return &Statement{SQL: w.String(), Args: w.Args, Postings: true, Generic: r.Open()}, nil
 }

@@ -2,6 +2,7 @@ package query
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -70,6 +71,11 @@ func (o *order) param() *spec.SearchParam {
 // implies reports whether a row of the first key's table can only belong to a live
 // resource of type typ.
 func (o *order) implies(typ string) bool { return o.param() != nil && o.param().Base == typ }
+
+// generic reports whether all keys are columns of resource.
+func (o *order) generic() bool {
+	return !slices.ContainsFunc(o.keys, func(k key) bool { return k.table != "" })
+}
 
 // missing reports whether the page is of resources without a value for the first key.
 func (o *order) missing() bool { return o.from != nil && o.from.Missing }

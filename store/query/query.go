@@ -18,6 +18,7 @@ type Statement struct {
 	Keys     int   // columns of the order, after the fixed ones: integer, float, text or null
 	Postings bool  // the last column holds the row's postings
 	Number   bool  // it counts: the only column is an integer
+	Generic  bool  // one plan is good for all values of its arguments, so that PostgreSQL need not plan it each time
 }
 
 // Compiler turns queries into statements.
@@ -28,6 +29,10 @@ type Compiler struct {
 	// Rows returns how many resources have a posting, or more than Few when they are
 	// more than that. Only SQLite is helped by it; nil when it is not known.
 	Rows func(posting int64) int
+
+	// Gather says that few resources are expected to match, as of a criterion that
+	// is to select one.
+	Gather bool
 }
 
 // columns of every SELECT, from resource r and its current version v.
@@ -64,7 +69,7 @@ func (c *Compiler) Page(q *search.Query, from *Position, limit int, postings boo
 	w.Add(" ORDER BY ", order.by(w.Dialect, start))
 	w.Add(" LIMIT ").Int(int64(limit))
 	w.Add(") p JOIN version v ON v.rkey = p.rkey AND v.version = p.version ORDER BY ", order.outerBy())
-	return &Statement{SQL: w.String(), Args: w.Args, Keys: len(order.keys), Postings: postings}, nil
+	return &Statement{SQL: w.String(), Args: w.Args, Keys: len(order.keys), Postings: postings, Generic: start.generic}, nil
 }
 
 // Count compiles the number of resources that q matches, on all pages. The one

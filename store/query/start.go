@@ -1,6 +1,8 @@
 package query
 
 import (
+	"slices"
+
 	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/fhir/spec"
 	"github.com/amate-health/amate/store/index"
@@ -17,6 +19,7 @@ type start struct {
 	from    int     // the condition of q.Where to start from, -1 for none. Only SQLite
 	along   []int64 // the postings of that condition, when their rows are read in order; else nil. Only SQLite
 	gather  bool    // gather and sort, whatever the order
+	generic bool    // see Statement.Generic
 	implied bool    // the order brings a condition that only live resources of the type meet
 }
 
@@ -24,7 +27,8 @@ type start struct {
 func (w *where) newStart(q *search.Query, o *order) start {
 	s := start{from: -1, implied: o.implies(q.Type)}
 	if w.Dialect == index.Postgres {
-		s.gather = personal(q.Where)
+		s.gather = w.gather || personal(q.Where)
+		s.generic = s.gather && o.generic() && w.generic(q)
 		return s
 	}
 	best, rank := w.best(q.Where)
@@ -41,13 +45,60 @@ func (w *where) newStart(q *search.Query, o *order) start {
 	return s
 }
 
+// generic reports whether one plan is good for all values that q may have: it can
+// only start from the index of postings or from that of ids, and the rest is checked
+// row by row.
+func (w *where) generic(q *search.Query) bool {
+	if !slices.ContainsFunc(q.Where, pointed) {
+		return false
+	}
+	exprs := q.Where
+	if !w.restriction.Open() {
+		exprs = append(exprs[:len(exprs):len(exprs)], w.restriction.Types[q.Type]...)
+	}
+	return q.Type != "" && !slices.ContainsFunc(exprs, func(e search.Expr) bool { return !onRow(e) })
+}
+
+// pointed reports whether e can be started from by postings or ids.
+func pointed(e search.Expr) bool {
+	switch e := e.(type) {
+	case search.IDs:
+		return true
+	case search.Match:
+		return e.Modifier == "" && index.IsPosting(e.Param)
+	}
+	return false
+}
+
+// onRow reports whether e can be checked on a row of resource alone.
+func onRow(e search.Expr) bool {
+	notOnRow := func(part search.Expr) bool { return !onRow(part) }
+	switch e := e.(type) {
+	case search.IDs, search.Types, search.Updated:
+		return true
+	case search.Match:
+		return index.IsPosting(e.Param)
+	case search.Not:
+		return onRow(e.X)
+	case search.And:
+		return !slices.ContainsFunc(e, notOnRow)
+	case search.Or:
+		return !slices.ContainsFunc(e, notOnRow)
+	}
+	return false
+}
+
 // personTypes are the types whose instances are referred to by the records of one
 // person, which are few among all.
 var personTypes = map[string]bool{"Patient": true, "Encounter": true, "EpisodeOfCare": true, "RelatedPerson": true, "Person": true}
 
-// personal reports whether a condition asks for the records of persons by reference.
+// personal reports whether a condition asks for the records of persons by reference,
+// or for resources by their ids.
 func personal(exprs []search.Expr) bool {
 	for _, e := range exprs {
+		if _, ok := e.(search.IDs); ok {
+			return true
+		}
 		m, ok := e.(search.Match)
 		if ok && m.Param.Type == spec.Reference && m.Modifier == "" && refersToPersons(m.Values) {
 			return true

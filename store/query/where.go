@@ -16,12 +16,13 @@ type where struct {
 	restriction *search.Restriction
 	depth       *int                    // of resource aliases, so that nested ones differ
 	count       func(posting int64) int // see Compiler.Rows; nil when nothing is known
+	gather      bool                    // see Compiler.Gather
 }
 
 func (c *Compiler) where(row string, r *search.Restriction) *where {
 	return &where{
 		Condition:   index.Condition{SQL: &index.SQL{Dialect: c.Dialect}, Row: row, Keys: c.Keys},
-		restriction: r, depth: new(int), count: c.Rows,
+		restriction: r, depth: new(int), count: c.Rows, gather: c.Gather,
 	}
 }
 
