@@ -59,7 +59,6 @@ type process struct {
 	log    *bytes.Buffer // whole once it has ended
 	ended  chan struct{}
 	status error // once ended
-	took   time.Duration
 }
 
 // startServe starts "amate serve" with args on a port of the machine's choice, and
@@ -82,7 +81,6 @@ func tryServe(t testing.TB, args ...string) (*process, error) {
 	if err != nil {
 		return p, err
 	}
-	started := time.Now()
 	if err := p.cmd.Start(); err != nil {
 		return p, err
 	}
@@ -90,7 +88,7 @@ func tryServe(t testing.TB, args ...string) (*process, error) {
 	greeted := make(chan bool, 1)
 	go func() {
 		said, _ := readGreeting(out)
-		p.said, p.took = said, time.Since(started)
+		p.said = said
 		greeted <- strings.Contains(said, "Try:")
 		_, _ = io.Copy(io.Discard, out)
 		p.status = p.cmd.Wait()
