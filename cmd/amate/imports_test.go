@@ -104,14 +104,14 @@ var outside = map[string]string{
 	"github.com/go-chi/chi":               "cmd/amate fhir/rest",
 	"github.com/prometheus/client_golang": "cmd/amate",
 	"github.com/alecthomas":               "cmd/amate",
-	"go.yaml.in/yaml/v3":                    "cmd/amate",
+	"go.yaml.in/yaml/v3":                  "cmd/amate",
 }
 
 // outsideTests says which tests may import more of these.
 var outsideTests = map[string]string{
 	"net":                        "store/postgres",
 	"os/exec":                    "cmd/amate fhir/spec/gen",
-	"go.yaml.in/yaml/v3":           "fhir/fhirpath", // public cases are written in it
+	"go.yaml.in/yaml/v3":         "fhir/fhirpath", // public cases are written in it
 	"github.com/google/fhir":     "fhir/spec/gen",
 	"google.golang.org/protobuf": "fhir/spec/gen",
 }
