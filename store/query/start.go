@@ -2,6 +2,7 @@ package query
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/fhir/spec"
@@ -93,18 +94,26 @@ func onRow(e search.Expr) bool {
 var personTypes = map[string]bool{"Patient": true, "Encounter": true, "EpisodeOfCare": true, "RelatedPerson": true, "Person": true}
 
 // personal reports whether a condition asks for the records of persons by reference,
-// or for resources by their ids.
+// or for resources by their ids or identifiers.
 func personal(exprs []search.Expr) bool {
-	for _, e := range exprs {
+	return slices.ContainsFunc(exprs, func(e search.Expr) bool {
 		if _, ok := e.(search.IDs); ok {
 			return true
 		}
 		m, ok := e.(search.Match)
-		if ok && m.Param.Type == spec.Reference && m.Modifier == "" && refersToPersons(m.Values) {
-			return true
+		switch {
+		case !ok || m.Modifier != "":
+			return false
+		case m.Param.Type == spec.Reference:
+			return refersToPersons(m.Values)
 		}
-	}
-	return false
+		return m.Param.Type == spec.Token && m.Param.Code == "identifier" && identifies(m.Values)
+	})
+}
+
+// identifies reports whether every value of an identifier parameter has more than a system.
+func identifies(values []search.Value) bool {
+	return len(values) > 0 && !slices.ContainsFunc(values, func(v search.Value) bool { return strings.HasSuffix(v.Raw, "|") })
 }
 
 func refersToPersons(values []search.Value) bool {
