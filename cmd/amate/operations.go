@@ -11,7 +11,9 @@ import (
 func operations(store *opened) []operation.Operation {
 	var all []operation.Operation
 	terms := store.terminology()
-	all = append(all, store.validator(terms).Operation(storedIn(store)))
+	asked := store.validator(terms)
+	asked.StrictExtensions = store.strictExtensions
+	all = append(all, asked.Operation(storedIn(store)))
 	all = append(all, service.Operations(terms, visible(store))...)
 	all = append(all, lab.Operations(release, expressions{terms})...)
 	all = append(all, rest.Convert())

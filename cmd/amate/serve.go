@@ -20,14 +20,14 @@ import (
 
 // serve answers the FHIR API.
 type serve struct {
-	Storage          storage `embed:""`
-	Listen           string  `help:"Where to listen. Only addresses of this machine are taken." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
-	BaseURL          string  `help:"The public FHIR base, when it is not http://HOST:PORT/fhir." placeholder:"URL"`
-	Validation       string  `help:"How resources are checked before they are written: off, base or profiles; and by type: base,Patient=profiles." default:"base" placeholder:"MODE"`
-	StrictExtensions bool    `help:"Let validation refuse extensions whose definition is not known."`
-	Demo             bool    `help:"Fill an empty database with a synthetic Mexican population."`
-	InsecureNoAuth   bool    `help:"Serve without access control, which does not exist yet. Whoever reaches the port may do everything." name:"insecure-no-auth"`
-	Limits           limits  `embed:"" prefix:"max-"`
+	Storage           storage `embed:""`
+	Listen            string  `help:"Where to listen. Only addresses of this machine are taken." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	BaseURL           string  `help:"The public FHIR base, when it is not http://HOST:PORT/fhir." placeholder:"URL"`
+	Validation        string  `help:"How resources are checked before they are written: off, base or profiles; and by type: base,Patient=profiles." default:"base" placeholder:"MODE"`
+	UnknownExtensions string  `help:"What $validate calls an extension whose definition is not known: error, as the reference validator does, or information. It never keeps a resource from being written." enum:"error,information" default:"error"`
+	Demo              bool    `help:"Fill an empty database with a synthetic Mexican population."`
+	InsecureNoAuth    bool    `help:"Serve without access control, which does not exist yet. Whoever reaches the port may do everything." name:"insecure-no-auth"`
+	Limits            limits  `embed:"" prefix:"max-"`
 }
 
 // limits bounds what one request may cost.
@@ -98,7 +98,7 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 	if base == "" {
 		base = "http://" + ln.Addr().String() + "/fhir"
 	}
-	store.strictExtensions = s.StrictExtensions
+	store.strictExtensions = s.UnknownExtensions == "error"
 	policy, err := validate.ParsePolicy(s.Validation)
 	if err != nil {
 		return nil, usagef("--validation: %v", err)

@@ -39,7 +39,7 @@ type opened struct {
 
 	definitions *definitions // stored profiles; nil where nothing asks for them
 
-	strictExtensions bool // for validate.Validator
+	strictExtensions bool // for $validate
 }
 
 // Apply writes, and lets those know who keep in step with it.

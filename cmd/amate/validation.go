@@ -18,7 +18,6 @@ func (o *opened) validator(terms *terminology.Registry) *validate.Validator {
 	}
 	return &validate.Validator{
 		Codes: codes{terms}, Units: units{}, Profiles: o.definitions, Questionnaires: o.definitions,
-		StrictExtensions: o.strictExtensions,
 	}
 }
 

@@ -19,8 +19,9 @@ type Validator struct {
 	Units          Units          // nil takes every unit
 	Questionnaires Questionnaires // nil knows only questionnaires that are contained
 
-	// StrictExtensions makes an extension without a known definition an error.
-	// R4 says that systems should not refuse such resources.
+	// StrictExtensions makes an extension without a known definition an error, as
+	// the reference validator does. R4 says that systems should not refuse such
+	// resources, so it is for $validate and not for what is written.
 	StrictExtensions bool
 }
 
