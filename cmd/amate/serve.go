@@ -33,6 +33,8 @@ type serve struct {
 // limits bounds what one request may cost.
 type limits struct {
 	Body       byteSize      `help:"Bytes of a request body." default:"64MiB"`
+	Bodies     byteSize      `help:"Bytes of the bodies of all requests at a time." default:"256MiB"`
+	Answer     byteSize      `help:"Bytes of resources in one answer: a page ends early beyond it." default:"64MiB"`
 	Entries    int           `help:"Entries of a batch or transaction." default:"10000"`
 	Time       time.Duration `help:"Time for one request." default:"60s"`
 	Concurrent int           `help:"Requests at work at a time." default:"256"`
@@ -133,7 +135,10 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 }
 
 func (l *limits) rest() rest.Limits {
-	return rest.Limits{Body: int64(l.Body), Entries: l.Entries, Timeout: l.Time, Concurrent: l.Concurrent, Queue: l.Wait, MaxCount: l.Page}
+	return rest.Limits{
+		Body: int64(l.Body), Bodies: int64(l.Bodies), Answer: int64(l.Answer),
+		Entries: l.Entries, Timeout: l.Time, Concurrent: l.Concurrent, Queue: l.Wait, MaxCount: l.Page,
+	}
 }
 
 // run serves until ctx ends. Then it takes no new request, goes on with those it

@@ -33,15 +33,19 @@ type Record struct {
 	Entries     int   // of a batch or transaction
 }
 
-// sensibleID reports whether a client's X-Request-Id is fit to be logged and
-// sent back: 8 to 64 characters of [A-Za-z0-9._-].
+// sensibleID reports whether a client's X-Request-Id is fit to be logged and sent
+// back: a UUID, or 16 to 64 hexadecimal digits as tracing tools make them. In
+// anything freer a client could leave a name or a CURP in our log.
 func sensibleID(s string) bool {
-	if len(s) < 8 || len(s) > 64 {
+	if len(s) == 36 {
+		return uuid.Validate(s) == nil
+	}
+	if len(s) < 16 || len(s) > 64 {
 		return false
 	}
 	for i := 0; i < len(s); i++ {
 		c := s[i]
-		if !(c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '.' || c == '_') {
+		if !(c >= 'A' && c <= 'F' || c >= 'a' && c <= 'f' || c >= '0' && c <= '9') {
 			return false
 		}
 	}

@@ -52,7 +52,8 @@ func TestRequestID(t *testing.T) {
 	s := serve(t)
 	for id, kept := range map[string]bool{
 		"0193a5f0-0000-7000-8000-000000000001": true,
-		"trace.id_42":                          true,
+		"4bf92f3577b34da6a3ce929d0e0e4736":     true,
+		"GUAS180406MTCZGFA7":                   false, // a CURP
 		"short":                                false,
 		"with space in it":                     false,
 		"<script>alert(1)</script>":            false,
