@@ -202,7 +202,7 @@ func TestOurOwnFaults(t *testing.T) {
 		if strings.Contains(a.body, "secret") || !a.outcome(t).says(request) || a.header.Get("X-Request-Id") != request {
 			t.Errorf("%s: %s", id, a.body)
 		}
-		if r := s.records.last(); r.Err == nil || r.Status != 500 || r.ID != "request-"+id {
+		if r := s.records.last(); r.Err == nil || r.Status != 500 || r.ID != request {
 			t.Errorf("%s: record %+v", id, r)
 		}
 	}

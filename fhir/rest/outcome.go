@@ -43,9 +43,6 @@ var outcomes = map[fhir.Code]outcome{
 // be sent.
 const clientGone = 499
 
-// RuleSystem is the code system of the rule keys in OperationOutcome.issue.details.
-const RuleSystem = operation.RuleSystem
-
 // fault is an error, ready to be told.
 type fault struct {
 	status     int
