@@ -73,7 +73,7 @@ func (x *inspection) coding(p *place) {
 // absolute reports whether text is a URI with a scheme.
 func absolute(text string) bool {
 	i := strings.IndexByte(text, ':')
-	return i > 1 && strings.IndexAny(text[:i], "/?# ") < 0
+	return i > 1 && !strings.ContainsAny(text[:i], "/?# ")
 }
 
 // ucum is the system of units of measure.

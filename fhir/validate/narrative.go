@@ -156,7 +156,6 @@ type page struct {
 	ids         map[string]bool
 	twice       []string
 	local       []string // what links within the resource lead to, without #
-	lang        string   // of the div
 }
 
 // reading is what came of reading a page.

@@ -35,7 +35,7 @@ func (c *checker) target(ref element.Node, text []byte) *shape {
 	if text[0] == '#' {
 		return c.local(ref, text[1:])
 	}
-	if i := bytes.IndexByte(text, ':'); i > 0 && bytes.IndexAny(text[:i], "/?") < 0 {
+	if i := bytes.IndexByte(text, ':'); i > 0 && !bytes.ContainsAny(text[:i], "/?") {
 		return c.absolute(text[i+1:])
 	}
 	name, rest := text, []byte(nil)
@@ -59,7 +59,7 @@ func (c *checker) target(ref element.Node, text []byte) *shape {
 
 // absolute returns the type that the path of an absolute URL ends in, or nil.
 func (c *checker) absolute(path []byte) *shape {
-	if !bytes.HasPrefix(path, []byte("//")) || bytes.IndexAny(path, "?#") >= 0 {
+	if !bytes.HasPrefix(path, []byte("//")) || bytes.ContainsAny(path, "?#") {
 		return nil
 	}
 	if i := bytes.Index(path, []byte("/_history/")); i >= 0 {
