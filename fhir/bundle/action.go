@@ -1,7 +1,6 @@
 package bundle
 
 import (
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -112,7 +111,7 @@ func (p *planner) target(a *Action) error {
 	}
 	a.Conditional = true
 	var err error
-	a.Criterion, err = splitQuery(query)
+	a.Criterion, err = search.SplitQuery(query)
 	return err
 }
 
@@ -163,24 +162,6 @@ func (a *Action) Source() *Source {
 		return a.source
 	}
 	return nil
-}
-
-// splitQuery splits a criterion into its parameters.
-func splitQuery(raw string) ([]search.Param, error) {
-	var params []search.Param
-	for pair := range strings.SplitSeq(raw, "&") {
-		if pair == "" {
-			continue
-		}
-		name, value, _ := strings.Cut(pair, "=")
-		n, err1 := url.QueryUnescape(name)
-		v, err2 := url.QueryUnescape(value)
-		if err1 != nil || err2 != nil {
-			return nil, fhir.Errorf(fhir.Invalid, "the criterion is not properly escaped").With("at %.100q", pair)
-		}
-		params = append(params, search.Param{Name: n, Value: v})
-	}
-	return params, nil
 }
 
 // hasURL reports whether text begins with a URI scheme that a fullUrl may have.

@@ -219,7 +219,7 @@ func (p *planner) lookup(a *Action, l link, text, typ, query string) (r rewrite,
 
 func (p *planner) newLookup(typ, query, path string) (rewrite, error) {
 	r := rewrite{change: -1, lookup: -1}
-	params, err := splitQuery(query)
+	params, err := search.SplitQuery(query)
 	if err != nil {
 		return r, err
 	}

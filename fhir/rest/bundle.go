@@ -10,6 +10,7 @@ import (
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
 	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/search"
 )
 
 // bundle performs a batch or a transaction; the type of the Bundle says which.
@@ -116,7 +117,7 @@ func (a *API) entryRequest(b *bundle.Bundle, e *bundle.Entry) (*Request, error) 
 	if req.Interaction == Batch {
 		return nil, fhir.Errorf(fhir.Invalid, "a Bundle cannot be processed within another one")
 	}
-	params, err := parseQuery(query)
+	params, err := search.SplitQuery(query)
 	if err != nil {
 		return nil, err
 	}

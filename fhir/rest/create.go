@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/search"
 )
 
 // create stores a new resource under an id that the server chooses. With
@@ -20,7 +21,7 @@ func (a *API) create(ctx context.Context, req *Request, d Decision) (*Response, 
 		return nil, err
 	}
 	if req.IfNoneExist != "" {
-		params, err := parseQuery(req.IfNoneExist)
+		params, err := search.SplitQuery(req.IfNoneExist)
 		if err != nil {
 			return nil, err
 		}

@@ -2,7 +2,6 @@ package rest
 
 import (
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/amate-health/amate/fhir"
@@ -22,7 +21,7 @@ func (a *API) decode(x *exchange) error {
 	if err := a.router.match(req, r.Method, path); err != nil {
 		return err
 	}
-	params, err := parseQuery(r.URL.RawQuery)
+	params, err := search.SplitQuery(r.URL.RawQuery)
 	if err != nil {
 		return err
 	}
@@ -75,7 +74,7 @@ func (a *API) decodeBody(x *exchange) error {
 	if req.Media != mediaForm {
 		return a.receive(x, body)
 	}
-	params, err := parseQuery(string(body))
+	params, err := search.SplitQuery(string(body))
 	if err != nil {
 		return err
 	}
@@ -100,27 +99,6 @@ func (r *Request) takeConditions(h http.Header) (err error) {
 	}
 	r.IfNoneExist = strings.TrimSpace(h.Get("If-None-Exist"))
 	return nil
-}
-
-// parseQuery splits a query string, in order.
-func parseQuery(raw string) ([]search.Param, error) {
-	if raw == "" {
-		return nil, nil
-	}
-	params := make([]search.Param, 0, strings.Count(raw, "&")+1)
-	for pair := range strings.SplitSeq(raw, "&") {
-		if pair == "" {
-			continue
-		}
-		name, value, _ := strings.Cut(pair, "=")
-		n, err1 := url.QueryUnescape(name)
-		v, err2 := url.QueryUnescape(value)
-		if err1 != nil || err2 != nil {
-			return nil, fhir.Errorf(fhir.Invalid, "the query string is not properly escaped").With("at %.100q", pair)
-		}
-		params = append(params, search.Param{Name: n, Value: v})
-	}
-	return params, nil
 }
 
 // takeParams moves the parameters that shape the response into Form, and keeps

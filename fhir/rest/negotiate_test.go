@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
@@ -117,22 +116,5 @@ func TestIfMatch(t *testing.T) {
 		if got := tagListed(header, 3); got != want {
 			t.Errorf("%q: %v", header, got)
 		}
-	}
-}
-
-func TestParseQuery(t *testing.T) {
-	got, err := parseQuery("a=1&b=%C3%B1+x&a=2&c&&d=e=f")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var flat []string
-	for _, p := range got {
-		flat = append(flat, p.Name+"="+p.Value)
-	}
-	if want := []string{"a=1", "b=ñ x", "a=2", "c=", "d=e=f"}; !slices.Equal(flat, want) {
-		t.Errorf("got %q, want %q", flat, want)
-	}
-	if _, err := parseQuery("a=%zz"); fhir.CodeOf(err) != fhir.Invalid {
-		t.Errorf("bad escape: %v", err)
 	}
 }

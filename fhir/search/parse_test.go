@@ -12,6 +12,19 @@ import (
 	"github.com/amate-health/amate/fhir/spec"
 )
 
+func TestSplitQuery(t *testing.T) {
+	got, err := search.SplitQuery("a=1&b=%C3%B1+x&a=2&c&&d=e=f")
+	want := []search.Param{{Name: "a", Value: "1"}, {Name: "b", Value: "ñ x"}, {Name: "a", Value: "2"}, {Name: "c"}, {Name: "d", Value: "e=f"}}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
+	for _, text := range []string{"a=%zz", "%zz=a"} {
+		if _, err := search.SplitQuery(text); fhir.CodeOf(err) != fhir.Invalid {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
 // TestRefused holds that what is not understood is refused by name, with what is near.
 func TestRefused(t *testing.T) {
 	for text, want := range map[string]string{

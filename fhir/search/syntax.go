@@ -1,6 +1,33 @@
 package search
 
-import "strings"
+import (
+	"net/url"
+	"strings"
+
+	"github.com/amate-health/amate/fhir"
+)
+
+// SplitQuery parts a query string, or a criterion of a conditional interaction, into
+// its parameters, in order and decoded. Errors: fhir.Invalid.
+func SplitQuery(raw string) ([]Param, error) {
+	if raw == "" {
+		return nil, nil
+	}
+	params := make([]Param, 0, strings.Count(raw, "&")+1)
+	for pair := range strings.SplitSeq(raw, "&") {
+		if pair == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(pair, "=")
+		n, err1 := url.QueryUnescape(name)
+		v, err2 := url.QueryUnescape(value)
+		if err1 != nil || err2 != nil {
+			return nil, fhir.Errorf(fhir.Invalid, "the query is not properly escaped").With("at %.100q", pair)
+		}
+		params = append(params, Param{Name: n, Value: v})
+	}
+	return params, nil
+}
 
 // The lexical level of a query value: lists, parts, escapes, prefixes.
 //
