@@ -37,9 +37,6 @@ func (t Temporal) Precision() Precision { return t.precision }
 // Start returns the first moment that t covers. Without an offset, t is taken to be UTC.
 func (t Temporal) Start() time.Time { return t.at }
 
-// Zoned reports whether t carries an offset.
-func (t Temporal) Zoned() bool { return t.zoned }
-
 // parseTemporal reads the text of a literal, without its @.
 func parseTemporal(text string) (Temporal, bool) {
 	if strings.HasPrefix(text, "T") {
