@@ -28,7 +28,7 @@ func TestMake(t *testing.T) {
 			{Param: 3, Unit: 4, Value: 4, Lo: 4, Hi: 4},
 		},
 		Strings: []search.Text{
-			{Param: 1, Folded: "ana", Exact: "Ana"}, {Param: 1, Folded: "zoe", Exact: "zoe"}, {Param: 1, Folded: "a\x00b", Exact: ""},
+			{Param: 1, Folded: "ana", Exact: "Ana"}, {Param: 1, Folded: "zoe", Exact: "zoe"}, {Param: 1, Folded: "a\x00b\xff", Exact: ""},
 			{Param: 2, Folded: "tail", Exact: ""},
 		},
 	}

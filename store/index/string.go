@@ -28,13 +28,13 @@ func texts(all []search.Text) []String {
 	}
 	rows := make([]String, len(all))
 	for i, t := range all {
-		rows[i] = String{Param: t.Param, Folded: withoutNUL(t.Folded)}
+		rows[i] = String{Param: t.Param, Folded: storable(t.Folded)}
 		switch t.Exact {
 		case "":
 			rows[i].Mark = MarkTail
 		case t.Folded:
 		default:
-			rows[i].Exact = withoutNUL(t.Exact)
+			rows[i].Exact = storable(t.Exact)
 		}
 	}
 	rows = sortedSet(rows, String.compare)
@@ -55,8 +55,8 @@ func texts(all []search.Text) []String {
 	return rows
 }
 
-// withoutNUL drops the one character that PostgreSQL cannot hold in a text.
-func withoutNUL(s string) string { return strings.ReplaceAll(s, "\x00", "") }
+// storable drops what PostgreSQL cannot hold in a text: NUL, and what is no UTF-8.
+func storable(s string) string { return strings.ReplaceAll(strings.ToValidUTF8(s, ""), "\x00", "") }
 
 // afterLast sorts after every character that a text may hold, in binary order of UTF-8.
 const afterLast = "\U0010FFFF"
@@ -73,7 +73,7 @@ const longText = 400
 //
 // See https://hl7.org/fhir/R4/search.html#string.
 func (c *Condition) stringValue(m *search.Match, v *search.Value) error {
-	text := withoutNUL(v.Text)
+	text := storable(v.Text)
 	switch m.Modifier {
 	case "":
 		c.Add("x.folded >= ").Arg(text).Add(" AND x.folded < ").Arg(text + afterLast)

@@ -118,6 +118,9 @@ func (s *Store) prepare(ctx context.Context, config *pgx.ConnConfig) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
+	if err := suitable(ctx, conn); err != nil {
+		return err
+	}
 	if s.options.NoMigrate {
 		err = migrations.CheckPostgres(ctx, conn)
 	} else {
@@ -137,6 +140,26 @@ func (s *Store) prepare(ctx context.Context, config *pgx.ConnConfig) (err error)
 	s.secret = key
 	s.sealer, err = store.NewSealer(key)
 	return err
+}
+
+// oldest is the oldest PostgreSQL that will do.
+const oldest = 15
+
+// suitable refuses a server that is too old, and a database that cannot hold every text.
+func suitable(ctx context.Context, conn *pgx.Conn) error {
+	var version int
+	var encoding string
+	const sql = `SELECT current_setting('server_version_num')::integer / 10000, current_setting('server_encoding')`
+	if err := conn.QueryRow(ctx, sql).Scan(&version, &encoding); err != nil {
+		return err
+	}
+	if version < oldest {
+		return fmt.Errorf("PostgreSQL %d is too old: %d or later is needed", version, oldest)
+	}
+	if encoding != "UTF8" {
+		return fmt.Errorf("the database has encoding %s: create it with ENCODING 'UTF8'", encoding)
+	}
+	return nil
 }
 
 // cursorKey returns the key that seals cursors. The first server makes it.

@@ -166,3 +166,22 @@ func TestManyShapes(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestEncoding: a database that cannot hold every text is refused.
+func TestEncoding(t *testing.T) {
+	url := storetest.EmptyPostgres(t)
+	admin, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close(t.Context())
+	name := admin.Config().Database + "_latin"
+	if _, err := admin.Exec(t.Context(), `CREATE DATABASE `+name+` TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'`); err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Exec(t.Context(), `DROP DATABASE `+name+` WITH (FORCE)`)
+	_, err = Open(t.Context(), strings.Replace(url, admin.Config().Database, name, 1), Options{})
+	if err == nil || !strings.Contains(err.Error(), "UTF8") {
+		t.Errorf("error %v", err)
+	}
+}
