@@ -58,6 +58,7 @@ var imports = map[string]string{
 	"fhir/registry/identity":   "",
 	"fhir/registry/profile":    "fhir/guide",
 	"fhir/registry/demo":       "fhir/registry/identity",
+	"fhir/samples":             "",
 
 	"store":           "fhir fhir/bundle fhir/search store/index store/query",
 	"store/index":     "fhir fhir/search fhir/spec",
@@ -73,15 +74,22 @@ var imports = map[string]string{
 var testImports = map[string]string{
 	"fhir/terminology/service": "fhir/validate",
 	"cmd/amate":                "store/storetest",
-	"fhir/fhirpath":            "fhir/xml", // the input of public cases
-	"fhir/fhirpath/lab":        "fhir/search",
-	"fhir/registry/demo":       "fhir fhir/element fhir/validate",
+	"fhir/fhirpath":            "fhir/xml fhir/samples", // the input of public cases
+	"fhir/fhirpath/lab":        "fhir/search fhir/samples",
+	"fhir/registry/demo":       "fhir fhir/element fhir/validate fhir/samples",
 	"fhir/registry/profile":    "fhir/element fhir/guide fhir/profile fhir/registry/demo fhir/validate",
-	"fhir/validate":            "fhir/xml",
+	"fhir/validate":            "fhir/xml fhir/samples",
 	"fhir/rest":                "fhir/validate store/postgres store/sqlite store/storetest", // behaviour is tested on real engines
 	"migrations":               "store/storetest",
 	"store/postgres":           "fhir/spec store/storetest",
 	"store/sqlite":             "store/storetest",
+	"fhir/element":             "fhir/samples",
+	"fhir/r4":                  "fhir/samples",
+	"fhir/search":              "fhir/samples",
+	"fhir/xml":                 "fhir/samples",
+	"fhir/ucum":                "fhir/samples",
+	"fhir/patch":               "fhir/samples",
+	"fhir/bundle":              "fhir/samples",
 }
 
 // outside says who may import packages that reach out of the process or bring
@@ -110,6 +118,7 @@ var outside = map[string]string{
 // outsideTests says which tests may import more of these.
 var outsideTests = map[string]string{
 	"net":                        "store/postgres",
+	"github.com/jackc/pgx":       "cmd/amate", // what a read is compared with
 	"os/exec":                    "cmd/amate fhir/spec/gen",
 	"go.yaml.in/yaml/v3":         "fhir/fhirpath", // public cases are written in it
 	"github.com/google/fhir":     "fhir/spec/gen",

@@ -1,46 +1,19 @@
 package bundle
 
 import (
-	"compress/gzip"
-	"io"
-	"os"
-	"path/filepath"
 	"strconv"
 	"testing"
+
+	"github.com/amate-health/amate/fhir/samples"
 )
 
-// synthea reads the transactions of the shared test data, at most limit of them.
+// synthea reads the transactions of Synthea, at most limit of them.
 func synthea(tb testing.TB, limit int) [][]byte {
-	dir, err := os.Getwd()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		dir = filepath.Dir(dir)
-	}
-	files, _ := filepath.Glob(filepath.Join(dir, "..", "shared", "data", "synthea-r4-urn", "*.json.gz"))
-	if len(files) == 0 {
-		tb.Skip("../shared/data/synthea-r4-urn is absent")
-	}
+	tb.Helper()
+	files := samples.Files(tb, "synthea-r4-urn", "*.json.gz")
 	var all [][]byte
-	for _, name := range files[:min(limit, len(files))] {
-		f, err := os.Open(name)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		z, err := gzip.NewReader(f)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		text, err := io.ReadAll(z)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		f.Close()
-		all = append(all, text)
+	for _, file := range files[:min(limit, len(files))] {
+		all = append(all, samples.Read(tb, file))
 	}
 	return all
 }

@@ -3,7 +3,6 @@ package element
 import (
 	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"io"
@@ -12,30 +11,9 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-)
 
-// shared returns a path below the shared test data, and skips the test where it is absent.
-func shared(t *testing.T, path ...string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the working directory")
-		}
-		dir = filepath.Dir(dir)
-	}
-	full := filepath.Join(append([]string{dir, "..", "shared", "data"}, path...)...)
-	if _, err := os.Stat(full); err != nil {
-		t.Skipf("test data is not here: %v", err)
-	}
-	return full
-}
+	"github.com/amate-health/amate/fhir/samples"
+)
 
 // eachFile calls f with every .json or .json.gz file of a folder, up to limit.
 func eachFile(t *testing.T, dir string, limit int, f func(name string, src []byte)) {
@@ -52,38 +30,14 @@ func eachFile(t *testing.T, dir string, limit int, f func(name string, src []byt
 		if limit--; limit < 0 {
 			return
 		}
-		src, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.HasSuffix(name, ".gz") {
-			src = gunzip(t, src)
-		}
-		f(name, src)
+		f(name, samples.Read(t, filepath.Join(dir, name)))
 	}
-}
-
-func gunzip(t *testing.T, packed []byte) []byte {
-	t.Helper()
-	r, err := gzip.NewReader(bytes.NewReader(packed))
-	if err != nil {
-		t.Fatal(err)
-	}
-	src, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return src
 }
 
 // eachPacked calls f with every .json file of a .tar.gz.
 func eachPacked(t *testing.T, path string, f func(name string, src []byte)) {
 	t.Helper()
-	packed, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := tar.NewReader(bytes.NewReader(gunzip(t, packed)))
+	r := tar.NewReader(bytes.NewReader(samples.Read(t, path)))
 	for {
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {

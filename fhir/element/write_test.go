@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"testing"
+
+	"github.com/amate-health/amate/fhir/samples"
 )
 
 // roundTrip holds parsing, compact and pretty writing to what encoding/json reads.
@@ -42,7 +44,7 @@ func roundTrip(t *testing.T, name string, src []byte) {
 
 func TestRoundTripExamples(t *testing.T) {
 	n := 0
-	eachFile(t, shared(t, "r4-examples"), 1e6, func(name string, src []byte) {
+	eachFile(t, samples.Path(t, "r4-examples"), 1e6, func(name string, src []byte) {
 		n++
 		roundTrip(t, name, src)
 	})
@@ -56,7 +58,7 @@ func TestRoundTripDefinitions(t *testing.T) {
 		t.Skip("reads 30 MB")
 	}
 	n := 0
-	eachPacked(t, shared(t, "r4-core", "hl7.fhir.r4.core-4.0.1.tar.gz"), func(name string, src []byte) {
+	eachPacked(t, samples.Path(t, "r4-core", "hl7.fhir.r4.core-4.0.1.tar.gz"), func(name string, src []byte) {
 		if n++; n%5 == 0 { // the rest is parsed by the validator's tests
 			roundTrip(t, name, src)
 		}
@@ -68,7 +70,7 @@ func TestRoundTripDefinitions(t *testing.T) {
 
 func TestRoundTripSynthea(t *testing.T) {
 	for _, dir := range []string{"synthea-r4-urn", "synthea-r4-conditional"} {
-		eachFile(t, shared(t, dir), 6, func(name string, src []byte) { roundTrip(t, name, src) })
+		eachFile(t, samples.Path(t, dir), 6, func(name string, src []byte) { roundTrip(t, name, src) })
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/fhirpath"
+	"github.com/amate-health/amate/fhir/samples"
 	"github.com/amate-health/amate/fhir/spec"
 )
 
@@ -83,7 +84,7 @@ var faulty = map[string]bool{"cid-0": true, "ras-1": true}
 // TestInvariantsRun evaluates every constraint on every element that it is about, in
 // all published examples: none may end in an error.
 func TestInvariantsRun(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(sharedData(t, "r4-examples"), "*.json"))
+	files, err := filepath.Glob(filepath.Join(samples.Path(t, "r4-examples"), "*.json"))
 	if err != nil || len(files) == 0 {
 		t.Fatal("no examples", err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/fhirpath"
+	"github.com/amate-health/amate/fhir/samples"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -32,7 +33,7 @@ type jsCase struct {
 // TestFHIRPathJS runs the cases that come with fhirpath.js, but for those about its
 // own additions (%factory).
 func TestFHIRPathJS(t *testing.T) {
-	dir := sharedData(t, "fhirpath", "fhirpath.js")
+	dir := samples.Path(t, "fhirpath", "fhirpath.js")
 	files, err := filepath.Glob(filepath.Join(dir, "cases", "*.yaml"))
 	if err != nil || len(files) == 0 {
 		t.Fatal("no cases", err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/fhirpath"
+	"github.com/amate-health/amate/fhir/samples"
 	fhirxml "github.com/amate-health/amate/fhir/xml"
 )
 
@@ -30,32 +31,9 @@ type officialCase struct {
 	} `xml:"output"`
 }
 
-// sharedData returns a path below the shared test data, and skips the test when it is not there.
-func sharedData(t testing.TB, parts ...string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
-	path := filepath.Join(append([]string{dir, "..", "shared", "data"}, parts...)...)
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("no test data at %s", path)
-	}
-	return path
-}
-
 // TestOfficial runs the cases of the official suite. Every one passes but those of unmet.
 func TestOfficial(t *testing.T) {
-	data, err := os.ReadFile(sharedData(t, "fhirpath", "r4", "tests-fhir-r4.xml"))
+	data, err := os.ReadFile(samples.Path(t, "fhirpath", "r4", "tests-fhir-r4.xml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +77,7 @@ func officialInput(t *testing.T, docs map[string]*element.Doc, name string) *ele
 	if d := docs[name]; d != nil {
 		return d
 	}
-	src, err := os.ReadFile(filepath.Join(sharedData(t, "fhirpath", "r4", "input"), name))
+	src, err := os.ReadFile(filepath.Join(samples.Path(t, "fhirpath", "r4", "input"), name))
 	if err != nil {
 		t.Fatal(err)
 	}

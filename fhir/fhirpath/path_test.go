@@ -8,6 +8,7 @@ import (
 
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/fhirpath"
+	"github.com/amate-health/amate/fhir/samples"
 	"github.com/amate-health/amate/fhir/spec"
 )
 
@@ -49,7 +50,7 @@ func TestSearchExpressions(t *testing.T) {
 // TestPlansAgree holds, for every example, that walking the direct plan of each
 // parameter finds the same elements as evaluating its expression.
 func TestPlansAgree(t *testing.T) {
-	files, err := filepath.Glob(sharedData(t, "r4-examples") + "/*.json")
+	files, err := filepath.Glob(samples.Path(t, "r4-examples") + "/*.json")
 	if err != nil || len(files) < 300 {
 		t.Fatalf("%d examples, %v", len(files), err)
 	}

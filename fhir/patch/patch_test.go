@@ -9,27 +9,8 @@ import (
 	"testing"
 
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/samples"
 )
-
-// dataDir returns a folder of the shared test data, and skips the test where it is absent.
-func dataDir(t testing.TB, name string) string {
-	dir, err := os.Getwd()
-	for err == nil {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			path := filepath.Join(dir, "..", "shared", "data", name)
-			if _, err := os.Stat(path); err != nil {
-				t.Skipf("test data is absent: %v", err)
-			}
-			return path
-		}
-		if dir == filepath.Dir(dir) {
-			break
-		}
-		dir = filepath.Dir(dir)
-	}
-	t.Fatal("no go.mod above the working directory")
-	return ""
-}
 
 type published struct {
 	Comment  string
@@ -41,7 +22,7 @@ type published struct {
 }
 
 func TestPublishedCases(t *testing.T) {
-	dir := dataDir(t, "json-patch")
+	dir := samples.Path(t, "json-patch")
 	run, failed := 0, 0
 	for _, file := range []string{"tests.json", "spec_tests.json"} {
 		text, err := os.ReadFile(filepath.Join(dir, file))

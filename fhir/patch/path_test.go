@@ -11,6 +11,7 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/samples"
 	"github.com/amate-health/amate/fhir/spec"
 )
 
@@ -80,7 +81,7 @@ func (x *tag) resource(t *testing.T) string {
 }
 
 func TestPublishedFHIRPathPatches(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(dataDir(t, "fhir-patch"), "fhir-patch-tests.xml"))
+	text, err := os.ReadFile(filepath.Join(samples.Path(t, "fhir-patch"), "fhir-patch-tests.xml"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,13 +3,11 @@ package r4
 import (
 	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,46 +19,9 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/samples"
 	"github.com/amate-health/amate/fhir/validate"
 )
-
-// shared returns a folder of the shared test data, and skips the test where it is absent.
-func shared(t testing.TB, path ...string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the working directory")
-		}
-		dir = filepath.Dir(dir)
-	}
-	full := filepath.Join(append([]string{dir, "..", "shared", "data"}, path...)...)
-	if _, err := os.Stat(full); err != nil {
-		t.Skipf("SKIPPED, NOTHING WAS COMPARED: test data is absent: %v", err)
-	}
-	return full
-}
-
-func read(t testing.TB, path string) []byte {
-	t.Helper()
-	src, err := os.ReadFile(path)
-	if err == nil && strings.HasSuffix(path, ".gz") {
-		var r *gzip.Reader
-		if r, err = gzip.NewReader(bytes.NewReader(src)); err == nil {
-			src, err = io.ReadAll(r)
-		}
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return src
-}
 
 // specimen is a resource that both validators judge.
 type specimen struct {
@@ -69,19 +30,19 @@ type specimen struct {
 }
 
 func examples(t testing.TB) (all []specimen) {
-	files, err := filepath.Glob(filepath.Join(shared(t, "r4-examples"), "*.json"))
+	files, err := filepath.Glob(filepath.Join(samples.Path(t, "r4-examples"), "*.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range files {
-		all = append(all, specimen{filepath.Base(f), read(t, f)})
+		all = append(all, specimen{filepath.Base(f), samples.Read(t, f)})
 	}
 	return all
 }
 
 // synthea returns the first resources of each type of some Synthea patients.
 func synthea(t testing.TB) (all []specimen) {
-	files, err := filepath.Glob(filepath.Join(shared(t, "synthea-r4-urn"), "*.json.gz"))
+	files, err := filepath.Glob(filepath.Join(samples.Path(t, "synthea-r4-urn"), "*.json.gz"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +50,7 @@ func synthea(t testing.TB) (all []specimen) {
 		var b struct {
 			Entry []struct{ Resource json.RawMessage }
 		}
-		if err := json.Unmarshal(read(t, f), &b); err != nil {
+		if err := json.Unmarshal(samples.Read(t, f), &b); err != nil {
 			t.Fatal(err)
 		}
 		seen := map[string]int{}
@@ -108,7 +69,7 @@ func synthea(t testing.TB) (all []specimen) {
 
 // definitions returns every tenth of the definitions of R4 itself.
 func definitions(t testing.TB) (all []specimen) {
-	files := tar.NewReader(bytes.NewReader(read(t, shared(t, "r4-core", "hl7.fhir.r4.core-4.0.1.tar.gz"))))
+	files := tar.NewReader(bytes.NewReader(samples.Read(t, samples.Path(t, "r4-core", "hl7.fhir.r4.core-4.0.1.tar.gz"))))
 	for i := 0; ; i++ {
 		h, err := files.Next()
 		if err == io.EOF {

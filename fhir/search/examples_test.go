@@ -9,32 +9,10 @@ import (
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/fhirpath"
+	"github.com/amate-health/amate/fhir/samples"
 	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/fhir/spec"
 )
-
-// sharedData returns a path below the shared test data, and skips the test when it is not there.
-func sharedData(t testing.TB, parts ...string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
-	path := filepath.Join(append([]string{dir, "..", "shared", "data"}, parts...)...)
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("no test data at %s", path)
-	}
-	return path
-}
 
 var escaper = strings.NewReplacer(`\`, `\\`, ",", `\,`, "|", `\|`, "$", `\$`)
 
@@ -42,7 +20,7 @@ var escaper = strings.NewReplacer(`\`, `\\`, ",", `\,`, "|", `\|`, "$", `\$`)
 // examples, writes it as a query would, and holds that the query finds the
 // resource: so the two sides of each search type agree on real data.
 func TestExamplesFindThemselves(t *testing.T) {
-	files, err := filepath.Glob(sharedData(t, "r4-examples") + "/*.json")
+	files, err := filepath.Glob(samples.Path(t, "r4-examples") + "/*.json")
 	if err != nil || len(files) < 300 {
 		t.Fatalf("%d examples, %v", len(files), err)
 	}

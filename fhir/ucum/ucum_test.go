@@ -4,32 +4,12 @@ import (
 	"encoding/xml"
 	"math/big"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/amate-health/amate/fhir/samples"
 	"github.com/amate-health/amate/fhir/ucum"
 )
-
-// shared returns a path below the shared test data, and skips the test when it is not there.
-func shared(t testing.TB, parts ...string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		dir = filepath.Dir(dir)
-	}
-	path := filepath.Join(append([]string{dir, "..", "shared", "data"}, parts...)...)
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("no test data at %s", path)
-	}
-	return path
-}
 
 type functionalTests struct {
 	Validation []struct {
@@ -65,7 +45,7 @@ type product struct {
 
 // TestFunctional runs the functional tests that are published for UCUM.
 func TestFunctional(t *testing.T) {
-	src, err := os.ReadFile(shared(t, "ucum", "UcumFunctionalTests.xml"))
+	src, err := os.ReadFile(samples.Path(t, "ucum", "UcumFunctionalTests.xml"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,13 +3,11 @@ package validate
 import (
 	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +15,7 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/samples"
 )
 
 // defective are the published examples that do break a rule, and why.
@@ -40,49 +39,6 @@ var defective = map[string]string{
 	"profiles-resources.json.gz": "binding-required Bundle.entry[185].resource.fhirVersion",
 	// The hash was cut with dots.
 	"hl7.fhir.us.core-3.1.1.tgz/DiagnosticReport-cardiology-report.json": "primitive-format DiagnosticReport.presentedForm[0].hash",
-}
-
-// shared returns a path below the shared test data, and skips the test where it is absent.
-func shared(t *testing.T, path ...string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the working directory")
-		}
-		dir = filepath.Dir(dir)
-	}
-	full := filepath.Join(append([]string{dir, "..", "shared", "data"}, path...)...)
-	if _, err := os.Stat(full); err != nil {
-		t.Skipf("test data is not here: %v", err)
-	}
-	return full
-}
-
-// read returns the content of a file, unpacked when it is gzip.
-func read(t *testing.T, path string) []byte {
-	t.Helper()
-	src, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.HasPrefix(src, []byte{0x1f, 0x8b}) {
-		return src
-	}
-	r, err := gzip.NewReader(bytes.NewReader(src))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if src, err = io.ReadAll(r); err != nil {
-		t.Fatal(err)
-	}
-	return src
 }
 
 // audit counts resources that must be valid, but for those that are defective.
@@ -114,14 +70,14 @@ func (a *audit) check(name string, src []byte) {
 }
 
 func TestExamples(t *testing.T) {
-	dir := shared(t, "r4-examples")
+	dir := samples.Path(t, "r4-examples")
 	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	a := audit{t: t}
 	for _, f := range files {
-		a.check(filepath.Base(f), read(t, f))
+		a.check(filepath.Base(f), samples.Read(t, f))
 	}
 	t.Logf("%d of %d are valid", a.sound, a.count)
 	if a.count < 300 {
@@ -132,7 +88,7 @@ func TestExamples(t *testing.T) {
 // packed calls f with the resources in the package folder of a .tar.gz.
 func packed(t *testing.T, path string, f func(name string, src []byte)) {
 	t.Helper()
-	r := tar.NewReader(bytes.NewReader(read(t, path)))
+	r := tar.NewReader(bytes.NewReader(samples.Read(t, path)))
 	for {
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
@@ -155,18 +111,18 @@ func packed(t *testing.T, path string, f func(name string, src []byte)) {
 
 func TestDefinitions(t *testing.T) {
 	a := audit{t: t}
-	packed(t, shared(t, "r4-core", "hl7.fhir.r4.core-4.0.1.tar.gz"), a.check)
+	packed(t, samples.Path(t, "r4-core", "hl7.fhir.r4.core-4.0.1.tar.gz"), a.check)
 	if a.count < 4000 {
 		t.Errorf("only %d files", a.count)
 	}
 	for _, name := range []string{"profiles-resources", "profiles-types", "profiles-others", "valuesets", "search-parameters", "v2-tables", "v3-codesystems", "conceptmaps", "extension-definitions"} {
-		a.check(name+".json.gz", read(t, shared(t, "r4-core", "bundles", name+".json.gz")))
+		a.check(name+".json.gz", samples.Read(t, samples.Path(t, "r4-core", "bundles", name+".json.gz")))
 	}
 	t.Logf("%d of %d are valid", a.sound, a.count)
 }
 
 func TestGuides(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(shared(t, "ig"), "*gz"))
+	files, err := filepath.Glob(filepath.Join(samples.Path(t, "ig"), "*gz"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +146,7 @@ func TestGuides(t *testing.T) {
 
 func TestSynthea(t *testing.T) {
 	for _, dir := range []string{"synthea-r4-urn", "synthea-r4-conditional"} {
-		files, err := filepath.Glob(filepath.Join(shared(t, dir), "*.json.gz"))
+		files, err := filepath.Glob(filepath.Join(samples.Path(t, dir), "*.json.gz"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -199,19 +155,19 @@ func TestSynthea(t *testing.T) {
 			if testing.Short() && i%10 != 0 {
 				continue
 			}
-			a.check(filepath.Base(f), read(t, f))
+			a.check(filepath.Base(f), samples.Read(t, f))
 		}
 		if a.count < 8 {
 			t.Errorf("%s: only %d", dir, a.count)
 		}
 	}
-	files, err := filepath.Glob(filepath.Join(shared(t, "bulk-ndjson-10p"), "[A-Z]*.ndjson.gz"))
+	files, err := filepath.Glob(filepath.Join(samples.Path(t, "bulk-ndjson-10p"), "[A-Z]*.ndjson.gz"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	a := audit{t: t}
 	for _, f := range files {
-		for line := range bytes.Lines(read(t, f)) {
+		for line := range bytes.Lines(samples.Read(t, f)) {
 			a.check(filepath.Base(f), bytes.TrimSpace(line))
 		}
 	}
@@ -223,7 +179,7 @@ func TestSynthea(t *testing.T) {
 // TestReferenceCases holds Check to the findings of the reference validator, for
 // the cases whose errors base validation can see.
 func TestReferenceCases(t *testing.T) {
-	dir := shared(t, "validator")
+	dir := samples.Path(t, "validator")
 	var cases []struct {
 		Name, File string
 		Expected   []struct {
@@ -231,7 +187,7 @@ func TestReferenceCases(t *testing.T) {
 			Expression []string
 		}
 	}
-	if err := json.Unmarshal(read(t, filepath.Join(dir, "cases.json")), &cases); err != nil {
+	if err := json.Unmarshal(samples.Read(t, filepath.Join(dir, "cases.json")), &cases); err != nil {
 		t.Fatal(err)
 	}
 	seen := 0
@@ -239,7 +195,7 @@ func TestReferenceCases(t *testing.T) {
 		if !strings.HasSuffix(c.File, ".json") {
 			continue
 		}
-		d, err := element.Parse(read(t, filepath.Join(dir, "files", c.File)))
+		d, err := element.Parse(samples.Read(t, filepath.Join(dir, "files", c.File)))
 		if err != nil {
 			continue // the case is about the syntax
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/profile"
+	"github.com/amate-health/amate/fhir/samples"
 )
 
 // shelf holds definitions by their URL.
@@ -63,7 +64,7 @@ const agreedWithMore = 131
 // TestSuiteWithDefinitions runs the cases that bring profiles, extensions and
 // questionnaires: each once as it is, and once more against the profile it names.
 func TestSuiteWithDefinitions(t *testing.T) {
-	dir := shared(t, "validator")
+	dir := samples.Path(t, "validator")
 	src, err := os.ReadFile(filepath.Join(dir, "cases.json"))
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/profile"
+	"github.com/amate-health/amate/fhir/samples"
 )
 
 // suiteCase is a case of HL7's validator suite.
@@ -65,7 +66,7 @@ var disagreements = map[string]string{
 
 // TestSuite holds $validate to the reference validator.
 func TestSuite(t *testing.T) {
-	dir := shared(t, "validator")
+	dir := samples.Path(t, "validator")
 	var cases []suiteCase
 	src, err := os.ReadFile(filepath.Join(dir, "cases.json"))
 	if err != nil {
@@ -135,7 +136,7 @@ const sound = 325
 
 // TestExamplesAreSound looks for errors in the published examples, which have few.
 func TestExamplesAreSound(t *testing.T) {
-	files, _ := filepath.Glob(filepath.Join(shared(t, "r4-examples"), "*.json"))
+	files, _ := filepath.Glob(filepath.Join(samples.Path(t, "r4-examples"), "*.json"))
 	v := &Validator{Profiles: profile.NewRegistry()}
 	bad := 0
 	for _, f := range files {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/samples"
 )
 
 func BenchmarkToJSON(b *testing.B) {
@@ -59,8 +60,8 @@ func BenchmarkFromJSON(b *testing.B) {
 
 // benchmarkTexts returns examples as XML.
 func benchmarkTexts(b *testing.B) (all [][]byte, size int64) {
-	for _, file := range shared(b, filepath.Join("r4-examples", "*-example.json")) {
-		text := toXML(b, load(b, file), true)
+	for _, file := range samples.Files(b, filepath.Join("r4-examples", "*-example.json")) {
+		text := toXML(b, samples.Read(b, file), true)
 		all, size = append(all, text), size+int64(len(text))
 	}
 	return all, size

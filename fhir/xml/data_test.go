@@ -2,11 +2,9 @@ package xml
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"html"
-	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -15,54 +13,8 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/samples"
 )
-
-// shared returns the files of the shared data that match a pattern, and skips the
-// test where there are none.
-func shared(t testing.TB, pattern string) []string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if filepath.Dir(dir) == dir {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
-	files, err := filepath.Glob(filepath.Join(dir, "..", "shared", "data", pattern))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(files) == 0 {
-		t.Skipf("SKIPPED: no ../shared/data/%s here", pattern)
-	}
-	return files
-}
-
-// load reads a file, unzipped.
-func load(t testing.TB, file string) []byte {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.HasSuffix(file, ".gz") {
-		return text
-	}
-	z, err := gzip.NewReader(bytes.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if text, err = io.ReadAll(z); err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
 
 // value returns JSON as a value that compares regardless of the order of members,
 // with numbers digit for digit.
@@ -155,9 +107,9 @@ func difference(got, want any, path string) string {
 }
 
 func TestRoundTripOfExamples(t *testing.T) {
-	files := shared(t, "r4-examples/*.json")
+	files := samples.Files(t, "r4-examples/*.json")
 	for _, file := range files {
-		roundTrip(t, filepath.Base(file), load(t, file), false)
+		roundTrip(t, filepath.Base(file), samples.Read(t, file), false)
 	}
 	if !t.Failed() {
 		t.Logf("%d of %d come back as they were", len(files), len(files))
@@ -165,26 +117,26 @@ func TestRoundTripOfExamples(t *testing.T) {
 }
 
 func TestRoundTripIndented(t *testing.T) {
-	for i, file := range shared(t, "r4-examples/*.json") {
+	for i, file := range samples.Files(t, "r4-examples/*.json") {
 		if i%10 == 0 {
-			roundTrip(t, filepath.Base(file), load(t, file), true)
+			roundTrip(t, filepath.Base(file), samples.Read(t, file), true)
 		}
 	}
 }
 
 func TestRoundTripOfSynthea(t *testing.T) {
 	for i, pattern := range []string{"synthea-r4-urn/*.json.gz", "synthea-r4-conditional/*.json.gz"} {
-		for k, file := range shared(t, pattern) {
+		for k, file := range samples.Files(t, pattern) {
 			if k%40 == i {
-				roundTrip(t, filepath.Base(file), load(t, file), false)
+				roundTrip(t, filepath.Base(file), samples.Read(t, file), false)
 			}
 		}
 	}
 }
 
 func TestRoundTripOfDefinitions(t *testing.T) {
-	for _, file := range shared(t, "validator/files/*.json") {
-		text := load(t, file)
+	for _, file := range samples.Files(t, "validator/files/*.json") {
+		text := samples.Read(t, file)
 		d, err := element.Parse(text)
 		if err != nil {
 			continue // not JSON, on purpose
@@ -237,9 +189,9 @@ var unlike = map[string]string{
 // TestPublishedPairs compares resources that were published in both formats.
 func TestPublishedPairs(t *testing.T) {
 	pairs := 0
-	for _, file := range shared(t, "fhirpath/r4/input/*.xml") {
+	for _, file := range samples.Files(t, "fhirpath/r4/input/*.xml") {
 		name := strings.TrimSuffix(filepath.Base(file), ".xml") + ".json"
-		got, _, err := ToJSON(load(t, file), Limits{AnyOrder: true})
+		got, _, err := ToJSON(samples.Read(t, file), Limits{AnyOrder: true})
 		if err != nil {
 			t.Errorf("%s: %s", filepath.Base(file), explain(err))
 			continue
@@ -250,7 +202,7 @@ func TestPublishedPairs(t *testing.T) {
 			continue
 		}
 		pairs++
-		if got, want := plain(value(t, got)), plain(value(t, load(t, twin))); !reflect.DeepEqual(got, want) {
+		if got, want := plain(value(t, got)), plain(value(t, samples.Read(t, twin))); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %s", name, difference(got, want, ""))
 		}
 	}
@@ -260,8 +212,8 @@ func TestPublishedPairs(t *testing.T) {
 }
 
 func TestValidatorFiles(t *testing.T) {
-	for _, file := range shared(t, "validator/files/*.xml") {
-		text := load(t, file)
+	for _, file := range samples.Files(t, "validator/files/*.xml") {
+		text := samples.Read(t, file)
 		asJSON, _, err := ToJSON(text, Limits{})
 		if err != nil {
 			t.Logf("%s: %s", filepath.Base(file), explain(err))

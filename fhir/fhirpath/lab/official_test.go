@@ -11,32 +11,13 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/samples"
 	fhirxml "github.com/amate-health/amate/fhir/xml"
 )
 
-// shared returns a path below the shared test data, and skips the test when it is not there.
-func shared(t *testing.T, parts ...string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		dir = filepath.Dir(dir)
-	}
-	path := filepath.Join(append([]string{dir, "..", "shared", "data"}, parts...)...)
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("no test data at %s", path)
-	}
-	return path
-}
-
 // TestOfficial runs the official suite through the operation, as an outside runner does.
 func TestOfficial(t *testing.T) {
-	src, err := os.ReadFile(shared(t, "fhirpath", "r4", "tests-fhir-r4.xml"))
+	src, err := os.ReadFile(samples.Path(t, "fhirpath", "r4", "tests-fhir-r4.xml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +80,7 @@ func input(t *testing.T, name string) string {
 	if text, ok := inputs[name]; ok {
 		return text
 	}
-	src, err := os.ReadFile(filepath.Join(shared(t, "fhirpath", "r4", "input"), name))
+	src, err := os.ReadFile(filepath.Join(samples.Path(t, "fhirpath", "r4", "input"), name))
 	if err == nil && strings.HasSuffix(name, ".xml") {
 		src, _, err = fhirxml.ToJSON(src, fhirxml.Limits{AnyOrder: true})
 	}

@@ -1,54 +1,14 @@
 package demo
 
 import (
-	"compress/gzip"
 	"encoding/json"
-	"io"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/amate-health/amate/fhir/registry/identity"
+	"github.com/amate-health/amate/fhir/samples"
 )
-
-// terminology reads a file of ../shared/data/terminology beside the repository.
-func terminology(t *testing.T, name string) []byte {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
-	path := filepath.Join(filepath.Dir(dir), "shared", "data", "terminology", name)
-	f, err := os.Open(path)
-	if os.IsNotExist(err) {
-		t.Skipf("%s is not there to compare with", path)
-	} else if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	var r io.Reader = f
-	if strings.HasSuffix(name, ".gz") {
-		if r, err = gzip.NewReader(f); err != nil {
-			t.Fatal(err)
-		}
-	}
-	text, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
 
 func TestMunicipalitiesAreThoseOfINEGI(t *testing.T) {
 	var all []struct {
@@ -56,7 +16,7 @@ func TestMunicipalitiesAreThoseOfINEGI(t *testing.T) {
 		Key    string `json:"cve_municipio"`
 		Name   string `json:"nom_municipio"`
 	}
-	if err := json.Unmarshal(terminology(t, "inegi/municipios_completo.json"), &all); err != nil {
+	if err := json.Unmarshal(samples.Read(t, samples.Path(t, "terminology", "inegi/municipios_completo.json")), &all); err != nil {
 		t.Fatal(err)
 	}
 	names := map[string]string{}
@@ -74,7 +34,7 @@ func TestMunicipalitiesAreThoseOfINEGI(t *testing.T) {
 
 func TestDiagnosesAreInCIE10(t *testing.T) {
 	known := map[string]bool{}
-	for line := range strings.Lines(string(terminology(t, "cie10/cie-10-es.csv.gz"))) {
+	for line := range strings.Lines(string(samples.Read(t, samples.Path(t, "terminology", "cie10/cie-10-es.csv.gz")))) {
 		code, _, _ := strings.Cut(line, ",")
 		known[code] = true
 	}
@@ -90,7 +50,7 @@ func TestDiagnosesAreInCIE10(t *testing.T) {
 
 func TestVaccinesAreInCVX(t *testing.T) {
 	known := map[string]bool{}
-	for _, m := range regexp.MustCompile(`<CVXCode>\s*(\d+)\s*</CVXCode>`).FindAllSubmatch(terminology(t, "cdc-vaccine/cvx.xml.gz"), -1) {
+	for _, m := range regexp.MustCompile(`<CVXCode>\s*(\d+)\s*</CVXCode>`).FindAllSubmatch(samples.Read(t, samples.Path(t, "terminology", "cdc-vaccine/cvx.xml.gz")), -1) {
 		known[string(m[1])] = true
 	}
 	for _, v := range []vaccine{bcg, hepB, hexavalent, rota, pcv, flu, mmr, hepA, dtp, hpv, td, tdap, ppv} {
