@@ -22,8 +22,8 @@ const module = "github.com/amate-health/amate"
 // imports says which packages of this project each package may import. A package
 // that is not here may not exist: add it, and think where it belongs.
 //
-// The order of things is fhir <- authz, store, telehealth <- cmd. store, authz and
-// telehealth never know one another.
+// The order of things is fhir <- authz, store <- cmd. store and authz never know one
+// another.
 var imports = map[string]string{
 	"cmd/amate": "authz fhir fhir/bundle fhir/element fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/operation fhir/profile fhir/registry/demo fhir/registry/profile fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store/postgres store/sqlite",
 
@@ -105,9 +105,8 @@ var outside = map[string]string{
 	"github.com/google/fhir":              "fhir/r4 fhir/spec/gen",
 	"github.com/golang/protobuf":          "fhir/r4 fhir/spec/gen",
 	"google.golang.org/protobuf":          "fhir/r4 fhir/spec/gen",
-	"github.com/casbin":                   "authz/rbac",
-	"github.com/jackc/pgx":                "store/postgres store/job store/storetest migrations",
-	"zombiezen.com/go/sqlite":             "store/sqlite store/job store/storetest migrations",
+	"github.com/jackc/pgx":                "store/postgres store/storetest migrations",
+	"zombiezen.com/go/sqlite":             "store/sqlite store/storetest migrations",
 	"modernc.org/sqlite":                  "store/sqlite",
 	"github.com/go-chi/chi":               "cmd/amate fhir/rest",
 	"github.com/prometheus/client_golang": "cmd/amate",
