@@ -5,8 +5,6 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -61,49 +59,6 @@ func BenchmarkImport(b *testing.B) {
 			resources += n
 		}
 		b.ReportMetric(float64(resources)/b.Elapsed().Seconds(), "resources/s")
-	})
-}
-
-// BenchmarkReadOverHTTP is a read by id over a kept connection, the logging and
-// the metrics included; -cpu sets how many clients there are.
-func BenchmarkReadOverHTTP(b *testing.B) {
-	quiet := slog.New(slog.NewJSONHandler(io.Discard, nil))
-	eachEngine(b, func(b *testing.B, s storage) {
-		store, err := s.open(context.Background(), quiet)
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer store.Close()
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			b.Fatal(err)
-		}
-		server, err := (&serve{}).server(ln, store, quiet)
-		if err != nil {
-			b.Fatal(err)
-		}
-		ctx, stop := context.WithCancel(context.Background())
-		defer stop()
-		go server.run(ctx, quiet)
-		if err := seedDemo(ctx, store, quiet); err != nil {
-			b.Fatal(err)
-		}
-		client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
-		b.ResetTimer()
-		b.RunParallel(func(pb *testing.PB) {
-			for pb.Next() {
-				res, err := client.Get(server.base + "/Patient/mx1-1")
-				if err != nil {
-					b.Error(err)
-					return
-				}
-				if _, err := io.Copy(io.Discard, res.Body); err != nil || res.StatusCode != http.StatusOK {
-					b.Errorf("%d %v", res.StatusCode, err)
-				}
-				res.Body.Close()
-			}
-		})
-		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "req/s")
 	})
 }
 

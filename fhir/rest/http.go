@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 	"github.com/klauspost/compress/gzhttp"
+	"github.com/klauspost/compress/gzip"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/xml"
@@ -34,10 +35,15 @@ func (a *API) Mount(r chi.Router) {
 	}
 }
 
+// worthCompressing is from how many bytes on a response is compressed: what fits
+// into one packet gets there no sooner. The fastest level takes a third of the time
+// of the usual one, and JSON comes out a tenth larger.
+const worthCompressing = 1400
+
 // Handler returns the API as a handler of requests whose path begins with that
 // of the base URL. It compresses what it sends when the client takes it.
 func (a *API) Handler() http.Handler {
-	wrap, err := gzhttp.NewWrapper(gzhttp.MinSize(1024), gzhttp.ContentTypes([]string{mediaFHIR, mediaJSON, mediaTextJSON, mediaFHIRXML, mediaXML, mediaTextXML}))
+	wrap, err := gzhttp.NewWrapper(gzhttp.MinSize(worthCompressing), gzhttp.CompressionLevel(gzip.BestSpeed), gzhttp.ContentTypes([]string{mediaFHIR, mediaJSON, mediaTextJSON, mediaFHIRXML, mediaXML, mediaTextXML}))
 	if err != nil {
 		panic(err) // the options are constants
 	}
