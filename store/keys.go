@@ -73,6 +73,19 @@ func (c *KeyCache) Get(ref fhir.Ref) int64 {
 	return 0
 }
 
+// Known returns the row keys of those refs that are known here, and the others.
+func (c *KeyCache) Known(refs []fhir.Ref) (known map[fhir.Ref]int64, left []fhir.Ref) {
+	known = make(map[fhir.Ref]int64, len(refs))
+	for _, ref := range refs {
+		if key := c.Get(ref); key != 0 {
+			known[ref] = key
+		} else {
+			left = append(left, ref)
+		}
+	}
+	return known, left
+}
+
 // Epoch counts the resets. A caller notes it before asking the database, and
 // gives it to Put with the answer.
 func (c *KeyCache) Epoch() int64 { return c.epoch.Load() }

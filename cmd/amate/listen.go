@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"syscall"
 )
 
 // explicitlyOpen refuses to serve without access control unless that was asked for.
@@ -46,6 +48,9 @@ func listen(addr string) (net.Listener, error) {
 		return nil, err
 	}
 	ln, err := net.Listen("tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, usagef("something listens on %s already: stop it, or choose another port with --listen 127.0.0.1:PORT", addr)
+	}
 	if err != nil {
 		return nil, err
 	}

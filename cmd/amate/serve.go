@@ -25,6 +25,7 @@ type serve struct {
 	BaseURL           string  `help:"The public FHIR base, when it is not http://HOST:PORT/fhir." placeholder:"URL"`
 	Validation        string  `help:"How resources are checked before they are written: off, base or profiles; and by type: base,Patient=profiles." default:"base" placeholder:"MODE"`
 	UnknownExtensions string  `help:"What $validate calls an extension whose definition is not known: error, as the reference validator does, or information. It never keeps a resource from being written." enum:"error,information" default:"error"`
+	DeleteMany        bool    `help:"Let a conditional delete remove every match. Without it, more than one match is refused."`
 	Demo              bool    `help:"Fill an empty database with a synthetic Mexican population."`
 	InsecureNoAuth    bool    `help:"Serve without access control, which does not exist yet. Whoever reaches the port may do everything." name:"insecure-no-auth"`
 	Limits            limits  `embed:"" prefix:"max-"`
@@ -114,7 +115,7 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 		Terminology: func(context.Context) ([]byte, error) {
 			return service.Capabilities(store.terminology(), base, "Amate "+release, time.Now()), nil
 		},
-		Operations: operations(store), Rules: policy.Check, Conformance: store.definitions.conformance,
+		DeleteMany: s.DeleteMany, Operations: operations(store), Rules: policy.Check, Conformance: store.definitions.conformance,
 	})
 	if err != nil {
 		return nil, usagef("%v", err)

@@ -35,7 +35,7 @@ func (t *racingTx) Estimate(context.Context, *query.Statement) (int64, bool, err
 }
 
 func (t *racingTx) Known(ctx context.Context, refs []fhir.Ref) (map[fhir.Ref]int64, error) {
-	known, left := t.s.cached(refs)
+	known, left := t.s.keys.Known(refs)
 	if len(left) == 0 {
 		return known, nil
 	}

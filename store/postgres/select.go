@@ -99,21 +99,8 @@ func (c *connection) Select(ctx context.Context, statements ...*query.Statement)
 
 // Known asks the cache, then the database.
 func (c *connection) Known(ctx context.Context, refs []fhir.Ref) (map[fhir.Ref]int64, error) {
-	known, left := c.s.cached(refs)
+	known, left := c.s.keys.Known(refs)
 	return known, c.lookUp(ctx, left, known, true)
-}
-
-// cached splits refs by whether the cache knows their row keys.
-func (s *Store) cached(refs []fhir.Ref) (known map[fhir.Ref]int64, left []fhir.Ref) {
-	known = make(map[fhir.Ref]int64, len(refs))
-	for _, ref := range refs {
-		if key := s.keys.Get(ref); key != 0 {
-			known[ref] = key
-		} else {
-			left = append(left, ref)
-		}
-	}
-	return known, left
 }
 
 // lookUp adds the row keys of those refs that have one to known; to the cache only

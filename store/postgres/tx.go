@@ -137,7 +137,7 @@ func (t *tx) Known(ctx context.Context, refs []fhir.Ref) (map[fhir.Ref]int64, er
 	if err := t.settle(ctx); err != nil {
 		return nil, err
 	}
-	known, left := t.s.cached(refs)
+	known, left := t.s.keys.Known(refs)
 	return known, t.lookUp(ctx, left, known, false)
 }
 

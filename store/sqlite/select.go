@@ -176,7 +176,7 @@ func selectOn(conn *sqlite.Conn, statements []*query.Statement) ([]store.Rows, e
 
 // Known asks the cache, then the file.
 func (r reader) Known(ctx context.Context, refs []fhir.Ref) (map[fhir.Ref]int64, error) {
-	known, left := r.cached(refs)
+	known, left := r.keys.Known(refs)
 	if len(left) == 0 {
 		return known, nil
 	}
@@ -191,19 +191,6 @@ func (r reader) Known(ctx context.Context, refs []fhir.Ref) (map[fhir.Ref]int64,
 		r.keys.Put(epoch, ref, key)
 	})
 	return known, err
-}
-
-// cached splits refs by whether the cache knows their row keys.
-func (s *Store) cached(refs []fhir.Ref) (known map[fhir.Ref]int64, left []fhir.Ref) {
-	known = make(map[fhir.Ref]int64, len(refs))
-	for _, ref := range refs {
-		if key := s.keys.Get(ref); key != 0 {
-			known[ref] = key
-		} else {
-			left = append(left, ref)
-		}
-	}
-	return known, left
 }
 
 // lookUp calls found for those refs that have a row.

@@ -147,7 +147,7 @@ func (t *lockedTx) Estimate(context.Context, *query.Statement) (int64, bool, err
 }
 
 func (t *lockedTx) Known(_ context.Context, refs []fhir.Ref) (map[fhir.Ref]int64, error) {
-	known, left := t.s.cached(refs)
+	known, left := t.s.keys.Known(refs)
 	err := lookUp(t.conn, left, func(ref fhir.Ref, key int64) { known[ref] = key })
 	return known, err
 }
