@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
@@ -15,7 +16,6 @@ const maxDeletes = 1000
 
 // criterion is a search that decides what a change, or a conditional reference, is about.
 type criterion struct {
-	name  string // what is asked; equal ones are asked once
 	query search.Query
 	limit int
 	found []Found
@@ -40,7 +40,7 @@ func (r *run) resolve(ctx context.Context) error {
 			r.steps = append(r.steps, step{index: i, ref: c.Ref})
 			continue
 		}
-		if err := r.place(i, c, criteria[criterionName(c.Where)]); err != nil {
+		if err := r.place(i, c, criteria[keyOf(c.Where)]); err != nil {
 			return &bundle.ChangeError{Index: i, Err: err}
 		}
 	}
@@ -51,10 +51,10 @@ func (r *run) resolve(ctx context.Context) error {
 // or one that this batch makes.
 //
 // See https://hl7.org/fhir/R4/http.html#trules.
-func (r *run) lookUp(criteria map[string]*criterion) error {
+func (r *run) lookUp(criteria map[criterionKey]*criterion) error {
 	var made []search.Subject
 	for i, q := range r.batch.Lookups {
-		by := criteria[criterionName(q)]
+		by := criteria[keyOf(q)]
 		var err error
 		switch {
 		case len(by.found) == 1:
@@ -118,18 +118,27 @@ func among(made []search.Subject, q *search.Query) (fhir.Ref, error) {
 	return fhir.Ref{}, fhir.Errorf(fhir.MultipleMatches, "a conditional reference matches several resources of this batch")
 }
 
-// criterionName tells criteria apart. It is never logged: it quotes what was asked for.
+// criterionKey tells the criteria of a batch apart: the same text may be asked for
+// callers who may see different things.
+type criterionKey struct {
+	name string
+	only *search.Restriction
+}
+
+func keyOf(q *search.Query) criterionKey { return criterionKey{criterionName(q), q.Restriction} }
+
+// criterionName is the text of a criterion. It is never logged: it quotes what was asked for.
 func criterionName(q *search.Query) string { return q.Type + "?" + search.And(q.Where).String() }
 
-// criteria returns all criteria of the batch by name.
-func (r *run) criteria() map[string]*criterion {
-	all := map[string]*criterion{}
+// criteria returns all criteria of the batch.
+func (r *run) criteria() map[criterionKey]*criterion {
+	all := map[criterionKey]*criterion{}
 	add := func(q *search.Query, limit int) {
-		name := criterionName(q)
-		if all[name] == nil {
-			all[name] = &criterion{name: name, query: search.Query{Type: q.Type, Where: q.Where, Restriction: q.Restriction}}
+		key := keyOf(q)
+		if all[key] == nil {
+			all[key] = &criterion{query: search.Query{Type: q.Type, Where: q.Where, Restriction: q.Restriction}}
 		}
-		all[name].limit = max(all[name].limit, limit)
+		all[key].limit = max(all[key].limit, limit)
 	}
 	for i := range r.batch.Changes {
 		if c := &r.batch.Changes[i]; c.Where != nil && c.Many {
@@ -146,26 +155,24 @@ func (r *run) criteria() map[string]*criterion {
 
 // match locks the criteria that decide about a write, then searches for all. The
 // search comes after the lock, so that it sees what the holder before it wrote.
-func (r *run) match(ctx context.Context, criteria map[string]*criterion) error {
+func (r *run) match(ctx context.Context, criteria map[criterionKey]*criterion) error {
 	if err := r.tx.Lock(ctx, r.lockNames()); err != nil {
 		return err
 	}
-	names := make([]string, 0, len(criteria))
+	all := make([]*criterion, 0, len(criteria))
 	var refs []fhir.Ref
-	for name, c := range criteria {
-		names = append(names, name)
+	for _, c := range criteria {
+		all = append(all, c)
 		refs = append(refs, query.References(&c.query)...)
 	}
-	slices.Sort(names)
 	known, err := r.tx.Known(ctx, refs)
 	if err != nil {
 		return err
 	}
 	compiler := newCompiler(ctx, r.tx, known)
 	compiler.Gather = true
-	statements := make([]*query.Statement, len(names))
-	for i, name := range names {
-		c := criteria[name]
+	statements := make([]*query.Statement, len(all))
+	for i, c := range all {
 		if statements[i], err = compiler.Page(&c.query, nil, c.limit, false); err != nil {
 			return err
 		}
@@ -174,22 +181,38 @@ func (r *run) match(ctx context.Context, criteria map[string]*criterion) error {
 	if err != nil {
 		return err
 	}
-	for i, name := range names {
-		criteria[name].found = results[i].Found
+	for i, c := range all {
+		c.found = results[i].Found
 	}
 	return nil
 }
 
-// lockNames returns the criteria of changes, sorted, each once. Lookups only read.
+// lockNames returns what the criteria of changes are about, sorted, each once.
+// Lookups only read.
 func (r *run) lockNames() []string {
 	var names []string
 	for i := range r.batch.Changes {
 		if q := r.batch.Changes[i].Where; q != nil {
-			names = append(names, criterionName(q))
+			names = append(names, lockName(q))
 		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// lockName returns what those hold who must not search for q at the same time. A
+// criterion that asks for one identifier is about that identifier, however else it
+// is written: with the system or without, and with further conditions or none.
+func lockName(q *search.Query) string {
+	for _, e := range q.Where {
+		m, ok := e.(search.Match)
+		if !ok || m.Param.Code != "identifier" || m.Modifier != "" || len(m.Values) != 1 {
+			continue
+		}
+		value := m.Values[0].Raw
+		return q.Type + "?identifier=" + value[strings.LastIndexByte(value, '|')+1:]
+	}
+	return criterionName(q)
 }
 
 // place says what change i is about, now that its criterion has been searched for.

@@ -45,6 +45,18 @@ var raceTests = map[string]func(*fixture){
 			f.Errorf("%d are there", n)
 		}
 	},
+	"conditional creates make one, whichever way they name the identifier": func(f *fixture) {
+		criteria := []string{"Patient?identifier=urn:curp|1", "Patient?identifier=1", "Patient?_lastUpdated=gt2000&identifier=1"}
+		together(60, func(i int) {
+			c := f.when(criteria[i%len(criteria)], creating(f, identified(fmt.Sprintf("p%d", i), "1")))
+			if _, err := f.s.Apply(f.ctx, &bundle.Batch{Changes: []bundle.Change{c}}); err != nil {
+				f.Error(err)
+			}
+		})
+		if n := len(f.search(query(f, "Patient?identifier=1")).Matches); n != 1 {
+			f.Errorf("%d are there", n)
+		}
+	},
 	"of parallel updates of a version one wins": func(f *fixture) {
 		f.apply(update("Patient/a", "start", search.Index{}))
 		for version := int64(1); version < 4; version++ {
