@@ -37,9 +37,9 @@ type Store struct {
 	sealer  *store.Sealer
 	secret  []byte
 
-	reads    *gatherer[*readJob]
-	currents *gatherer[*currentJob]
-	writes   *gatherer[*writeJob]
+	reads    *store.Gatherer[*readJob]
+	currents *store.Gatherer[*currentJob]
+	writes   *store.Gatherer[*writeJob]
 	analyst  analyst
 
 	mu       sync.Mutex
@@ -71,9 +71,9 @@ func Open(ctx context.Context, url string, options Options) (*Store, error) {
 		s.pool.Close()
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	s.reads = newGatherer(sharedTrips, sharedJobs, s.runReads)
-	s.currents = newGatherer(sharedTrips, sharedJobs, s.runCurrents)
-	s.writes = newGatherer(sharedTrips, sharedJobs, s.runWrites)
+	s.reads = store.NewGatherer(sharedTrips, sharedJobs, s.runReads)
+	s.currents = store.NewGatherer(sharedTrips, sharedJobs, s.runCurrents)
+	s.writes = store.NewGatherer(sharedTrips, sharedJobs, s.runWrites)
 	s.analyst.start(s.analyze)
 	return s, nil
 }
@@ -205,9 +205,9 @@ func (s *Store) Secret() []byte { return s.secret }
 // Close waits for what runs and closes all connections.
 func (s *Store) Close() error {
 	s.analyst.close()
-	s.reads.close()
-	s.currents.close()
-	s.writes.close()
+	s.reads.Close()
+	s.currents.Close()
+	s.writes.Close()
 	s.pool.Close()
 	return nil
 }

@@ -12,8 +12,6 @@ import (
 	"github.com/amate-health/amate/store"
 )
 
-var errClosed = fhir.Errorf(fhir.Unavailable, "the store is closed")
-
 // How many round trips of a kind are under way at once, and how many requests share one.
 const (
 	sharedTrips = 2
@@ -46,8 +44,8 @@ type writeJob struct {
 }
 
 // await returns the outcome of a job that was handed to g.
-func await[J any](ctx context.Context, g *gatherer[J], j J, done <-chan error) error {
-	if err := g.hand(ctx, j); err != nil {
+func await[J any](ctx context.Context, g *store.Gatherer[J], j J, done <-chan error) error {
+	if err := g.Hand(ctx, j); err != nil {
 		return err
 	}
 	select {

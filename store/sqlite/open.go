@@ -179,7 +179,7 @@ func (s *Store) Secret() []byte { return s.secret }
 
 // Close finishes what was accepted and closes the file.
 func (s *Store) Close() error {
-	s.writer.close()
+	s.writer.jobs.Close()
 	return errors.Join(s.readers.Close(), s.writer.conn.Close())
 }
 

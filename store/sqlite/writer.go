@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
-	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/store"
 )
 
@@ -21,11 +19,7 @@ type writer struct {
 	conn    *sqlite.Conn
 	keys    *store.KeyCache
 	observe func(string, time.Duration)
-	jobs    chan *job
-	ended   chan struct{}
-
-	mu     sync.RWMutex // held for reading while a job is handed in
-	closed bool
+	jobs    *store.Gatherer[*job]
 
 	block keyBlock // row keys for locked attempts
 }
@@ -40,70 +34,19 @@ type job struct {
 // maxJobs is how many jobs one transaction takes on.
 const maxJobs = 64
 
-var errClosed = fhir.Errorf(fhir.Unavailable, "the store is closed")
-
 func newWriter(conn *sqlite.Conn, keys *store.KeyCache, observe func(string, time.Duration)) *writer {
-	w := &writer{conn: conn, keys: keys, observe: observe, jobs: make(chan *job, maxJobs), ended: make(chan struct{})}
-	go w.loop()
+	w := &writer{conn: conn, keys: keys, observe: observe}
+	w.jobs = store.NewGatherer(1, maxJobs, w.transact)
 	return w
 }
 
 // do runs f in a transaction, alone with the database, and returns once it is on disk.
 func (w *writer) do(ctx context.Context, f func(*sqlite.Conn) error) error {
 	j := &job{ctx: ctx, run: f, done: make(chan error, 1)}
-	if err := w.hand(ctx, j); err != nil {
+	if err := w.jobs.Hand(ctx, j); err != nil {
 		return err
 	}
 	return <-j.done
-}
-
-func (w *writer) hand(ctx context.Context, j *job) error {
-	w.mu.RLock()
-	defer w.mu.RUnlock()
-	if w.closed {
-		return errClosed
-	}
-	select {
-	case w.jobs <- j:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// close waits until all accepted jobs are done.
-func (w *writer) close() {
-	w.mu.Lock()
-	if !w.closed {
-		w.closed = true
-		close(w.jobs)
-	}
-	w.mu.Unlock()
-	<-w.ended
-}
-
-func (w *writer) loop() {
-	defer close(w.ended)
-	for first := range w.jobs {
-		w.transact(w.gather(first))
-	}
-}
-
-// gather returns first and whatever else waits.
-func (w *writer) gather(first *job) []*job {
-	jobs := []*job{first}
-	for len(jobs) < maxJobs {
-		select {
-		case j, ok := <-w.jobs:
-			if !ok {
-				return jobs
-			}
-			jobs = append(jobs, j)
-		default:
-			return jobs
-		}
-	}
-	return jobs
 }
 
 // transact runs jobs in one transaction. A job that fails is undone alone.
