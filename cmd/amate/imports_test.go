@@ -29,7 +29,7 @@ var imports = map[string]string{
 
 	"cmd/conformance": "",
 
-	"authz": "fhir/rest fhir/search",
+	"authz": "fhir fhir/rest fhir/search",
 
 	"fhir":                     "",
 	"fhir/spec":                "",

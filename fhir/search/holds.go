@@ -41,6 +41,12 @@ func Holds(e Expr, s *Subject) (bool, error) {
 		return slices.Contains(e.Any, s.Ref.ID), nil
 	case Types:
 		return slices.Contains(e.Any, s.Ref.Type), nil
+	case Words:
+		in := s.Index.Content
+		if e.Narrative {
+			in = s.Index.Text
+		}
+		return !slices.ContainsFunc(e.All, func(w string) bool { return !slices.Contains(in, w) }), nil
 	case Updated:
 		at := s.Updated.UnixMicro()
 		return Range{Lo: at, Hi: at + 1}.holds(&e.Value), nil

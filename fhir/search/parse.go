@@ -225,7 +225,7 @@ func (p *parser) match(param *spec.SearchParam, modifier, value string) (Expr, e
 	if err != nil {
 		return nil, err
 	}
-	m := Match{Param: param}
+	m := Match{Param: param, Compared: param.Type}
 	if param.Type == spec.String {
 		m.Modifier = modifier
 	}
@@ -310,7 +310,7 @@ func parseMissing(param *spec.SearchParam, value string) (Expr, error) {
 	case spec.Token, spec.URI, spec.Reference:
 		v.Tokens = []int64{PresenceHash(param.ID)}
 	}
-	return Match{Param: param, Modifier: "missing", Values: []Value{v}}, nil
+	return Match{Param: param, Compared: param.Type, Modifier: "missing", Values: []Value{v}}, nil
 }
 
 func parseIDs(modifier, value string) (Expr, error) {

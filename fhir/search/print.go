@@ -23,6 +23,14 @@ func join(list []Expr, separator string) string {
 	return strings.Join(parts, separator)
 }
 
+// String returns _text or _content with the words that are looked for.
+func (w Words) String() string {
+	if w.Narrative {
+		return "_text=" + strings.Join(w.All, " ")
+	}
+	return "_content=" + strings.Join(w.All, " ")
+}
+
 // String returns the parameter as it stands in a query.
 func (m Match) String() string {
 	var b strings.Builder

@@ -70,14 +70,28 @@ type Not struct{ X Expr }
 //	Date              Value.Prefix, Lo and Hi against Index.Dates
 //	Number, Quantity  Value.Prefix, Num and Unit against Index.Numbers
 //	String            Value.Text against Index.Strings
+//	Special (near)    Value.Near against Index.Places
+//	Composite         as its second part, of the type Compared, in the rows whose
+//	                  Pair fits Value.Pair; when that is a token, Value.Tokens, the
+//	                  hashes of both parts together, in Index.Tokens
 //
 // Match.Holds says exactly how. With Modifier "missing", there is one Value, whose
 // Bool says whether to find resources without a value; its Tokens hold the
 // PresenceHash where the parameter has one.
 type Match struct {
 	Param    *spec.SearchParam
-	Modifier string // "", "exact", "contains" or "missing"
+	Compared spec.SearchType // Param.Type; of a composite, the type of its second part
+	Modifier string          // "", "exact", "contains", "missing", "text" (token: Value.Text in Index.Words) or "below" (uri: likewise, as a prefix)
 	Values   []Value
+}
+
+// Words holds when the text of a resource has all of All: words as Analyse makes
+// them. Where says in what: Index.Text (_text) or Index.Content (_content).
+//
+// See https://hl7.org/fhir/R4/search.html#content.
+type Words struct {
+	Narrative bool // _text; else _content
+	All       []string
 }
 
 // IDs holds for resources with one of these logical ids (_id).
@@ -123,7 +137,12 @@ type Value struct {
 	Num    Decimal    // number, quantity
 	Text   string     // string: folded, or as given for :exact
 	Bool   bool       // :missing
+	Pair   Pair       // composite: Code must be that of the row, and Both too unless it is 0
+	Near   Near       // near
 }
+
+// Near is a circle on the Earth: within Radius metres of a point.
+type Near struct{ Lat, Lon, Radius float64 }
 
 // Decimal is a query number with the ends of its implicit precision; for ap, of
 // what is near it.
@@ -175,3 +194,4 @@ func (Types) expr()   {}
 func (Updated) expr() {}
 func (Chain) expr()   {}
 func (Has) expr()     {}
+func (Words) expr()   {}

@@ -189,7 +189,7 @@ func (x *extractor) text(l *leaf, b []byte, tails bool) {
 	if folded == exact {
 		folded = exact // one copy in memory
 	}
-	x.ix.Strings = append(x.ix.Strings, Text{l.param, folded, exact})
+	x.ix.Strings = append(x.ix.Strings, Text{Param: l.param, Folded: folded, Exact: exact})
 	if !tails {
 		return
 	}
