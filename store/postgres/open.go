@@ -41,6 +41,7 @@ type Store struct {
 	currents *store.Gatherer[*currentJob]
 	writes   *store.Gatherer[*writeJob]
 	analyst  analyst
+	sweeper  store.Sweeper
 
 	mu       sync.Mutex
 	timeline string // of the server that the newest connection reached

@@ -110,11 +110,15 @@ WHERE x.rkey = d.rkey AND x.param = d.param AND x.mark = d.mark AND x.folded = d
 // prepare prepares all statements on a new connection, in one round trip.
 func prepare(ctx context.Context, conn *pgx.Conn) error {
 	pipeline := conn.PgConn().StartPipeline(ctx)
-	for name, sql := range statements {
-		pipeline.SendPrepare(name, sql, nil)
+	sent := 0
+	for _, group := range []map[string]string{statements, entryStatements} {
+		for name, sql := range group {
+			pipeline.SendPrepare(name, sql, nil)
+			sent++
+		}
 	}
 	err := pipeline.Sync()
-	for range statements {
+	for range sent {
 		if err != nil {
 			break
 		}

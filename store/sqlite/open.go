@@ -39,6 +39,7 @@ type Store struct {
 	free    sharedBlock // row keys for attempts without locks
 	sealer  *store.Sealer
 	secret  []byte
+	sweeper store.Sweeper
 }
 
 // Open opens the file at path, which is made, with its folder, when it is not

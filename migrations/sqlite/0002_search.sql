@@ -1,0 +1,1 @@
+-- What search needs beside the tables of the start.
