@@ -10,6 +10,28 @@ import (
 type Maker struct {
 	Base  string // the server's FHIR base URL, without a slash at the end
 	Rules Rules  // what resources are held to; nil is validate.Check
+
+	// Catalogue returns the search parameters of the moment; nil is search.Standard.
+	Catalogue func() *search.Catalogue
+	// FullText says whether resources of a type are indexed for _text and _content;
+	// nil is none.
+	FullText func(typ string) bool
+	// Terminology answers for the modifiers of criteria that ask it; nil refuses them.
+	Terminology search.Terminology
+}
+
+// catalogue returns the search parameters of the moment.
+func (m Maker) catalogue() *search.Catalogue {
+	if m.Catalogue == nil {
+		return search.Standard
+	}
+	return m.Catalogue()
+}
+
+// index returns what the resource at root of d, of type typ, can be found by.
+func (m Maker) index(d *element.Doc, root element.Node, typ string) (search.Index, error) {
+	in := search.Indexing{Base: m.Base, Catalogue: m.catalogue(), FullText: m.FullText != nil && m.FullText(typ)}
+	return in.Extract(d, root)
 }
 
 // Create returns the Change that creates s at ref, whose id must be new. An id
@@ -111,7 +133,7 @@ func (s *Source) literal() (err error) {
 
 // content makes what is stored of s, whose references are final.
 func (m Maker) content(s *Source, at fhir.Ref) (*Content, error) {
-	index, err := search.Extract(s.Doc, s.Root, m.Base)
+	index, err := m.index(s.Doc, s.Root, at.Type)
 	if err != nil {
 		return nil, err
 	}

@@ -94,7 +94,7 @@ func (m Maker) rewritten(s *Source, edits []rewrite, env *Env, at fhir.Ref) (*Co
 	if err := doc.Parse(body.JSON, element.Limits{}); err != nil {
 		return nil, err
 	}
-	index, err := search.Extract(doc, 0, m.Base)
+	index, err := m.index(doc, 0, at.Type)
 	if err != nil {
 		return nil, err
 	}
@@ -250,7 +250,7 @@ func (p *planner) matching(q *search.Query) (int, error) {
 			continue
 		}
 		if a.index == nil {
-			index, err := search.Extract(a.source.Doc, a.source.Root, p.Base)
+			index, err := p.index(a.source.Doc, a.source.Root, a.Ref.Type)
 			if err != nil {
 				return -1, err
 			}

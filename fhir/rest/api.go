@@ -14,6 +14,7 @@ import (
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
 	"github.com/amate-health/amate/fhir/operation"
+	"github.com/amate-health/amate/fhir/search"
 )
 
 // Config is what an API needs. Store, Guard, BaseURL and CursorKey must be set.
@@ -32,6 +33,9 @@ type Config struct {
 	Terminology func(ctx context.Context) ([]byte, error)
 
 	Rules bundle.Rules // what is held to before it is written; nil is the base rules of R4
+
+	// Search says by what resources are found, and what they are indexed by.
+	Search Search
 
 	Operations []operation.Operation // mounted as /$name, /Type/$name and /Type/id/$name
 
@@ -57,6 +61,7 @@ type API struct {
 	describe     sync.Mutex // over what follows
 	capabilities []byte     // the CapabilityStatement, once it has been asked for
 	described    string     // Conformance.Stamp at that time
+	catalogued   *search.Catalogue
 }
 
 // New returns the API that cfg describes.
@@ -87,7 +92,10 @@ func New(cfg Config) (*API, error) {
 		base:   base,
 		path:   u.EscapedPath(),
 		router: newRouter(cfg.Operations),
-		maker:  bundle.Maker{Base: base, Rules: cfg.Rules},
+		maker: bundle.Maker{
+			Base: base, Rules: cfg.Rules, Catalogue: cfg.Search.Catalogue,
+			FullText: cfg.Search.FullText, Terminology: cfg.Search.Terminology,
+		},
 	}
 	a.limits.fill()
 	a.turns = make(chan struct{}, a.limits.Concurrent)

@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -30,8 +29,9 @@ func (a *API) metadata(ctx context.Context, req *Request, _ Decision) (*Response
 	}
 	a.describe.Lock()
 	defer a.describe.Unlock()
-	if a.capabilities == nil || a.described != loaded.Stamp {
-		a.capabilities, a.described = a.capabilityStatement(&loaded), loaded.Stamp
+	catalogue := a.catalogue()
+	if a.capabilities == nil || a.described != loaded.Stamp || a.catalogued != catalogue {
+		a.capabilities, a.described, a.catalogued = a.capabilityStatement(&loaded, catalogue), loaded.Stamp, catalogue
 	}
 	return &Response{Status: http.StatusOK, Body: a.capabilities}, nil
 }
@@ -47,7 +47,7 @@ type Conformance struct {
 // by hand.
 //
 // See https://hl7.org/fhir/R4/capabilitystatement.html.
-func (a *API) capabilityStatement(loaded *Conformance) []byte {
+func (a *API) capabilityStatement(loaded *Conformance, catalogue *search.Catalogue) []byte {
 	offered := map[Interaction]bool{}
 	conditional := map[Interaction]bool{}
 	for _, r := range routes {
@@ -90,18 +90,18 @@ func (a *API) capabilityStatement(loaded *Conformance) []byte {
 		if i > 0 {
 			p.buf = append(p.buf, ',')
 		}
-		a.capability(p, typ, offered, conditional, loaded.Profiles[typ])
+		a.capability(p, typ, offered, conditional, loaded.Profiles[typ], catalogue)
 	}
 	p.buf = append(p.buf, ']')
 	p.interactions(offered, Transaction, Batch, SearchSystem, HistorySystem)
-	p.searchParams("")
+	p.searchParams(catalogue, "")
 	a.operations(p, "")
 	p.buf = append(p.buf, "}]}"...)
 	return p.buf
 }
 
 // capability writes what is offered for one resource type.
-func (a *API) capability(p *page, typ string, offered, conditional map[Interaction]bool, profiles []string) {
+func (a *API) capability(p *page, typ string, offered, conditional map[Interaction]bool, profiles []string, catalogue *search.Catalogue) {
 	p.buf = append(p.buf, '{')
 	p.text("type", typ)
 	p.text("profile", "http://hl7.org/fhir/StructureDefinition/"+typ)
@@ -125,8 +125,8 @@ func (a *API) capability(p *page, typ string, offered, conditional map[Interacti
 		p.text("conditionalDelete", how)
 	}
 	p.list("referencePolicy", "literal", "logical")
-	p.includes(typ)
-	p.searchParams(typ)
+	p.includes(catalogue, typ)
+	p.searchParams(catalogue, typ)
 	a.operations(p, typ)
 	p.close()
 }
@@ -149,10 +149,10 @@ func (p *page) interactions(offered map[Interaction]bool, names ...Interaction) 
 }
 
 // includes writes searchInclude: every reference parameter of the type.
-func (p *page) includes(typ string) {
+func (p *page) includes(catalogue *search.Catalogue, typ string) {
 	var names []string
-	for _, sp := range spec.Params(typ) {
-		if sp.Type == spec.Reference && searchable(typ, sp) {
+	for _, sp := range catalogue.Params(typ) {
+		if sp.Type == spec.Reference && catalogue.Searchable(sp) {
 			names = append(names, typ+":"+sp.Code)
 		}
 	}
@@ -162,10 +162,10 @@ func (p *page) includes(typ string) {
 }
 
 // searchParams writes the parameters that a search of a type takes.
-func (p *page) searchParams(typ string) {
+func (p *page) searchParams(catalogue *search.Catalogue, typ string) {
 	first := true
-	for _, sp := range spec.Params(cmp.Or(typ, "Resource")) {
-		if !searchable(typ, sp) {
+	for _, sp := range catalogue.Params(typ) {
+		if !catalogue.Searchable(sp) {
 			continue
 		}
 		if first {
@@ -209,17 +209,4 @@ func (p *page) flag(name string, value bool) {
 	} else {
 		p.buf = append(p.buf, "false"...)
 	}
-}
-
-// samples are values that a parameter of each type can have.
-var samples = map[spec.SearchType]string{
-	spec.Number: "1", spec.Date: "2026", spec.String: "a", spec.Token: "a",
-	spec.Reference: "a", spec.Quantity: "1", spec.URI: "http://a", spec.Composite: "a$a", spec.Special: "a",
-}
-
-// searchable reports whether the parser takes a parameter. The statement asks the
-// parser itself, so that the two cannot disagree.
-func searchable(typ string, sp *spec.SearchParam) bool {
-	_, err := search.Parse(typ, []search.Param{{Name: sp.Code, Value: samples[sp.Type]}}, search.Options{})
-	return err == nil
 }

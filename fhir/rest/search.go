@@ -8,6 +8,22 @@ import (
 	"github.com/amate-health/amate/fhir/search"
 )
 
+// Search is what searching and indexing need to know beyond R4. The zero value is
+// R4 alone, without full text and terminology.
+type Search struct {
+	Catalogue   func() *search.Catalogue // the search parameters of the moment; nil is search.Standard
+	FullText    func(typ string) bool    // whether resources of a type are indexed for _text and _content; nil is none
+	Terminology search.Terminology       // for :in, :not-in, :above and :below; nil refuses them
+}
+
+// catalogue returns the search parameters of the moment.
+func (a *API) catalogue() *search.Catalogue {
+	if a.Search.Catalogue == nil {
+		return search.Standard
+	}
+	return a.Search.Catalogue()
+}
+
 // search finds resources of one type, or of all, by GET or by POST.
 //
 // See https://hl7.org/fhir/R4/http.html#search.
@@ -38,6 +54,8 @@ func (a *API) searchOptions(lenient bool) search.Options {
 		Now:          a.Now(),
 		DefaultCount: a.limits.Count,
 		MaxCount:     a.limits.MaxCount,
+		Catalogue:    a.catalogue(),
+		Terminology:  a.Search.Terminology,
 	}
 }
 

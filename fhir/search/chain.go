@@ -15,7 +15,7 @@ import (
 // See https://hl7.org/fhir/R4/search.html#chaining.
 func (p *parser) chain(typ, head, next, value string, depth int) (Expr, error) {
 	code, modifier, _ := strings.Cut(head, ":")
-	param, err := lookup(typ, code)
+	param, err := p.lookup(typ, code)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func (p *parser) has(typ, name, rest, value string, depth int) (Expr, error) {
 	if !spec.IsResource(source) {
 		return nil, unknown("%s in %s is no resource type", show(source), show(name))
 	}
-	param, err := lookup(source, parts[1])
+	param, err := p.lookup(source, parts[1])
 	if err != nil {
 		return nil, err
 	}

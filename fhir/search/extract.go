@@ -10,36 +10,46 @@ import (
 	"github.com/amate-health/amate/fhir/spec"
 )
 
-// Extract returns the index values of the resource at root. base is the server's
-// base URL, without a slash at the end: references below it count as relative.
-// What it returns holds no memory of d.
+// Indexing says how resources are indexed.
+type Indexing struct {
+	Base      string     // the server's base URL, without a slash at the end: references below it count as relative
+	Catalogue *Catalogue // nil is Standard
+	FullText  bool       // fill Index.Text and Index.Content
+}
+
+// Extract returns the index values of the resource at root by the parameters of R4,
+// without full text. See Indexing.Extract.
+func Extract(d *element.Doc, root element.Node, base string) (Index, error) {
+	return Indexing{Base: base}.Extract(d, root)
+}
+
+// Extract returns the index values of the resource at root. What it returns holds no
+// memory of d.
 //
 // Values that cannot be read as their type asks are passed over, since finding
 // those is the business of validation.
-func Extract(d *element.Doc, root element.Node, base string) (Index, error) {
+func (in Indexing) Extract(d *element.Doc, root element.Node) (Index, error) {
 	item := fhirpath.Root(d, root)
 	if item.Type == nil || !spec.IsResource(item.Type.Name) {
 		return Index{}, fhir.Errorf(fhir.Invalid, "not a resource")
 	}
-	plan, err := planOf(item.Type.Name)
+	plan, err := in.Catalogue.or().planOf(item.Type.Name)
 	if err != nil {
 		return Index{}, err
 	}
 	x := extractors.Get().(*extractor)
-	x.reset(d, base)
+	x.reset(d, in.Base)
+	for i := range plan.here {
+		plan.here[i].emit(x, &plan.here[i], root)
+	}
 	x.walk(&plan.root, root)
 	for i := range plan.evaluated {
-		if err = x.evaluate(&plan.evaluated[i], item); err != nil {
-			break
-		}
+		x.evaluate(&plan.evaluated[i], item)
 	}
-	var ix Index
-	if err == nil {
-		ix = x.take()
-	}
+	ix := x.take()
 	x.reset(nil, "")
 	extractors.Put(x)
-	return ix, err
+	return ix, nil
 }
 
 // extractors lends the buffers that an extraction collects its values in.
@@ -163,18 +173,4 @@ func (x *extractor) each(n element.Node, name string, f func(element.Node)) {
 	for i := x.d.First(c); i != element.None; i = x.d.Next(c, i) {
 		f(i)
 	}
-}
-
-// evaluate indexes what an expression without a direct plan computes.
-func (x *extractor) evaluate(e *evaluated, root fhirpath.Item) error {
-	out, err := e.expr.EvalItem(root, nil)
-	if err != nil {
-		return err
-	}
-	for _, i := range out {
-		if b, ok := i.System().(fhirpath.Boolean); ok {
-			x.token(&e.leaf, nil, []byte(b.String()), formCode)
-		}
-	}
-	return nil
 }

@@ -19,6 +19,9 @@ type Options struct {
 	Now          time.Time // what ap is near to, for dates; zero is the present
 	DefaultCount int       // Query.Count when no _count is given; 0 means 20
 	MaxCount     int       // the largest page; 0 means 1000
+
+	Catalogue   *Catalogue  // the parameters that can be searched by; nil is Standard
+	Terminology Terminology // for :in, :not-in, :above and :below on tokens; nil refuses them
 }
 
 // Bounds of a query. Beyond them nobody writes one by hand, and the SQL grows out
@@ -48,6 +51,7 @@ func Parse(typ string, params []Param, opts Options) (*Query, error) {
 	if opts.Now.IsZero() {
 		opts.Now = time.Now()
 	}
+	opts.Catalogue = opts.Catalogue.or()
 	if typ != "" && !spec.IsResource(typ) {
 		return nil, fhir.Errorf(fhir.UnknownType, "%s is no resource type", show(typ))
 	}
@@ -164,7 +168,7 @@ func (p *parser) condition(typ, name, value string, depth int) (Expr, error) {
 	case "_lastUpdated":
 		return p.updated(modifier, value)
 	}
-	param, err := lookup(typ, code)
+	param, err := p.lookup(typ, code)
 	if err != nil {
 		return nil, err
 	}
@@ -182,13 +186,15 @@ func (p *parser) condition(typ, name, value string, depth int) (Expr, error) {
 }
 
 // lookup finds a parameter that can be searched by.
-func lookup(typ, code string) (*spec.SearchParam, error) {
-	param := spec.Param(typ, code)
+func (p *parser) lookup(typ, code string) (*spec.SearchParam, error) {
+	param := p.opts.Catalogue.Lookup(typ, code)
 	switch {
 	case param == nil:
-		return nil, unknown("unknown search parameter %s%s%s", show(code), of(typ), nearest(code, codes(typ)))
+		return nil, unknown("unknown search parameter %s%s%s", show(code), of(typ), nearest(code, p.codes(typ)))
 	case !Supported(param):
 		return nil, unknown("search parameter %s%s is not supported by this server", show(code), of(typ))
+	case p.opts.Catalogue.pending(param):
+		return nil, unknown("search parameter %s%s is new here, and resources are still being indexed by it", show(code), of(typ))
 	}
 	return param, nil
 }
@@ -205,10 +211,10 @@ func of(typ string) string {
 	return " of " + typ
 }
 
-func codes(typ string) []string {
+func (p *parser) codes(typ string) []string {
 	var all []string
-	for _, p := range spec.Params(typ) {
-		all = append(all, p.Code)
+	for _, param := range p.opts.Catalogue.Params(typ) {
+		all = append(all, param.Code)
 	}
 	return all
 }

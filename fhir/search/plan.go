@@ -14,6 +14,7 @@ import (
 // parameters in one tree, so that a single pass over a resource serves them all.
 type typePlan struct {
 	root      branch
+	here      []leaf // for the resource itself
 	evaluated []evaluated
 }
 
@@ -47,51 +48,59 @@ type leaf struct {
 // evaluated is a parameter that needs the FHIRPath engine.
 type evaluated struct {
 	leaf
-	expr *fhirpath.Expr
+	expr  *fhirpath.Expr
+	param *spec.SearchParam
 }
 
-var plans sync.Map // resource type -> func() (*typePlan, error), made once each
-
 // planOf returns the plan of a resource type, compiled at its first use.
-func planOf(typ string) (*typePlan, error) {
-	f, ok := plans.Load(typ)
+func (c *Catalogue) planOf(typ string) (*typePlan, error) {
+	f, ok := c.plans.Load(typ)
 	if !ok {
-		f, _ = plans.LoadOrStore(typ, sync.OnceValues(func() (*typePlan, error) { return compile(typ) }))
+		f, _ = c.plans.LoadOrStore(typ, sync.OnceValues(func() (*typePlan, error) { return c.compile(typ) }))
 	}
 	return f.(func() (*typePlan, error))()
 }
 
 // compile builds the plan of a type.
-func compile(typ string) (*typePlan, error) {
+func (c *Catalogue) compile(typ string) (*typePlan, error) {
 	plan := new(typePlan)
-	params := spec.Params(typ)
-	if len(params) > maxOrdinal {
-		return nil, fmt.Errorf("%s has %d search parameters; there is room for %d", typ, len(params), maxOrdinal)
-	}
-	for ordinal, p := range params {
+	for ordinal, p := range c.Params(typ) {
 		if !Supported(p) || p.Code == "_id" || p.Code == "_lastUpdated" {
 			continue // the two stand in columns of their own
 		}
 		if parts(typ, p) != nil {
 			continue
 		}
-		expr, err := fhirpath.Compile(p.Expression, fhirpath.Filtering)
-		if err != nil {
+		if err := plan.param(typ, p, ordinal); err != nil {
 			return nil, fmt.Errorf("search parameter %s of %s: %w", p.Code, typ, err)
-		}
-		l := leaf{param: p.ID, ordinal: ordinal, presence: PresenceHash(p.ID)}
-		paths, ok := expr.Paths(spec.TypeOf(typ))
-		if !ok {
-			plan.evaluated = append(plan.evaluated, evaluated{l, expr})
-			continue
-		}
-		for _, path := range paths {
-			if len(path.Steps) > 0 {
-				plan.root.add(path.Steps, l.to(p.Type, path, typ))
-			}
 		}
 	}
 	return plan, nil
+}
+
+// param adds what p needs to the plan of typ. Errors are about the expressions of p.
+func (plan *typePlan) param(typ string, p *spec.SearchParam, ordinal int) error {
+	expr, err := fhirpath.Compile(p.Expression, fhirpath.Filtering)
+	if err != nil {
+		return faulty("expression", "the expression is not FHIRPath").With("%v", err)
+	}
+	l := leaf{param: p.ID, ordinal: ordinal, presence: PresenceHash(p.ID)}
+	paths, ok := expr.Paths(spec.TypeOf(typ))
+	if !ok {
+		plan.evaluated = append(plan.evaluated, evaluated{leaf: l, expr: expr, param: p})
+		return nil
+	}
+	for _, path := range paths {
+		end := l.to(p.Type, path, typ)
+		switch {
+		case end.emit == nil:
+		case len(path.Steps) == 0:
+			plan.here = append(plan.here, end)
+		default:
+			plan.root.add(path.Steps, end)
+		}
+	}
+	return nil
 }
 
 // to returns l with the emit for a value at the end of path; emit is nil for
@@ -147,6 +156,9 @@ func sameFilter(a, b *fhirpath.Filter) bool {
 
 // inName reports whether path ends at a text part of a HumanName.
 func inName(typ string, path fhirpath.Path) bool {
+	if len(path.Steps) == 0 {
+		return false
+	}
 	t := spec.TypeOf(typ)
 	for _, s := range path.Steps[:len(path.Steps)-1] {
 		e := t.Element([]byte(s.Name))

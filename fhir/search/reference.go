@@ -21,7 +21,7 @@ import (
 // for a whole resource, which counts as a reference to itself.
 func referenceEmit(t *spec.Type) func(*extractor, *leaf, element.Node) {
 	switch {
-	case t == nil:
+	case t == nil, t.Kind == spec.ResourceKind:
 		return emitResource
 	case t.Is("Reference"):
 		return emitReference

@@ -131,7 +131,7 @@ func (p *parser) sort(param Param) error {
 		case "_id", "_lastUpdated":
 			s.Field = code
 		default:
-			found, err := lookup(p.q.Type, code)
+			found, err := p.lookup(p.q.Type, code)
 			if err != nil {
 				return err
 			}
@@ -195,14 +195,14 @@ func (p *parser) follow(in *Include, code string) error {
 		target = p.q.Type
 	}
 	if code == "*" {
-		for _, found := range spec.Params(in.Source) {
+		for _, found := range p.opts.Catalogue.Params(in.Source) {
 			if found.Type == spec.Reference && (target == "" || slices.Contains(targets(found, ""), target)) {
 				in.Params = append(in.Params, found)
 			}
 		}
 		return nil
 	}
-	found, err := lookup(in.Source, code)
+	found, err := p.lookup(in.Source, code)
 	if err != nil {
 		return err
 	}

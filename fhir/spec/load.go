@@ -308,6 +308,9 @@ var searchTypes = map[string]SearchType{
 	"composite": Composite, "quantity": Quantity, "uri": URI, "special": Special,
 }
 
+// SearchTypeOf returns the search type that SearchParameter.type calls code, or 0.
+func SearchTypeOf(code string) SearchType { return searchTypes[code] }
+
 // searchParam reads P id base code type url expression [targets].
 func (t *table) searchParam(f []string) error {
 	if len(f) < 7 || f[1] != strconv.Itoa(len(t.params)) || searchTypes[f[4]] == 0 {
