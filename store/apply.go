@@ -139,6 +139,8 @@ type step struct {
 	json    []byte
 	outcome bundle.Outcome
 	write   *Write // nil when nothing is written
+
+	before *fhir.Resource // what the write replaces, where the audit trail asks
 }
 
 func (r *run) run(ctx context.Context, locked bool) ([]bundle.Result, error) {
@@ -166,12 +168,14 @@ func (r *run) run(ctx context.Context, locked bool) ([]bundle.Result, error) {
 			writes = append(writes, *w)
 		}
 	}
-	if len(writes) > 0 {
-		if err := r.tx.Write(ctx, writes); err != nil {
-			return nil, err
-		}
+	results, err := r.results()
+	if err != nil || len(writes) == 0 {
+		return results, err
 	}
-	return r.results()
+	if r.batch.Events != nil {
+		writes[0].Events = r.batch.Events(results)
+	}
+	return results, r.tx.Write(ctx, writes)
 }
 
 // distinct refuses a batch that changes one resource twice.
@@ -231,12 +235,8 @@ func (r *run) decide(s *step) error {
 	if err := precondition(c, s); err != nil {
 		return &bundle.ChangeError{Index: s.index, Err: err}
 	}
-	if c.Op == bundle.Delete {
-		r.remove(s)
-		return nil
-	}
 	var old *fhir.Resource
-	if s.row.live() && (c.Op == bundle.Patch || c.Op == bundle.Update) {
+	if s.row.live() && (c.Op == bundle.Patch || c.Op == bundle.Update || c.Op == bundle.Delete && r.batch.Events != nil) {
 		json, err := Expand(s.row.Content)
 		if err != nil {
 			return err
@@ -244,6 +244,11 @@ func (r *run) decide(s *step) error {
 		current := s.row.Resource
 		current.JSON = json
 		old = &current
+	}
+	s.before = old
+	if c.Op == bundle.Delete {
+		r.remove(s)
+		return nil
 	}
 	if err := r.content(s, c, old); err != nil {
 		return err
@@ -341,6 +346,9 @@ func (r *run) results() ([]bundle.Result, error) {
 		result := &out[s.index]
 		result.Outcome = s.outcome
 		result.Resource = r.resource(s)
+		if s.before != nil && r.batch.Events != nil && s.write != nil {
+			result.Before = append(result.Before, *s.before)
+		}
 		if r.batch.Changes[s.index].Many && s.outcome == bundle.Removed {
 			result.Deleted = append(result.Deleted, result.Resource.Ref)
 		}

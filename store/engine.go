@@ -124,6 +124,8 @@ type Write struct {
 	Index   index.Rows // all rows of the new version
 	Gone    index.Rows // what Index no longer has
 	Added   index.Rows // what Index newly has
+
+	Events []fhir.Event // what the audit trail is to hold of the whole batch; only in its first Write
 }
 
 // Served returns the resource that a read found. Errors: fhir.NotFound when it

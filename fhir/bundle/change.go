@@ -69,6 +69,11 @@ func (b *Body) Stamp(version int64, updated time.Time) []byte {
 type Batch struct {
 	Changes []Change
 	Lookups []*search.Query // conditional references found in the bodies; each must match exactly one resource
+
+	// Events makes what the audit trail is to hold of the changes, which is stored
+	// in their transaction. It may be called more than once, and is not called when
+	// nothing is written. nil for nothing.
+	Events func([]Result) []fhir.Event
 }
 
 // Result is what became of a Change.
@@ -76,6 +81,8 @@ type Result struct {
 	Resource fhir.Resource // the version that is current now. For an If-None-Exist that matched: the match
 	Outcome  Outcome       //
 	Deleted  []fhir.Ref    // Delete with Many: what was deleted, with the version that records it
+
+	Before []fhir.Resource // for Batch.Events: what an update, patch or delete replaced
 }
 
 // Outcome says what a Change came to.

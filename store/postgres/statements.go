@@ -111,7 +111,7 @@ WHERE x.rkey = d.rkey AND x.param = d.param AND x.mark = d.mark AND x.folded = d
 func prepare(ctx context.Context, conn *pgx.Conn) error {
 	pipeline := conn.PgConn().StartPipeline(ctx)
 	sent := 0
-	for _, group := range []map[string]string{statements, entryStatements} {
+	for _, group := range []map[string]string{statements, entryStatements, eventStatements} {
 		for name, sql := range group {
 			pipeline.SendPrepare(name, sql, nil)
 			sent++

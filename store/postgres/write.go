@@ -43,7 +43,7 @@ func (t *tx) writeNow(ctx context.Context, writes []store.Write) error {
 	calls = append(calls, call{name: stmtInsVersion, args: versions(newArrays(6), writes).arrays(oidInt8, oidInt8, oidInt4, oidInt2, oidInt2, oidBytea)})
 	calls = append(calls, values(writes, gone, stmtDelDate, stmtDelNumber, stmtDelString)...)
 	calls = append(calls, values(writes, added, stmtInsDate, stmtInsNumber, stmtInsString)...)
-	return t.commit(ctx, calls)
+	return t.commit(ctx, append(calls, inbox(writes)...))
 }
 
 // commit makes the last round trip. Without a transaction the calls are one by themselves.
@@ -81,7 +81,8 @@ func (t *tx) writeLarge(ctx context.Context, writes []store.Write, fresh, moved 
 			return err
 		}
 	}
-	return t.commit(ctx, append(moves(moved), values(writes, gone, stmtDelDate, stmtDelNumber, stmtDelString)...))
+	calls := append(moves(moved), values(writes, gone, stmtDelDate, stmtDelNumber, stmtDelString)...)
+	return t.commit(ctx, append(calls, inbox(writes)...))
 }
 
 // copy sends rows into a table; into has its name and columns.

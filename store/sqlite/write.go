@@ -76,6 +76,9 @@ func insertPlaceholders(conn *sqlite.Conn, rows []store.Write) error {
 
 // write stores all writes, within the transaction of conn.
 func write(conn *sqlite.Conn, writes []store.Write) error {
+	if err := writeEvents(conn, writes); err != nil {
+		return err
+	}
 	for i := range writes {
 		if err := writeVersion(conn, &writes[i]); err != nil {
 			return err
