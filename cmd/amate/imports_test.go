@@ -29,7 +29,9 @@ var imports = map[string]string{
 
 	"cmd/conformance": "",
 
-	"authz": "fhir fhir/rest fhir/search",
+	"authz":           "fhir fhir/rest fhir/search",
+	"authz/authztest": "fhir",
+	"authz/token":     "authz fhir",
 
 	"fhir":                     "",
 	"fhir/spec":                "",
@@ -74,6 +76,7 @@ var imports = map[string]string{
 var testImports = map[string]string{
 	"fhir/terminology/service": "fhir/validate",
 	"cmd/amate":                "store/storetest",
+	"authz/token":              "authz/authztest",
 	"fhir/fhirpath":            "fhir/xml fhir/samples", // the input of public cases
 	"fhir/fhirpath/lab":        "fhir/search fhir/samples",
 	"fhir/registry/demo":       "fhir fhir/element fhir/validate fhir/samples",
@@ -96,7 +99,7 @@ var testImports = map[string]string{
 // much with them. A path covers what is below it; other packages are free.
 var outside = map[string]string{
 	"net":                                 "cmd/amate fhir/rest authz",
-	"net/http":                            "cmd/amate fhir/rest authz",
+	"net/http":                            "cmd/amate fhir/rest authz authz/token",
 	"net/url":                             "*", // it only takes text apart
 	"net/netip":                           "*", // likewise
 	"net/http/httptest":                   "*", // tests
@@ -112,6 +115,7 @@ var outside = map[string]string{
 	"github.com/prometheus/client_golang": "cmd/amate",
 	"github.com/alecthomas":               "cmd/amate",
 	"go.yaml.in/yaml/v3":                  "cmd/amate",
+	"github.com/go-jose":                  "authz/token",
 }
 
 // outsideTests says which tests may import more of these.
