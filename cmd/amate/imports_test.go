@@ -31,6 +31,7 @@ var imports = map[string]string{
 
 	"authz":           "fhir fhir/rest fhir/search",
 	"authz/authztest": "fhir",
+	"authz/scope":     "fhir fhir/search fhir/spec",
 	"authz/token":     "authz fhir",
 
 	"fhir":                     "",
