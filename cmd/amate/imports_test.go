@@ -25,7 +25,7 @@ const module = "github.com/amate-health/amate"
 // The order of things is fhir <- authz, store <- cmd. store and authz never know one
 // another.
 var imports = map[string]string{
-	"cmd/amate": "authz fhir fhir/bundle fhir/element fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/operation fhir/profile fhir/registry/demo fhir/registry/profile fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store/postgres store/sqlite",
+	"cmd/amate": "authz fhir fhir/bundle fhir/element fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/operation fhir/profile fhir/record fhir/registry/demo fhir/registry/profile fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store/postgres store/sqlite",
 
 	"cmd/conformance": "",
 
@@ -56,6 +56,7 @@ var imports = map[string]string{
 	"fhir/patch":               "fhir fhir/element fhir/fhirpath fhir/spec",
 	"fhir/bundle":              "fhir fhir/element fhir/patch fhir/search fhir/spec fhir/validate",
 	"fhir/operation":           "fhir fhir/element fhir/search",
+	"fhir/record":              "fhir fhir/element fhir/operation fhir/search fhir/spec",
 	"fhir/rest":                "fhir fhir/bundle fhir/element fhir/operation fhir/search fhir/spec fhir/xml",
 	"fhir/xml":                 "fhir fhir/element fhir/spec",
 	"fhir/registry/identity":   "",
@@ -68,7 +69,10 @@ var imports = map[string]string{
 	"store/query":     "fhir fhir/search fhir/spec store/index",
 	"store/postgres":  "fhir fhir/bundle fhir/search migrations store store/index store/query",
 	"store/sqlite":    "fhir fhir/bundle fhir/search migrations store store/index store/query",
+	"store/job":       "fhir",
 	"store/storetest": "fhir fhir/bundle fhir/element fhir/search migrations",
+
+	"store/storetest/naive": "", // it is to know nothing of what it checks
 
 	"migrations": "",
 }
@@ -76,7 +80,7 @@ var imports = map[string]string{
 // testImports says what the tests of a package may import beyond that.
 var testImports = map[string]string{
 	"fhir/terminology/service": "fhir/validate",
-	"cmd/amate":                "store/storetest",
+	"cmd/amate":                "store/storetest store/storetest/naive",
 	"authz/token":              "authz/authztest",
 	"fhir/fhirpath":            "fhir/xml fhir/samples", // the input of public cases
 	"fhir/fhirpath/lab":        "fhir/search fhir/samples",
@@ -87,6 +91,7 @@ var testImports = map[string]string{
 	"migrations":               "store/storetest",
 	"store/postgres":           "fhir/spec store/storetest",
 	"store/sqlite":             "store/storetest",
+	"store/job":                "store/postgres store/sqlite store/storetest",
 	"fhir/element":             "fhir/samples",
 	"fhir/r4":                  "fhir/samples",
 	"fhir/search":              "fhir/samples",
