@@ -25,12 +25,15 @@ const module = "github.com/amate-health/amate"
 // The order of things is fhir <- authz, store <- cmd. store and authz never know one
 // another.
 var imports = map[string]string{
-	"cmd/amate": "authz fhir fhir/bundle fhir/element fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/operation fhir/profile fhir/record fhir/registry/demo fhir/registry/profile fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store/postgres store/sqlite",
+	"cmd/amate": "authz fhir fhir/bundle fhir/chart fhir/element fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/operation fhir/profile fhir/registry/demo fhir/registry/profile fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store/postgres store/sqlite",
 
 	"cmd/conformance": "",
 
 	"authz":           "fhir fhir/rest fhir/search",
+	"authz/client":    "authz authz/token fhir",
+	"authz/people":    "authz fhir",
 	"authz/authztest": "fhir",
+	"authz/rbac":      "fhir/search fhir/spec",
 	"authz/scope":     "fhir fhir/search fhir/spec",
 	"authz/token":     "authz fhir",
 
@@ -56,7 +59,7 @@ var imports = map[string]string{
 	"fhir/patch":               "fhir fhir/element fhir/fhirpath fhir/spec",
 	"fhir/bundle":              "fhir fhir/element fhir/patch fhir/search fhir/spec fhir/validate",
 	"fhir/operation":           "fhir fhir/element fhir/search",
-	"fhir/record":              "fhir fhir/element fhir/operation fhir/search fhir/spec",
+	"fhir/chart":               "fhir fhir/element fhir/operation fhir/search fhir/spec",
 	"fhir/rest":                "fhir fhir/bundle fhir/element fhir/operation fhir/search fhir/spec fhir/xml",
 	"fhir/xml":                 "fhir fhir/element fhir/spec",
 	"fhir/registry/identity":   "",
@@ -81,13 +84,15 @@ var imports = map[string]string{
 var testImports = map[string]string{
 	"fhir/terminology/service": "fhir/validate",
 	"cmd/amate":                "store/storetest store/storetest/naive",
+	"authz/client":             "authz/authztest",
+	"authz/people":             "authz/authztest",
 	"authz/token":              "authz/authztest",
 	"fhir/fhirpath":            "fhir/xml fhir/samples", // the input of public cases
 	"fhir/fhirpath/lab":        "fhir/search fhir/samples",
 	"fhir/registry/demo":       "fhir fhir/element fhir/validate fhir/samples",
 	"fhir/registry/profile":    "fhir/element fhir/guide fhir/profile fhir/registry/demo fhir/validate",
 	"fhir/validate":            "fhir/xml fhir/samples",
-	"fhir/rest":                "fhir/validate store/postgres store/sqlite store/storetest", // behaviour is tested on real engines
+	"fhir/rest":                "fhir/chart fhir/validate store/postgres store/sqlite store/storetest", // behaviour is tested on real engines
 	"migrations":               "store/storetest",
 	"store/postgres":           "fhir/spec store/storetest",
 	"store/sqlite":             "store/storetest",
@@ -121,7 +126,9 @@ var outside = map[string]string{
 	"github.com/prometheus/client_golang": "cmd/amate",
 	"github.com/alecthomas":               "cmd/amate",
 	"go.yaml.in/yaml/v3":                  "cmd/amate",
-	"github.com/go-jose":                  "authz/token",
+	"github.com/casbin":                   "authz/rbac",
+	"github.com/go-jose":                  "authz/token authz/client authz/smart",
+	"github.com/go-webauthn":              "authz/people",
 }
 
 // outsideTests says which tests may import more of these.
