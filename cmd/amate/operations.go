@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/amate-health/amate/fhir/chart"
 	"github.com/amate-health/amate/fhir/fhirpath/lab"
 	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/fhir/rest"
@@ -17,5 +18,6 @@ func operations(store *opened) []operation.Operation {
 	all = append(all, service.Operations(terms, visible(store))...)
 	all = append(all, lab.Operations(release, expressions{terms})...)
 	all = append(all, rest.Convert())
+	all = append(all, chart.Operations(store)...)
 	return all
 }

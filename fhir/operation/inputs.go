@@ -1,6 +1,7 @@
 package operation
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/amate-health/amate/fhir"
@@ -78,6 +79,32 @@ func (in *Inputs) All(name string) []Value {
 		all = append(all, named(in.doc, in.doc.Get(0, "parameter"), name)...)
 	}
 	return all
+}
+
+// Names lists the parameters that are given, in order, each name once.
+func (in *Inputs) Names() []string {
+	var names []string
+	add := func(name string) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	for _, p := range in.query {
+		add(p.Name)
+	}
+	if in.doc == nil || in.bare {
+		return names
+	}
+	list := in.doc.Get(0, "parameter")
+	if list == element.None || in.doc.Kind(list) != element.Array {
+		return names
+	}
+	for c := in.doc.First(list); c != element.None; c = in.doc.Next(list, c) {
+		if n := in.doc.Get(c, "name"); n != element.None {
+			add(in.doc.Text(n))
+		}
+	}
+	return names
 }
 
 // One returns the only value of the parameter called name, and whether there is

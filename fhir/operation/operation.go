@@ -56,6 +56,12 @@ type Call struct {
 	Restriction *search.Restriction // what the caller may see; never nil
 	Lenient     bool                // Prefer: handling=lenient
 
+	Cursor   string // where the page before ended: the Next of its Answer.Set; "" for the first page
+	MaxCount int    // resources that a page has at most when the client asks for pages
+	MaxBytes int64  // bytes of resources in one answer
+
+	Search search.Options // how search parameters are read
+
 	// Place turns a line and column of In into those of the XML that was sent; nil
 	// when it was JSON.
 	Place func(line, col int) (int, int)
@@ -64,10 +70,20 @@ type Call struct {
 // Ref returns the instance that c was called on.
 func (c *Call) Ref() fhir.Ref { return fhir.Ref{Type: c.Type, ID: c.ID} }
 
-// Answer is what an operation returns: one resource, mostly a Parameters.
+// Answer is what an operation returns: one resource, mostly a Parameters, or a set
+// of resources that goes out as a Bundle.
 type Answer struct {
 	Status int    // 0 is 200
 	JSON   []byte // compact JSON
+	Set    *Set   // in place of JSON
+}
+
+// Set is a page of stored resources, which go out as they are. Next of its Result
+// comes back as Call.Cursor, in a link that nobody can alter; it is readable there.
+type Set struct {
+	search.Result
+	Self    []search.Param // what the call was understood to ask for, the links to it and to the next page
+	Ignored []string       // parameters that were passed over
 }
 
 // Locate gives issues about the document of c the positions in what the client sent.

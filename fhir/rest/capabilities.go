@@ -96,6 +96,7 @@ func (a *API) capabilityStatement(loaded *Conformance, catalogue *search.Catalog
 	p.interactions(offered, Transaction, Batch, SearchSystem, HistorySystem)
 	p.searchParams(catalogue, "")
 	a.operations(p, "")
+	p.compartments()
 	p.buf = append(p.buf, "}]}"...)
 	return p.buf
 }

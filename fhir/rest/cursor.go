@@ -68,6 +68,8 @@ func (a *API) cursorMAC(req *Request, params []search.Param, cursor string) []by
 	part(string(req.Interaction))
 	part(req.Type)
 	part(req.ID)
+	part(req.Compartment.String())
+	part(req.Operation)
 	for _, p := range params {
 		part(p.Name)
 		part(p.Value)

@@ -51,10 +51,16 @@ type server struct {
 	records *records
 }
 
-// serve starts a server; each of change may alter its configuration.
+// serve starts a server on SQLite; each of change may alter its configuration.
 func serve(t testing.TB, change ...func(*rest.Config)) *server {
 	t.Helper()
-	s := &server{t: t, store: newStore(t), records: &records{}}
+	return serveOn(t, newStore(t), change...)
+}
+
+// serveOn starts a server on a store.
+func serveOn(t testing.TB, store rest.Store, change ...func(*rest.Config)) *server {
+	t.Helper()
+	s := &server{t: t, store: store, records: &records{}}
 	router := chi.NewRouter()
 	h := httptest.NewServer(router)
 	t.Cleanup(h.Close)

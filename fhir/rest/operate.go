@@ -27,13 +27,21 @@ func (a *API) operate(ctx context.Context, req *Request, d Decision) (*Response,
 	if err != nil {
 		return nil, err
 	}
+	cursor, params, err := a.openCursor(req)
+	if err != nil {
+		return nil, err
+	}
 	call := &operation.Call{
 		Type:        req.Type,
 		ID:          req.ID,
-		In:          operation.NewInputs(req.Params, doc),
+		In:          operation.NewInputs(params, doc),
 		Base:        a.base,
 		Restriction: d.Restriction,
 		Lenient:     req.Prefer.Lenient,
+		Cursor:      cursor,
+		MaxCount:    a.limits.MaxCount,
+		MaxBytes:    a.limits.Answer,
+		Search:      a.searchOptions(req.Prefer.Lenient),
 	}
 	if x := exchangeOf(ctx); x != nil && x.places != nil && req.Source == nil {
 		call.Place = x.places.Place
@@ -42,7 +50,21 @@ func (a *API) operate(ctx context.Context, req *Request, d Decision) (*Response,
 	if err != nil {
 		return nil, err
 	}
+	if answer.Set != nil {
+		return a.searchset(req, req.operationPath(), answer.Set.Self, answer.Set)
+	}
 	return &Response{Status: cmp.Or(answer.Status, http.StatusOK), Body: answer.JSON}, nil
+}
+
+// operationPath is the path, below the base, of the operation that r calls.
+func (r *Request) operationPath() string {
+	path := ""
+	for _, part := range []string{r.Type, r.ID, "$" + r.Operation} {
+		if part != "" {
+			path += "/" + part
+		}
+	}
+	return path
 }
 
 // document returns the body of a call, parsed, or nil when there is none. It need

@@ -40,7 +40,12 @@ type Request struct {
 	Type        string // "" for the whole system
 	ID          string // "" where the interaction is not on an instance, and for conditional update, patch and delete
 	Version     int64  // VRead only
-	Operation   string // name of the operation, without the $; "" for every other interaction
+
+	// Compartment is the resource in whose compartment a search looks; zero for a
+	// search of everything. Type is then the type that is looked for.
+	Compartment fhir.Ref
+
+	Operation string // name of the operation, without the $; "" for every other interaction
 
 	// Params are the query parameters, decoded, in order, without those that
 	// became Form. For conditional update, patch and delete they are the criterion.

@@ -45,6 +45,8 @@ var routes = []route{
 	{http.MethodDelete, "/{type}/{id}", Delete},
 	{http.MethodGet, "/{type}/{id}/_history", HistoryInstance},
 	{http.MethodGet, "/{type}/{id}/_history/{vid}", VRead},
+	{http.MethodGet, "/{type}/{id}/{member}", SearchType}, // of a compartment; when member is *, SearchSystem
+	{http.MethodPost, "/{type}/{id}/{member}/_search", SearchType},
 }
 
 // router matches a method and a path against routes, for HTTP and for the
@@ -93,7 +95,11 @@ func (r *router) match(req *Request, method, path string) error {
 		return fhir.Errorf(fhir.NotFound, "there is nothing under this path").With("the path is %.200q", path)
 	}
 	req.Interaction = r.names[method+pattern]
-	return req.place(typ, unescape(at.URLParam("id")), unescape(at.URLParam("vid")))
+	err := req.place(typ, unescape(at.URLParam("id")), unescape(at.URLParam("vid")))
+	if member := unescape(at.URLParam("member")); err == nil && member != "" {
+		err = req.placeMember(member)
+	}
+	return err
 }
 
 // unescape decodes one segment of a path. A slash that it hid is then seen for

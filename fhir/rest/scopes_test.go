@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/chart"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/search"
 )
@@ -35,11 +36,18 @@ func (w *world) Check(context.Context, *rest.Request) (rest.Decision, error) {
 }
 
 // scopes runs f for random callers in worlds of their own.
-func scopes(t *testing.T, f func(w *world)) {
+func scopes(t *testing.T, f func(w *world)) { scopesOn(t, newStore, f) }
+
+// scopesOn is scopes on the stores that open opens.
+func scopesOn(t *testing.T, open func(testing.TB) rest.Store, f func(w *world)) {
 	for seed := range uint64(8) {
 		t.Run(fmt.Sprint("caller ", seed), func(t *testing.T) {
 			w := &world{rand: rand.New(rand.NewPCG(seed, 1)), visible: map[string]bool{}, only: search.Unrestricted}
-			w.server = serve(t, func(c *rest.Config) { c.Guard = w })
+			store := open(t)
+			w.server = serveOn(t, store, func(c *rest.Config) {
+				c.Guard = w
+				c.Operations = chart.Operations(store)
+			})
 			w.fill()
 			w.confine()
 			f(w)

@@ -36,6 +36,11 @@ func (a *API) search(ctx context.Context, req *Request, d Decision) (*Response, 
 	if err != nil {
 		return nil, err
 	}
+	if req.Compartment.ID != "" {
+		if err := within(q, req.Compartment); err != nil {
+			return nil, err
+		}
+	}
 	q.After, q.Restriction, q.Bytes = cursor, d.Restriction, a.limits.Answer
 	if req.Form.Summary == "count" {
 		q.Count, q.Total, q.Includes = 0, search.TotalAccurate, nil
@@ -44,7 +49,7 @@ func (a *API) search(ctx context.Context, req *Request, d Decision) (*Response, 
 	if err != nil {
 		return nil, err
 	}
-	return a.searchset(req, q, params, res)
+	return a.searchset(req, req.searchPath(), params, &operation.Set{Result: *res, Self: q.Self, Ignored: q.Ignored})
 }
 
 func (a *API) searchOptions(lenient bool) search.Options {
@@ -59,20 +64,16 @@ func (a *API) searchOptions(lenient bool) search.Options {
 	}
 }
 
-// searchset writes a page of results.
+// searchset writes a page of results of what was asked for at path with params.
 //
 // See https://hl7.org/fhir/R4/bundle.html#searchset.
-func (a *API) searchset(req *Request, q *search.Query, params []search.Param, res *search.Result) (*Response, error) {
-	path := "/" + req.Type
-	if req.Type == "" {
-		path = ""
-	}
+func (a *API) searchset(req *Request, path string, params []search.Param, res *operation.Set) (*Response, error) {
 	p := newPage("searchset", res.Total, sizeOf(res.Matches, res.Included), &req.Form)
 	next := ""
 	if res.Next != "" {
 		next = a.nextURL(req, path, params, res.Next)
 	}
-	p.links(a.queryURL(path, q.Self, &req.Form), next)
+	p.links(a.queryURL(path, res.Self, &req.Form), next)
 	for i := range res.Matches {
 		if err := a.hit(p, &res.Matches[i], "match"); err != nil {
 			return nil, err
@@ -83,8 +84,8 @@ func (a *API) searchset(req *Request, q *search.Query, params []search.Param, re
 			return nil, err
 		}
 	}
-	if len(q.Ignored) > 0 {
-		p.ignored(q.Ignored)
+	if len(res.Ignored) > 0 {
+		p.ignored(res.Ignored)
 	}
 	return p.response(), nil
 }

@@ -5,10 +5,16 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/amate-health/amate/fhir/rest"
 )
 
 func TestSearchScopes(t *testing.T) {
-	scopes(t, func(w *world) {
+	bothEngines(t, searchScopes)
+}
+
+func searchScopes(t *testing.T, open func(testing.TB) rest.Store) {
+	scopesOn(t, open, func(w *world) {
 		type query struct {
 			path string
 			want func(typ string, i int) bool
@@ -52,7 +58,11 @@ func TestSearchScopes(t *testing.T) {
 
 // TestTotalAndPagesScopes: neither a total nor the number of pages tells of what is hidden.
 func TestTotalAndPagesScopes(t *testing.T) {
-	scopes(t, func(w *world) {
+	bothEngines(t, totalAndPagesScopes)
+}
+
+func totalAndPagesScopes(t *testing.T, open func(testing.TB) rest.Store) {
+	scopesOn(t, open, func(w *world) {
 		want := w.expect(func(typ string, _ int) bool { return typ == "Patient" })
 		a := w.ask("GET", "/Patient?_summary=count", "")
 		if b := a.bundle(t); b.Total == nil || *b.Total != len(want) {
