@@ -51,7 +51,7 @@ var imports = map[string]string{
 	"fhir/terminology/gen":     "fhir/spec/published",
 	"fhir/terminology/source":  "fhir/element fhir/terminology",
 	"fhir/terminology/service": "fhir fhir/element fhir/operation fhir/search fhir/terminology",
-	"fhir/search":              "fhir fhir/element fhir/fhirpath fhir/spec",
+	"fhir/search":              "fhir fhir/element fhir/fhirpath fhir/spec fhir/ucum",
 	"fhir/validate":            "fhir fhir/element fhir/fhirpath fhir/operation fhir/profile fhir/search fhir/spec",
 	"fhir/guide":               "",
 	"fhir/profile":             "fhir/element fhir/spec",

@@ -20,6 +20,8 @@ type Catalogue struct {
 	codes map[string]map[string]*spec.SearchParam // likewise
 	urls  map[string][]*spec.SearchParam          // of the added ones
 	plans sync.Map                                // resource type -> func() (*typePlan, error), made once each
+
+	datatypes sync.Map // *spec.SearchParam -> []*spec.Type, what its values are
 }
 
 // Added is a search parameter beyond those of R4.

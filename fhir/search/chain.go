@@ -22,7 +22,7 @@ func (p *parser) chain(typ, head, next, value string, depth int) (Expr, error) {
 	if param.Type != spec.Reference {
 		return nil, unknown("search parameter %s%s is of type %s; only a reference can be followed", show(code), of(typ), param.Type)
 	}
-	if err := checkModifier(param, modifier); err != nil {
+	if err := p.checkModifier(param, modifier); err != nil {
 		return nil, err
 	}
 	var all []Chain

@@ -168,7 +168,7 @@ func (x *extractor) span(n element.Node) (span, bool) {
 }
 
 func (x *extractor) date(l *leaf, s span) {
-	x.ix.Dates = append(x.ix.Dates, Range{Param: l.param, Lo: s.lo, Hi: s.hi})
+	x.ix.Dates = append(x.ix.Dates, Range{Param: l.param, Lo: s.lo, Hi: s.hi, Pair: x.pairing})
 }
 
 func emitDate(x *extractor, l *leaf, n element.Node) {

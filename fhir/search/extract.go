@@ -64,6 +64,12 @@ type extractor struct {
 	base string
 	seen [maxOrdinal / 64]uint64 // one bit for each parameter that has its presence token
 	ix   Index
+
+	// Of a composite: the pair that rows are for, and where tokens go instead of ix.
+	pairing Pair
+	gather  *gatherer
+	halves  [2]gatherer
+	nodes   []element.Node
 }
 
 func (x *extractor) reset(d *element.Doc, base string) {
@@ -71,8 +77,10 @@ func (x *extractor) reset(d *element.Doc, base string) {
 	ix := &x.ix
 	clear(ix.Links) // so that a buffer keeps no strings alive
 	clear(ix.Strings)
+	clear(ix.Words)
 	ix.Tokens, ix.Links, ix.Dates = ix.Tokens[:0], ix.Links[:0], ix.Dates[:0]
-	ix.Numbers, ix.Strings = ix.Numbers[:0], ix.Strings[:0]
+	ix.Numbers, ix.Strings, ix.Words, ix.Places = ix.Numbers[:0], ix.Strings[:0], ix.Words[:0], ix.Places[:0]
+	x.pairing, x.gather = Pair{}, nil
 }
 
 // take returns a tidy copy, each slice of just its size.
@@ -81,6 +89,7 @@ func (x *extractor) take() Index {
 	return Index{
 		Tokens: clip(x.ix.Tokens), Links: clip(x.ix.Links), Dates: clip(x.ix.Dates),
 		Numbers: clip(x.ix.Numbers), Strings: clip(x.ix.Strings),
+		Words: clip(x.ix.Words), Places: clip(x.ix.Places),
 	}
 }
 

@@ -29,7 +29,7 @@ func emitNumber(x *extractor, l *leaf, n element.Node) {
 
 // amount adds a row.
 func (x *extractor) amount(l *leaf, unit int64, value, lo, hi float64) {
-	x.ix.Numbers = append(x.ix.Numbers, Amount{Param: l.param, Unit: unit, Value: value, Lo: lo, Hi: hi})
+	x.ix.Numbers = append(x.ix.Numbers, Amount{Param: l.param, Unit: unit, Value: value, Lo: lo, Hi: hi, Pair: x.pairing})
 }
 
 // parseNumber reads one value of a number parameter, still escaped.

@@ -191,6 +191,8 @@ func (p *parser) lookup(typ, code string) (*spec.SearchParam, error) {
 	switch {
 	case param == nil:
 		return nil, unknown("unknown search parameter %s%s%s", show(code), of(typ), nearest(code, p.codes(typ)))
+	case param.Type == spec.Composite && len(param.Components) != 2:
+		return nil, unknown("search parameter %s%s joins %d values, and this server joins two", show(code), of(typ), len(param.Components))
 	case !Supported(param):
 		return nil, unknown("search parameter %s%s is not supported by this server", show(code), of(typ))
 	case p.opts.Catalogue.pending(param):
@@ -201,7 +203,13 @@ func (p *parser) lookup(typ, code string) (*spec.SearchParam, error) {
 
 // Supported reports whether this server can search by p.
 func Supported(p *spec.SearchParam) bool {
-	return p.Type != spec.Composite && p.Type != spec.Special && p.Expression != ""
+	switch p.Type {
+	case spec.Composite:
+		return len(p.Components) == 2
+	case spec.Special:
+		return p.Code == "near" && p.Base == "Location"
+	}
+	return p.Expression != ""
 }
 
 func of(typ string) string {
@@ -219,35 +227,6 @@ func (p *parser) codes(typ string) []string {
 	return all
 }
 
-// match reads the values of a parameter.
-func (p *parser) match(param *spec.SearchParam, modifier, value string) (Expr, error) {
-	if modifier == "missing" {
-		return parseMissing(param, value)
-	}
-	if err := checkModifier(param, modifier); err != nil {
-		return nil, err
-	}
-	raws, err := list(param.Code, value)
-	if err != nil {
-		return nil, err
-	}
-	m := Match{Param: param, Compared: param.Type}
-	if param.Type == spec.String {
-		m.Modifier = modifier
-	}
-	for _, raw := range raws {
-		v, err := p.value(param, modifier, raw)
-		if err != nil {
-			return nil, err
-		}
-		m.Values = append(m.Values, v)
-	}
-	if modifier == "not" {
-		return Not{m}, nil
-	}
-	return m, nil
-}
-
 // list splits a value at its commas.
 func list(name, value string) ([]string, error) {
 	raws := split(value, ',')
@@ -260,63 +239,16 @@ func list(name, value string) ([]string, error) {
 	return raws, nil
 }
 
-// value reads one value, still escaped.
-func (p *parser) value(param *spec.SearchParam, modifier, raw string) (Value, error) {
-	switch param.Type {
-	case spec.Token:
-		return parseToken(param, raw)
-	case spec.URI:
-		return parseURI(param, raw), nil
-	case spec.Reference:
-		return parseReference(param, modifier, raw, p.opts.Base)
-	case spec.Date:
-		return parseDate(param.Code, raw, p.opts.Now)
-	case spec.Number:
-		return parseNumber(param, raw)
-	case spec.Quantity:
-		return parseQuantity(param, raw)
-	}
-	return parseString(modifier, raw), nil
-}
-
-// modifiers that R4 knows and this server has, by type of parameter; :missing
-// stands for all, :Type for references.
-//
-// See https://hl7.org/fhir/R4/search.html#modifiers.
-var modifiers = map[spec.SearchType][]string{
-	spec.String: {"exact", "contains"},
-	spec.Token:  {"not"},
-}
-
-func checkModifier(param *spec.SearchParam, modifier string) error {
-	if modifier == "" || slices.Contains(modifiers[param.Type], modifier) {
-		return nil
-	}
-	if param.Type == spec.Reference && spec.IsResource(modifier) {
-		if slices.Contains(targets(param, ""), modifier) {
-			return nil
-		}
-		return unknown("search parameter %s never refers to %s; it refers to %s", show(param.Code), modifier, strings.Join(param.Targets, ", "))
-	}
-	have := append([]string{"missing"}, modifiers[param.Type]...)
-	if param.Type == spec.Reference {
-		have = append(have, "the name of a type")
-	}
-	return unknown("modifier :%s of search parameter %s is not supported; of type %s: %s",
-		show(modifier), show(param.Code), param.Type, strings.Join(have, ", "))
-}
-
 func parseMissing(param *spec.SearchParam, value string) (Expr, error) {
 	missing, err := strconv.ParseBool(value)
 	if err != nil || value != "true" && value != "false" {
 		return nil, fhir.Errorf(fhir.Invalid, "%s:missing is either true or false", show(param.Code))
 	}
 	v := Value{Raw: value, Bool: missing}
-	switch param.Type {
-	case spec.Token, spec.URI, spec.Reference:
+	if t := compared(param); hashed(t) || t == spec.Special {
 		v.Tokens = []int64{PresenceHash(param.ID)}
 	}
-	return Match{Param: param, Compared: param.Type, Modifier: "missing", Values: []Value{v}}, nil
+	return Match{Param: param, Compared: compared(param), Modifier: "missing", Values: []Value{v}}, nil
 }
 
 func parseIDs(modifier, value string) (Expr, error) {

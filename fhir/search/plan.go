@@ -41,7 +41,8 @@ type leaf struct {
 	ordinal  int   // of the parameter within its type
 	presence int64 // PresenceHash of param
 	systems  []codeSystem
-	tails    bool // index a text from each of its words on
+	tails    bool   // index a text from each of its words on
+	joint    *joint // of a composite
 	emit     func(x *extractor, l *leaf, n element.Node)
 }
 
@@ -86,12 +87,18 @@ func (plan *typePlan) param(typ string, p *spec.SearchParam, ordinal int) error 
 	}
 	l := leaf{param: p.ID, ordinal: ordinal, presence: PresenceHash(p.ID)}
 	paths, ok := expr.Paths(spec.TypeOf(typ))
+	if !ok && p.Type == spec.Composite {
+		return faulty("expression", "the expression of a composite search parameter is a path to an element")
+	}
 	if !ok {
 		plan.evaluated = append(plan.evaluated, evaluated{leaf: l, expr: expr, param: p})
 		return nil
 	}
 	for _, path := range paths {
 		end := l.to(p.Type, path, typ)
+		if p.Type == spec.Composite {
+			end = l.joined(p, path)
+		}
 		switch {
 		case end.emit == nil:
 		case len(path.Steps) == 0:
@@ -121,6 +128,18 @@ func (l leaf) to(search spec.SearchType, path fhirpath.Path, typ string) leaf {
 		l.emit = dateEmit(path.Type)
 	case spec.Number, spec.Quantity:
 		l.emit = quantityEmit(path.Type)
+	case spec.Special:
+		if path.Type.Is("Location.position") {
+			l.emit = emitPosition
+		}
+	}
+	return l
+}
+
+// joined returns l with the emit for a composite of what stands at the end of path.
+func (l leaf) joined(p *spec.SearchParam, path fhirpath.Path) leaf {
+	if l.joint = jointOf(p, path.Type); l.joint != nil {
+		l.emit = emitComposite
 	}
 	return l
 }

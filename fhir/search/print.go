@@ -35,8 +35,8 @@ func (w Words) String() string {
 func (m Match) String() string {
 	var b strings.Builder
 	b.WriteString(m.Param.Code)
-	if m.Modifier != "" {
-		b.WriteString(":" + m.Modifier)
+	if modifier := m.Modifier + m.Asked; modifier != "" {
+		b.WriteString(":" + modifier)
 	}
 	for i, v := range m.Values {
 		if i == 0 {

@@ -9,8 +9,9 @@ import (
 	"github.com/amate-health/amate/fhir/spec"
 )
 
-// A quantity is stored as a number, once without a unit, once for system and code,
-// and once for the code, and the unit text where it differs, alone.
+// A quantity is stored as a number, once without a unit, once for system and code
+// (for UCUM in base units, see scale), and once for the code, and the unit text where
+// it differs, alone.
 //
 // See https://hl7.org/fhir/R4/search.html#quantity.
 
@@ -65,7 +66,7 @@ func (x *extractor) measured(l *leaf, n element.Node, value, lo, hi float64) {
 	system, code, unit := x.child(n, "system"), x.child(n, "code"), x.child(n, "unit")
 	x.amount(l, 0, value, lo, hi)
 	if len(code) > 0 {
-		if len(system) > 0 {
+		if len(system) > 0 && !x.canonical(l, system, code, value, lo, hi) {
 			x.amount(l, unitHash(system, code), value, lo, hi)
 		}
 		x.amount(l, unitHash(nil, code), value, lo, hi)
@@ -73,6 +74,22 @@ func (x *extractor) measured(l *leaf, n element.Node, value, lo, hi float64) {
 	if len(unit) > 0 && string(unit) != string(code) {
 		x.amount(l, unitHash(nil, unit), value, lo, hi)
 	}
+}
+
+// canonical adds a range in the base units of what it measures, if it has any.
+func (x *extractor) canonical(l *leaf, system, code []byte, value, lo, hi float64) bool {
+	if string(system) != unitsOfMeasure {
+		return false
+	}
+	s := scaleOf(code)
+	if s == nil {
+		return false
+	}
+	v, a, b, ok := s.convertAll(value, lo, hi)
+	if ok {
+		x.amount(l, s.unit, v, a, b)
+	}
+	return ok
 }
 
 func emitMoney(x *extractor, l *leaf, n element.Node) {
@@ -148,9 +165,22 @@ func parseQuantity(p *spec.SearchParam, raw string) (Value, error) {
 	case len(parts) == 1:
 	case len(parts) == 3 && parts[2] != "":
 		v.Unit = UnitHash(parts[1], parts[2])
+		v.normalise(parts[1], parts[2])
 	case len(parts) == 3 && parts[1] == "":
 	default:
 		return v, badValue(p, raw, "a quantity is number, number|system|code or number||unit")
 	}
 	return v, nil
+}
+
+// normalise takes a number that was given with a unit of UCUM to base units.
+func (v *Value) normalise(system, code string) {
+	if system != unitsOfMeasure {
+		return
+	}
+	if s := scaleOf([]byte(code)); s != nil {
+		if value, lo, hi, ok := s.convertAll(v.Num.Value, v.Num.Lo, v.Num.Hi); ok {
+			v.Unit, v.Num = s.unit, Decimal{value, lo, hi}
+		}
+	}
 }

@@ -82,6 +82,7 @@ type Match struct {
 	Param    *spec.SearchParam
 	Compared spec.SearchType // Param.Type; of a composite, the type of its second part
 	Modifier string          // "", "exact", "contains", "missing", "text" (token: Value.Text in Index.Words) or "below" (uri: likewise, as a prefix)
+	Asked    string          // the modifier of the query, when it has become values of another kind: "in", "of-type", a type
 	Values   []Value
 }
 

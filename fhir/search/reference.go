@@ -2,6 +2,7 @@ package search
 
 import (
 	"bytes"
+	"encoding/binary"
 	"slices"
 	"strings"
 
@@ -34,10 +35,36 @@ func referenceEmit(t *spec.Type) func(*extractor, *leaf, element.Node) {
 }
 
 func emitReference(x *extractor, l *leaf, n element.Node) {
+	identifier := x.d.Get(n, "identifier")
 	if ref := x.child(n, "reference"); len(ref) > 0 {
 		x.reference(l, ref)
-	} else if x.d.Get(n, "identifier") != element.None {
+	} else if identifier != element.None && x.gather == nil {
 		x.present(l)
+	}
+	if x.gather != nil {
+		return
+	}
+	if identifier != element.None {
+		x.identifier(l, x.child(identifier, "system"), x.child(identifier, "value"))
+	}
+	x.display(l, x.child(n, "display"))
+}
+
+// identifier adds the forms of Reference.identifier.
+//
+// See https://hl7.org/fhir/R4/references.html#logical.
+func (x *extractor) identifier(l *leaf, system, value []byte) {
+	var buf [256]byte
+	b := append(binary.BigEndian.AppendUint16(buf[:0], l.param), identifierMark...)
+	switch {
+	case len(value) > 0 && len(system) > 0:
+		x.ix.Tokens = append(x.ix.Tokens, sum(append(b, value...)))
+		x.systemForms(b, system, value, formBoth|formSystem)
+	case len(value) > 0:
+		x.ix.Tokens = append(x.ix.Tokens, sum(append(b, value...)))
+		x.systemForms(b, nil, value, formBare)
+	case len(system) > 0:
+		x.systemForms(b, system, nil, formSystem)
 	}
 }
 
@@ -66,6 +93,10 @@ func emitResource(x *extractor, l *leaf, n element.Node) {
 }
 
 func (x *extractor) link(l *leaf, to fhir.Ref) {
+	if x.gather != nil {
+		x.gather.token(nil, []byte(to.String()), formCode)
+		return
+	}
 	x.ix.Links = append(x.ix.Links, Link{l.param, to})
 }
 
@@ -76,7 +107,9 @@ func (x *extractor) reference(l *leaf, text []byte) {
 		return
 	}
 	if text[0] == '#' {
-		x.present(l)
+		if x.gather == nil {
+			x.present(l)
+		}
 		return
 	}
 	if ref, ok := localRef(text, x.base); ok {

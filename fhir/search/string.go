@@ -189,7 +189,7 @@ func (x *extractor) text(l *leaf, b []byte, tails bool) {
 	if folded == exact {
 		folded = exact // one copy in memory
 	}
-	x.ix.Strings = append(x.ix.Strings, Text{Param: l.param, Folded: folded, Exact: exact})
+	x.ix.Strings = append(x.ix.Strings, Text{Param: l.param, Folded: folded, Exact: exact, Pair: x.pairing})
 	if !tails {
 		return
 	}
@@ -199,7 +199,7 @@ func (x *extractor) text(l *leaf, b []byte, tails bool) {
 			return
 		}
 		folded = rest
-		x.ix.Strings = append(x.ix.Strings, Text{Param: l.param, Folded: folded})
+		x.ix.Strings = append(x.ix.Strings, Text{Param: l.param, Folded: folded, Pair: x.pairing})
 	}
 }
 

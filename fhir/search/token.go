@@ -1,6 +1,7 @@
 package search
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"slices"
@@ -20,7 +21,8 @@ import (
 //	|code        no system
 //
 // A uri, a canonical and a reference that is no relative literal are hashed as a
-// code alone.
+// code alone. Forms that begin with a control character are for what a code alone
+// does not say: see the marks.
 //
 // See https://hl7.org/fhir/R4/search.html#token.
 
@@ -36,8 +38,15 @@ func TokenHash(param uint16, form string) int64 {
 // parameter of type token or uri, or a reference that is no Link.
 func PresenceHash(param uint16) int64 { return TokenHash(param, "\x00") }
 
-// foldedForm marks a token that is compared without regard to case.
-const foldedForm = "\x01"
+// The marks of forms. No code or text of a resource begins with one, since JSON
+// writes control characters as escapes, which base validation refuses.
+const (
+	foldedForm     = "\x01" // then a token that is compared without regard to case
+	pairMark       = "\x02" // between the two halves of a composite, and the parts of :of-type
+	displayMark    = "\x03" // then a display or text, folded, for :text
+	identifierMark = "\x04" // then a form of Reference.identifier, for :identifier
+	ofTypeMark     = "\x05" // then type system, type code and value, for :of-type
+)
 
 func sum(b []byte) int64 {
 	h := sha256.Sum256(b)
@@ -59,12 +68,24 @@ func (x *extractor) token(l *leaf, system, code []byte, f forms) {
 	if len(system)+len(code) == 0 {
 		return
 	}
+	if x.gather != nil {
+		x.gather.token(system, code, f)
+		return
+	}
 	x.present(l)
 	var buf [256]byte
 	b := binary.BigEndian.AppendUint16(buf[:0], l.param)
 	if f&formCode != 0 {
-		x.ix.Tokens = append(x.ix.Tokens, sum(append(b, code...)))
+		bare := sum(append(b, code...))
+		x.ix.Tokens = append(x.ix.Tokens, bare)
+		x.word(l, CodeWord, bare, bytes.TrimPrefix(code, []byte(foldedForm)))
 	}
+	x.systemForms(b, system, code, f)
+}
+
+// systemForms adds those forms of a token that tell its system; b begins with the
+// parameter.
+func (x *extractor) systemForms(b, system, code []byte, f forms) {
 	if f&(formBoth|formSystem|formBare) == 0 {
 		return
 	}
@@ -75,6 +96,22 @@ func (x *extractor) token(l *leaf, system, code []byte, f forms) {
 	if f&(formBoth|formBare) != 0 {
 		x.ix.Tokens = append(x.ix.Tokens, sum(append(b, code...)))
 	}
+}
+
+// marked adds a form that is no value of its own.
+func (x *extractor) marked(l *leaf, mark string, parts ...[]byte) int64 {
+	var buf [256]byte
+	b := binary.BigEndian.AppendUint16(buf[:0], l.param)
+	b = append(b, mark...)
+	for i, part := range parts {
+		if i > 0 {
+			b = append(b, pairMark...)
+		}
+		b = append(b, part...)
+	}
+	h := sum(b)
+	x.ix.Tokens = append(x.ix.Tokens, h)
+	return h
 }
 
 // tokenEmit returns how a token of type t is indexed; nil when t is no token.
@@ -100,14 +137,27 @@ func tokenEmit(t *spec.Type) func(*extractor, *leaf, element.Node) {
 
 func emitConcept(x *extractor, l *leaf, n element.Node) {
 	x.each(n, "coding", func(c element.Node) { emitCoding(x, l, c) })
+	x.display(l, x.child(n, "text"))
 }
 
 func emitCoding(x *extractor, l *leaf, n element.Node) {
 	x.pair(l, x.child(n, "system"), x.child(n, "code"))
+	x.display(l, x.child(n, "display"))
 }
 
 func emitIdentifier(x *extractor, l *leaf, n element.Node) {
-	x.pair(l, x.child(n, "system"), x.child(n, "value"))
+	value := x.child(n, "value")
+	x.pair(l, x.child(n, "system"), value)
+	typ := x.d.Get(n, "type")
+	if typ == element.None || x.gather != nil {
+		return
+	}
+	x.display(l, x.child(typ, "text"))
+	x.each(typ, "coding", func(c element.Node) {
+		if code := x.child(c, "code"); len(code) > 0 && len(value) > 0 {
+			x.marked(l, ofTypeMark, x.child(c, "system"), code, value)
+		}
+	})
 }
 
 // pair adds a token that has a system of its own, or none.
@@ -177,22 +227,46 @@ func systemsOf(e *spec.Element) []codeSystem {
 
 // parseToken reads one value of a token parameter, still escaped.
 func parseToken(p *spec.SearchParam, raw string) (Value, error) {
+	forms, err := tokenForms(p, raw)
 	v := Value{Raw: raw}
+	for _, form := range forms {
+		v.Tokens = append(v.Tokens, TokenHash(p.ID, form))
+	}
+	slices.Sort(v.Tokens)
+	v.Tokens = slices.Compact(v.Tokens)
+	return v, err
+}
+
+// tokenForms returns the forms that a value asks for, any of them.
+func tokenForms(p *spec.SearchParam, raw string) ([]string, error) {
 	parts := split(raw, '|')
 	for i := range parts {
 		parts[i] = unescape(parts[i])
 	}
 	switch {
+	case strings.ContainsFunc(raw, func(r rune) bool { return r < ' ' }):
+		return nil, badValue(p, raw, "a token has no control characters")
 	case len(parts) == 1:
-		v.Tokens = []int64{TokenHash(p.ID, parts[0]), TokenHash(p.ID, foldedForm+strings.ToLower(parts[0]))}
+		return []string{parts[0], foldedForm + strings.ToLower(parts[0])}, nil
 	case len(parts) == 2 && parts[0] != "" && parts[1] == "":
-		v.Tokens = []int64{TokenHash(p.ID, parts[0]+"|")}
+		return []string{parts[0] + "|"}, nil
 	case len(parts) == 2 && parts[1] != "":
-		v.Tokens = []int64{TokenHash(p.ID, parts[0]+"|"+parts[1])}
-	default:
-		return v, badValue(p, raw, "a token is code, system|code, system| or |code")
+		return []string{parts[0] + "|" + parts[1]}, nil
 	}
-	slices.Sort(v.Tokens)
-	v.Tokens = slices.Compact(v.Tokens)
-	return v, nil
+	return nil, badValue(p, raw, "a token is code, system|code, system| or |code")
+}
+
+// parseOfType reads one value of :of-type: system|code|value, where system and code
+// are those of the identifier's type.
+//
+// See https://hl7.org/fhir/R4/search.html#token.
+func parseOfType(p *spec.SearchParam, raw string) (Value, error) {
+	parts := split(raw, '|')
+	for i := range parts {
+		parts[i] = unescape(parts[i])
+	}
+	if len(parts) != 3 || parts[1] == "" || parts[2] == "" {
+		return Value{}, badValue(p, raw, "with :of-type it has three parts, the system and the code of the identifier's type and its value: system|code|value")
+	}
+	return Value{Raw: raw, Tokens: []int64{TokenHash(p.ID, ofTypeMark+strings.Join(parts, pairMark))}}, nil
 }

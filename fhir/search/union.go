@@ -6,9 +6,11 @@ import "github.com/amate-health/amate/fhir/spec"
 // They are not indexed again: a condition on one becomes one on the others.
 var unions = map[string]map[string][]string{
 	"Observation": {
-		"combo-code":           {"code", "component-code"},
-		"combo-value-concept":  {"value-concept", "component-value-concept"},
-		"combo-value-quantity": {"value-quantity", "component-value-quantity"},
+		"combo-code":                {"code", "component-code"},
+		"combo-value-concept":       {"value-concept", "component-value-concept"},
+		"combo-value-quantity":      {"value-quantity", "component-value-quantity"},
+		"combo-code-value-concept":  {"code-value-concept", "component-code-value-concept"},
+		"combo-code-value-quantity": {"code-value-quantity", "component-code-value-quantity"},
 	},
 	"Patient":       {"phonetic": {"name"}},
 	"Person":        {"phonetic": {"name"}},
