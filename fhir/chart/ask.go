@@ -13,10 +13,10 @@ import (
 
 // asked is what a call of $everything asks for.
 type asked struct {
-	start, end string   // of the care, as FHIR dates; "" for no bound
-	types      []string // of what is returned; nil for all
-	since      search.Expr
-	count      int // of a page; 0 leaves it to the server
+	start, end *search.Value // of the care; nil for no bound
+	types      []string      // of what is returned; nil for all
+	since      search.Expr   // nil for no bound
+	count      int           // of a page; 0 leaves it to the server
 	self       []search.Param
 	ignored    []string
 }
@@ -89,12 +89,15 @@ func (a *asked) take(name, text string) (err error) {
 	return err
 }
 
-// careDate checks a date, which may be a year or a month.
-func careDate(name, text string) (string, error) {
-	if _, err := search.Parse("Encounter", []search.Param{{Name: "date", Value: "ge" + text}}, search.Options{}); err != nil || text == "" || text[0] < '0' || text[0] > '9' {
-		return "", wrong(name, text, "it is a date such as 2026-01-31")
+// careDate reads a date, which may be a year or a month.
+func careDate(name, text string) (*search.Value, error) {
+	q, err := search.Parse("Encounter", []search.Param{{Name: "date", Value: "eq" + text}}, search.Options{})
+	if err == nil {
+		if m, ok := q.Where[0].(search.Match); ok && len(m.Values) == 1 {
+			return &m.Values[0], nil
+		}
 	}
-	return text, nil
+	return nil, wrong(name, text, "it is a date such as 2026-01-31")
 }
 
 // since is the condition that a resource changed at an instant or later.
@@ -111,7 +114,7 @@ func wrong(name, text, why string) error {
 }
 
 // bounded reports whether a asks for the care of a certain time.
-func (a *asked) bounded() bool { return a.start != "" || a.end != "" }
+func (a *asked) bounded() bool { return a.start != nil || a.end != nil }
 
 // wants reports whether resources of type typ are to be returned.
 func (a *asked) wants(typ string) bool { return a.types == nil || slices.Contains(a.types, typ) }

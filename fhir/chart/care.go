@@ -1,6 +1,8 @@
 package chart
 
 import (
+	"math"
+
 	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/fhir/spec"
 )
@@ -59,10 +61,10 @@ var careDates = map[string][]string{
 }
 
 // care is the condition that a resource in a compartment of that kind tells of care
-// between start and end, "" for no bound, or has no date of care. A period counts
+// between start and end, nil for no bound, or has no date of care. A period counts
 // when any part of it is between them; a resource with several dates, when one of
 // them is.
-func care(compartment, start, end string) search.Expr {
+func care(compartment string, start, end *search.Value) search.Expr {
 	var within, dated search.Or
 	for _, typ := range spec.Resources() {
 		if !search.InCompartment(compartment, typ) {
@@ -70,26 +72,22 @@ func care(compartment, start, end string) search.Expr {
 		}
 		for _, code := range careDates[typ] {
 			param := spec.Param(typ, code)
-			within = append(within, between(typ, code, start, end))
+			within = append(within, between(param, start, end))
 			dated = append(dated, search.Match{Param: param, Compared: param.Type, Modifier: "missing", Values: []search.Value{{Raw: "false"}}})
 		}
 	}
 	return search.Or{within, search.Not{X: dated}}
 }
 
-// between is the condition that a date of a resource is between start and end, which
-// have been checked.
-func between(typ, code, start, end string) search.Expr {
-	var params []search.Param
-	if start != "" {
-		params = append(params, search.Param{Name: code, Value: "ge" + start})
+// between is the condition that a value of param has a part between the beginning of
+// start and the end of end: the range that "about" stands for.
+func between(param *spec.SearchParam, start, end *search.Value) search.Expr {
+	v := search.Value{Raw: "ap", Prefix: "ap", Lo: math.MinInt64, Hi: math.MaxInt64}
+	if start != nil {
+		v.Lo, v.Raw = start.Lo, v.Raw+start.Raw[2:]
 	}
-	if end != "" {
-		params = append(params, search.Param{Name: code, Value: "le" + end})
+	if end != nil {
+		v.Hi, v.Raw = end.Hi, v.Raw+"/"+end.Raw[2:]
 	}
-	q, err := search.Parse(typ, params, search.Options{})
-	if err != nil {
-		panic("fhir/chart: " + err.Error()) // the names are ours, and the dates have been read before
-	}
-	return search.And(q.Where)
+	return search.Match{Param: param, Compared: param.Type, Values: []search.Value{v}}
 }

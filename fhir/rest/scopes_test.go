@@ -86,8 +86,8 @@ func (w *world) patient(i int, ward string) string {
 
 func (w *world) observation(i int) string {
 	ref := fmt.Sprint("Observation/o", i)
-	return fmt.Sprintf(`{"resourceType":"Observation","id":"o%d","status":"final","code":{"text":%q},"subject":{"reference":"Patient/p%d"}}`,
-		i, w.marker(ref), i)
+	return fmt.Sprintf(`{"resourceType":"Observation","id":"o%d","status":"final","code":{"text":%q},"subject":{"reference":"Patient/p%d"},"performer":[{"reference":"Patient/p%d"}]}`,
+		i, w.marker(ref), i, (i+1)%patients)
 }
 
 // confine draws what the caller may see: some patients by id, or a ward by its
