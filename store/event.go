@@ -9,7 +9,7 @@ import (
 
 // A Linker gives events of one month, in order, their Seq, Hash and Keys. last is
 // the newest event that the chain has: the zero Event when it has none.
-type Linker func(last fhir.Event, events []fhir.Event) error
+type Linker = func(last fhir.Event, events []fhir.Event) error
 
 // ByMonth sorts events by their IDs and returns the runs that belong to one month.
 func ByMonth(events []fhir.Event) [][]fhir.Event {

@@ -25,6 +25,7 @@ type Config struct {
 	CursorKey []byte // signs the links to further pages; the same on every server, at least 32 bytes
 	Limits    Limits
 	Observer  Observer // nil observes nothing
+	Audit     Auditor  // nil keeps no audit trail; what Store returns must be told to Touched
 
 	// Conformance says what guides and profiles are loaded; nil for none.
 	Conformance func(ctx context.Context) (Conformance, error)
@@ -130,11 +131,13 @@ func (a *API) Do(ctx context.Context, req *Request) (*Response, error) {
 	if req.Interaction == Batch || req.Interaction == Transaction {
 		return a.bundle(ctx, req)
 	}
-	d, err := a.check(ctx, req)
-	if err != nil {
-		return nil, err
-	}
-	return interact[req.Interaction](a, ctx, req, d)
+	return a.audited(ctx, req, func(ctx context.Context) (*Response, error) {
+		d, err := a.check(ctx, req)
+		if err != nil {
+			return nil, err
+		}
+		return interact[req.Interaction](a, ctx, req, d)
+	})
 }
 
 // check asks the Guard. A Decision without a restriction is refused: nothing may
@@ -147,9 +150,13 @@ func (a *API) check(ctx context.Context, req *Request) (Decision, error) {
 	if d.Restriction == nil {
 		return Decision{}, errors.New("the guard allowed a request without saying what it may see")
 	}
+	if acc := accessOf(ctx); acc != nil {
+		acc.seen = true
+	}
 	if x := exchangeOf(ctx); x != nil && d.Principal != "" {
 		x.askedBy(d.Principal)
 	}
+	req.Form.mask, req.principal = d.Mask, d.Principal
 	return d, nil
 }
 

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -61,7 +62,9 @@ type exchange struct {
 
 	body stay // of the request's body in memory
 
-	mu sync.Mutex // guards record while entries of a batch are performed side by side
+	events []fhir.Event // for the audit trail, until they are kept
+
+	mu sync.Mutex // guards record and events while entries of a batch are performed side by side
 }
 
 // failed notes a fault of ours in an entry of a batch. The first one stays.
@@ -98,11 +101,15 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			if v == http.ErrAbortHandler {
 				panic(v)
 			}
-			x.fail(a, fmt.Errorf("panic: %v\n%s", v, debug.Stack()))
+			err := fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+			x.fail(a, errors.Join(err, a.keep(ctx, x, err)))
 		}
 	}()
 	x.head()
 	resp, err := a.answer(ctx, x)
+	if unkept := a.keep(ctx, x, err); unkept != nil {
+		err = unkept
+	}
 	if err != nil {
 		x.fail(a, err)
 		return

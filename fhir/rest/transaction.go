@@ -14,21 +14,40 @@ import (
 // See https://hl7.org/fhir/R4/http.html#trules.
 func (a *API) transaction(ctx context.Context, req *Request, b *bundle.Bundle) (*Response, error) {
 	t := &transaction{api: a, ctx: ctx, whole: req, bundle: b, requests: make([]*Request, len(b.Entries)), decisions: make([]Decision, len(b.Entries))}
-	d, err := a.check(ctx, req)
-	if err != nil {
-		return nil, err
-	}
-	plan, err := bundle.NewPlan(b, bundle.Options{Maker: a.maker, NewID: a.NewID, Allow: t.allow, References: d.Restriction})
-	if err != nil {
-		return nil, err
-	}
+	var plan *bundle.Plan
 	var results []bundle.Result
-	if len(plan.Batch.Changes) > 0 {
-		if results, err = t.apply(plan); err != nil {
-			return nil, plan.Explain(err)
-		}
+	_, err := a.audited(ctx, req, func(ctx context.Context) (_ *Response, err error) {
+		plan, results, err = t.write(ctx)
+		return nil, err
+	})
+	if err != nil {
+		return nil, err
 	}
 	return t.answer(plan, results)
+}
+
+// write asks for every entry whether it is allowed, and performs the writes.
+func (t *transaction) write(ctx context.Context) (*bundle.Plan, []bundle.Result, error) {
+	t.ctx = ctx
+	d, err := t.api.check(ctx, t.whole)
+	if err != nil {
+		return nil, nil, err
+	}
+	plan, err := bundle.NewPlan(t.bundle, bundle.Options{Maker: t.api.maker, NewID: t.api.NewID, Allow: t.allow, References: d.Restriction})
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(plan.Batch.Changes) == 0 {
+		if acc := accessOf(ctx); acc != nil {
+			acc.kept = true // there is nothing but its reads, each of which is recorded
+		}
+		return plan, nil, nil
+	}
+	results, err := t.apply(plan)
+	if err != nil {
+		return nil, nil, plan.Explain(err)
+	}
+	return plan, results, nil
 }
 
 // transaction is the state of one.
@@ -53,6 +72,9 @@ func (t *transaction) allow(act *bundle.Action) (*search.Restriction, error) {
 			At(act.Entry.At(".request.url"))
 	}
 	req.Prefer = t.whole.Prefer
+	if acc := accessOf(t.ctx); acc != nil && req.ID != "" {
+		acc.touch(req.ref(), &fhir.Resource{})
+	}
 	d, err := t.api.check(t.ctx, req)
 	if err != nil {
 		return nil, err
@@ -115,7 +137,7 @@ func (t *transaction) answer(plan *bundle.Plan, results []bundle.Result) (*Respo
 		} else {
 			err := allowed.refuse(req)
 			if err == nil {
-				resp, err = interact[req.Interaction](t.api, t.ctx, req, t.decisions[i])
+				resp, err = t.read(i, req)
 			}
 			if err != nil {
 				// The writes are done, so a read that fails is only its own failure.
@@ -127,4 +149,14 @@ func (t *transaction) answer(plan *bundle.Plan, results []bundle.Result) (*Respo
 		allowed.take(req, &replies[i])
 	}
 	return t.api.replies("transaction-response", replies)
+}
+
+// read performs entry i, which was allowed.
+func (t *transaction) read(i int, req *Request) (*Response, error) {
+	return t.api.audited(t.ctx, req, func(ctx context.Context) (*Response, error) {
+		if acc := accessOf(ctx); acc != nil {
+			acc.seen = true
+		}
+		return interact[req.Interaction](t.api, ctx, req, t.decisions[i])
+	})
 }

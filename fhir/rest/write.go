@@ -61,7 +61,11 @@ func (a *API) confined(ctx context.Context, b *bundle.Batch, only func(change in
 			}
 			ours = ours || pin
 		}
+		a.recorded(ctx, pinned)
 		results, err := a.Store.Apply(ctx, pinned)
+		if acc := accessOf(ctx); acc != nil && err == nil {
+			acc.kept = wrote(results)
+		}
 		if fhir.CodeOf(err) != fhir.Stale || !ours || try == confinedTries {
 			return results, err
 		}
