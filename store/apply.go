@@ -308,7 +308,7 @@ func (r *run) next(s *step) *Write {
 	}
 	version := s.row.Resource.Ref.Version
 	s.write = &Write{
-		Key: s.row.Key, Fresh: s.row.Key == 0, Was: version,
+		Key: s.row.Key, Fresh: s.row.Key == 0, Was: version, Stamp: s.row.Stamp,
 		Ref:     fhir.Ref{Type: s.ref.Type, ID: s.ref.ID, Version: version + 1},
 		Updated: at,
 	}

@@ -107,6 +107,7 @@ type Row struct {
 	Resource fhir.Resource // the newest version, without its JSON; Ref.Version is 0 for a placeholder
 	Content  []byte        // compressed JSON; nil unless live
 	Index    index.Rows    // what is stored now; empty unless live
+	Stamp    int64         // another one whenever the row was written, also by a reindexing; for Write
 }
 
 // live reports whether the resource exists now.
@@ -117,6 +118,7 @@ type Write struct {
 	Key     int64
 	Fresh   bool     // the resource has no row yet
 	Was     int64    // the version that its row must still have, unless Fresh
+	Stamp   int64    // of the Row, which must still have it, unless Fresh
 	Ref     fhir.Ref // with the new version
 	Updated time.Time
 	Method  fhir.Method
@@ -126,6 +128,10 @@ type Write struct {
 	Added   index.Rows // what Index newly has
 
 	Events []fhir.Event // what the audit trail is to hold of the whole batch; only in its first Write
+
+	// Reindex says that Ref is the current version already, and stays it: only the
+	// index rows change. The attempt must be a locked one.
+	Reindex bool
 }
 
 // Served returns the resource that a read found. Errors: fhir.NotFound when it

@@ -32,8 +32,9 @@ const (
 
 // places are the type and id of many resources; the subquery with it is planned
 // as a look-up for each, however large or small the planner takes the table to be.
+// stamp is which transaction wrote the row.
 const places = ` FROM unnest($1::smallint[], $2::text[]) WITH ORDINALITY AS x (type, id, n)
-CROSS JOIN LATERAL (SELECT * FROM resource i WHERE i.type = x.type AND i.id = x.id LIMIT 1) r`
+CROSS JOIN LATERAL (SELECT *, i.xmin::text::bigint AS stamp FROM resource i WHERE i.type = x.type AND i.id = x.id LIMIT 1) r`
 
 var statements = map[string]string{
 	stmtRead: `SELECT r.rkey, r.type, r.id, v.version, v.updated, v.method, v.content
@@ -50,7 +51,7 @@ FROM resource r JOIN version v ON v.rkey = r.rkey AND v.version = $3 WHERE r.typ
 	stmtLockRows: `SELECT r.rkey FROM unnest($1::smallint[], $2::text[]) AS x (type, id)
 CROSS JOIN LATERAL (SELECT i.rkey FROM resource i WHERE i.type = x.type AND i.id = x.id FOR UPDATE) r`,
 
-	stmtCurrent: `SELECT x.n, r.rkey, r.version, r.updated, r.live, r.postings, v.method, v.content,
+	stmtCurrent: `SELECT x.n, r.rkey, r.version, r.updated, r.stamp, r.live, r.postings, v.method, v.content,
 ARRAY(SELECT ROW(d.param, d.lo, d.hi, d.mark) FROM date_value d WHERE d.rkey = r.rkey),
 ARRAY(SELECT ROW(d.param, d.value, d.mark, d.lo, d.hi, d.unit1, d.unit2, d.unit3) FROM number_value d WHERE d.rkey = r.rkey),
 ARRAY(SELECT ROW(d.param, d.folded, d.mark, d.exact) FROM string_value d WHERE d.rkey = r.rkey)` +
@@ -73,9 +74,12 @@ SELECT x.rkey, x.version, x.updated, x.type, x.live, x.id, ($9::bigint[])[x.firs
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::smallint[], $5::boolean[], $6::text[], $7::integer[], $8::integer[])
 AS x (rkey, version, updated, type, live, id, first, last)`,
 
-	stmtMove: `UPDATE resource r SET version = x.version, updated = x.updated, live = x.live, postings = ($8::bigint[])[x.first:x.last]
-FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::boolean[], $5::bigint[], $6::integer[], $7::integer[])
-AS x (rkey, version, updated, live, was, first, last)
+	// A row of another stamp was reindexed since it was read. Its version would be
+	// null then, which it must not be, so that everything fails.
+	stmtMove: `UPDATE resource r SET version = CASE WHEN r.xmin::text::bigint = x.stamp THEN x.version END,
+updated = x.updated, live = x.live, postings = ($9::bigint[])[x.first:x.last]
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::boolean[], $5::bigint[], $6::bigint[], $7::integer[], $8::integer[])
+AS x (rkey, version, updated, live, was, stamp, first, last)
 WHERE r.rkey = ANY ($1) AND r.rkey = x.rkey AND r.version = x.was`,
 
 	stmtInsVersion: `INSERT INTO version (rkey, updated, version, type, method, content)

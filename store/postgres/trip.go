@@ -111,7 +111,7 @@ func failure(err error) error {
 	case errors.As(err, &connect):
 	case !errors.As(err, &pg):
 		return err
-	case inTheWay[pg.Code]:
+	case inTheWay[pg.Code], pg.Code == "23502" && pg.TableName == "resource" && pg.ColumnName == "version":
 		return fmt.Errorf("%w: %s", store.ErrMoved, pg.Code)
 	case len(pg.Code) == 5 && (pg.Code[:2] == "53" || pg.Code[:3] == "57P"):
 	default:

@@ -176,6 +176,7 @@ func scanCurrent(f *fields, ref fhir.Ref, row *store.Row) {
 	row.Resource = fhir.Resource{Ref: ref.Current()}
 	row.Resource.Ref.Version = f.int64()
 	row.Resource.Updated = time.UnixMicro(f.int64()).UTC()
+	row.Stamp = f.int64()
 	live := f.bool()
 	row.Index.Postings = f.int64s()
 	if f.isNull() { // a placeholder has no version

@@ -139,26 +139,30 @@ func moves(moved []*store.Write) []call {
 	if len(moved) == 0 {
 		return nil
 	}
-	e := newArrays(7)
+	e := newArrays(8)
 	var postings []int64
 	for _, w := range moved {
-		e.row(7)
+		e.row(8)
 		e.int64(w.Key)
 		e.int64(w.Ref.Version)
 		e.int64(updated(w))
 		e.bool(live(w))
 		e.int64(w.Was)
+		e.int64(w.Stamp)
 		e.int32(int32(len(postings) + 1))
 		postings = append(postings, w.Index.Postings...)
 		e.int32(int32(len(postings)))
 	}
-	args := e.arrays(oidInt8, oidInt8, oidInt8, oidBool, oidInt8, oidInt4, oidInt4)
+	args := e.arrays(oidInt8, oidInt8, oidInt8, oidBool, oidInt8, oidInt8, oidInt4, oidInt4)
 	return []call{{name: stmtMove, args: append(args, appendInt64s(nil, postings))}}
 }
 
 func versions(e *encoder, writes []store.Write) *encoder {
 	for i := range writes {
 		w := &writes[i]
+		if w.Reindex {
+			continue
+		}
 		e.row(6)
 		e.int64(w.Key)
 		e.int64(updated(w))

@@ -68,14 +68,7 @@ func (s *Store) entries(ctx context.Context, sql string, args ...any) (found []f
 	if err := bind(stmt, args); err != nil {
 		return nil, err
 	}
-	for {
-		ok, err := stmt.Step()
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			return found, stmt.Reset()
-		}
+	err = steps(stmt, func(stmt *sqlite.Stmt) {
 		e := fhir.Entry{
 			Kind: stmt.ColumnText(0), Key: stmt.ColumnText(1), Group: stmt.ColumnText(2), Version: stmt.ColumnInt64(3), Value: bytesOf(stmt, 5),
 		}
@@ -83,7 +76,8 @@ func (s *Store) entries(ctx context.Context, sql string, args ...any) (found []f
 			e.Expires = time.UnixMicro(stmt.ColumnInt64(4)).UTC()
 		}
 		found = append(found, e)
-	}
+	})
+	return found, err
 }
 
 // Put writes entries, all or none. The Version of each must be that of the stored

@@ -34,6 +34,7 @@ func (s *Store) Attempt(ctx context.Context, locked bool, f func(store.Tx) error
 type racingTx struct {
 	reader
 	placeholders []store.Write
+	reindexings  int64 // that there had been when the state of resources was read
 }
 
 func (t *racingTx) Lock(context.Context, []string) error {
@@ -46,6 +47,9 @@ func (t *racingTx) Current(ctx context.Context, refs []fhir.Ref) ([]store.Row, e
 		return nil, err
 	}
 	defer t.readers.Put(conn)
+	if t.reindexings, err = reindexings(conn); err != nil {
+		return nil, err
+	}
 	return current(conn, refs)
 }
 
@@ -94,6 +98,9 @@ func (t *racingTx) Write(ctx context.Context, writes []store.Write) error {
 	epoch := t.keys.Epoch()
 	err := t.writer.do(ctx, func(conn *sqlite.Conn) error {
 		if err := insertPlaceholders(conn, t.placeholders); err != nil {
+			return err
+		}
+		if err := t.sameRows(conn, writes); err != nil {
 			return err
 		}
 		return write(conn, writes)

@@ -76,6 +76,11 @@ func insertPlaceholders(conn *sqlite.Conn, rows []store.Write) error {
 
 // write stores all writes, within the transaction of conn.
 func write(conn *sqlite.Conn, writes []store.Write) error {
+	if len(writes) > 0 && writes[0].Reindex {
+		if err := noteReindexing(conn); err != nil {
+			return err
+		}
+	}
 	if err := writeEvents(conn, writes); err != nil {
 		return err
 	}
@@ -117,6 +122,9 @@ func writeVersion(conn *sqlite.Conn, w *store.Write) error {
 		if conn.Changes() == 0 {
 			return store.ErrMoved
 		}
+	}
+	if w.Reindex {
+		return nil
 	}
 	content := w.Content
 	if content == nil {

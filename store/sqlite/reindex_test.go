@@ -1,0 +1,11 @@
+package sqlite
+
+import (
+	"testing"
+
+	"github.com/amate-health/amate/store/storetest"
+)
+
+func TestReindexing(t *testing.T) {
+	storetest.Reindexing(t, func(t *testing.T) storetest.Reindexer { return open(t) })
+}
