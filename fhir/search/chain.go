@@ -14,13 +14,23 @@ import (
 //
 // See https://hl7.org/fhir/R4/search.html#chaining.
 func (p *parser) chain(typ, head, next, value string, depth int) (Expr, error) {
+	return p.follow(typ, head, func(target string) (Expr, error) { return p.condition(target, next, value, depth+1) })
+}
+
+// follow reads a chain whose rest next makes, for each type that head may lead to.
+func (p *parser) follow(typ, head string, next func(target string) (Expr, error)) (Expr, error) {
 	code, modifier, _ := strings.Cut(head, ":")
 	param, err := p.lookup(typ, code)
 	if err != nil {
 		return nil, err
 	}
-	if param.Type != spec.Reference {
+	switch {
+	case param.Type != spec.Reference:
 		return nil, unknown("search parameter %s%s is of type %s; only a reference can be followed", show(code), of(typ), param.Type)
+	case !p.opts.Catalogue.yields(param, "Reference"):
+		return nil, unknown("search parameter %s%s refers by URL, and only a literal reference can be followed", show(code), of(typ))
+	case modifier != "" && !spec.IsResource(modifier):
+		return nil, unknown("in a chain, the modifier of search parameter %s is the name of a type, not %s", show(code), show(modifier))
 	}
 	if err := p.checkModifier(param, modifier); err != nil {
 		return nil, err
@@ -28,7 +38,7 @@ func (p *parser) chain(typ, head, next, value string, depth int) (Expr, error) {
 	var all []Chain
 	var first error
 	for _, target := range targets(param, modifier) {
-		e, err := p.condition(target, next, value, depth+1)
+		e, err := next(target)
 		if err != nil {
 			if first == nil || fhir.CodeOf(err) == fhir.TooCostly {
 				first = err
@@ -87,6 +97,11 @@ func sameCondition(a, b Expr) bool {
 //
 // See https://hl7.org/fhir/R4/search.html#has.
 func (p *parser) has(typ, name, rest, value string, depth int) (Expr, error) {
+	return p.reversed(typ, name, rest, func(source, next string) (Expr, error) { return p.condition(source, next, value, depth+1) })
+}
+
+// reversed reads a reverse chain whose rest next makes.
+func (p *parser) reversed(typ, name, rest string, next func(source, rest string) (Expr, error)) (Expr, error) {
 	parts := strings.SplitN(rest, ":", 3)
 	if len(parts) < 3 || parts[2] == "" {
 		return nil, unknown("%s does not have the form _has:Type:reference:parameter", show(name))
@@ -105,9 +120,12 @@ func (p *parser) has(typ, name, rest, value string, depth int) (Expr, error) {
 	if typ != "" && !slices.Contains(targets(param, ""), typ) {
 		return nil, unknown("search parameter %s of %s never refers to %s", show(parts[1]), source, typ)
 	}
-	next, err := p.condition(source, parts[2], value, depth+1)
+	if !p.opts.Catalogue.yields(param, "Reference") {
+		return nil, unknown("search parameter %s of %s refers by URL, and only a literal reference can be followed", show(parts[1]), source)
+	}
+	e, err := next(source, parts[2])
 	if err != nil {
 		return nil, err
 	}
-	return Has{Source: source, Param: param, Next: next}, nil
+	return Has{Source: source, Param: param, Next: e}, nil
 }

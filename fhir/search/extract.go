@@ -46,6 +46,9 @@ func (in Indexing) Extract(d *element.Doc, root element.Node) (Index, error) {
 	for i := range plan.evaluated {
 		x.evaluate(&plan.evaluated[i], item)
 	}
+	if in.FullText {
+		x.fullText(item.Type, root)
+	}
 	ix := x.take()
 	x.reset(nil, "")
 	extractors.Put(x)
@@ -80,6 +83,9 @@ func (x *extractor) reset(d *element.Doc, base string) {
 	clear(ix.Words)
 	ix.Tokens, ix.Links, ix.Dates = ix.Tokens[:0], ix.Links[:0], ix.Dates[:0]
 	ix.Numbers, ix.Strings, ix.Words, ix.Places = ix.Numbers[:0], ix.Strings[:0], ix.Words[:0], ix.Places[:0]
+	clear(ix.Text)
+	clear(ix.Content)
+	ix.Text, ix.Content = ix.Text[:0], ix.Content[:0]
 	x.pairing, x.gather = Pair{}, nil
 }
 
@@ -90,6 +96,7 @@ func (x *extractor) take() Index {
 		Tokens: clip(x.ix.Tokens), Links: clip(x.ix.Links), Dates: clip(x.ix.Dates),
 		Numbers: clip(x.ix.Numbers), Strings: clip(x.ix.Strings),
 		Words: clip(x.ix.Words), Places: clip(x.ix.Places),
+		Text: clip(x.ix.Text), Content: clip(x.ix.Content),
 	}
 }
 

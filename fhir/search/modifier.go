@@ -77,7 +77,9 @@ func (c *Catalogue) yields(p *spec.SearchParam, names ...string) bool {
 	}
 	types := found.([]*spec.Type)
 	return len(types) == 0 || slices.ContainsFunc(types, func(t *spec.Type) bool {
-		return slices.ContainsFunc(names, func(name string) bool { return t == nil && name == "Reference" || t.Is(name) })
+		return slices.ContainsFunc(names, func(name string) bool {
+			return name == "Reference" && (t == nil || t.Kind == spec.ResourceKind) || t.Is(name)
+		})
 	})
 }
 

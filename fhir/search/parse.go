@@ -22,6 +22,11 @@ type Options struct {
 
 	Catalogue   *Catalogue  // the parameters that can be searched by; nil is Standard
 	Terminology Terminology // for :in, :not-in, :above and :below on tokens; nil refuses them
+
+	// Hidden reports whether a parameter of resources of type typ, with a modifier,
+	// looks at what the caller may not see: it is refused, wherever in a search it
+	// stands. nil hides nothing.
+	Hidden func(typ string, p *spec.SearchParam, modifier string) bool
 }
 
 // Bounds of a query. Beyond them nobody writes one by hand, and the SQL grows out
@@ -62,6 +67,9 @@ func Parse(typ string, params []Param, opts Options) (*Query, error) {
 		return nil, err
 	}
 	p := parser{opts: opts, q: &Query{Type: typ, Count: min(opts.DefaultCount, opts.MaxCount)}, seen: map[string]bool{}}
+	if err := p.readTypes(params); err != nil {
+		return nil, err
+	}
 	for _, param := range params {
 		err := p.param(param)
 		var unknown *unknownError
@@ -116,23 +124,48 @@ type parser struct {
 	opts Options
 	q    *Query
 	seen map[string]bool // result parameters that may stand once only
+
+	types []string // those of _type, in a search of all types
 }
 
 // param reads one parameter: one that shapes the result, or a condition.
 func (p *parser) param(param Param) error {
 	base, _, _ := strings.Cut(param.Name, ":")
 	if f, ok := resultParams[base]; ok {
+		if err := p.visible(p.q.Type, p.opts.Catalogue.Lookup(p.q.Type, base), ""); err != nil {
+			return err
+		}
 		return f(p, param)
 	}
 	if param.Value == "" {
 		return unknown("search parameter %s has no value", show(param.Name))
 	}
-	e, err := p.condition(p.q.Type, param.Name, param.Value, 0)
+	e, err := p.byType(param)
 	if err != nil {
 		return err
 	}
 	p.q.Where = append(p.q.Where, e)
 	return nil
+}
+
+// byType reads a condition. In a search of several types, a parameter that not every
+// type has must be one of each type listed, and is read as that of each.
+//
+// See https://hl7.org/fhir/R4/http.html#search.
+func (p *parser) byType(param Param) (Expr, error) {
+	e, err := p.condition(p.q.Type, param.Name, param.Value, 0)
+	var unknown *unknownError
+	if err == nil || len(p.types) == 0 || !errors.As(err, &unknown) {
+		return e, err
+	}
+	var any Or
+	for _, typ := range p.types {
+		if e, err = p.condition(typ, param.Name, param.Value, 0); err != nil {
+			return nil, err
+		}
+		any = append(any, And{Types{[]string{typ}}, e})
+	}
+	return any, nil
 }
 
 // finish settles what depends on more than one parameter.
@@ -169,6 +202,9 @@ func (p *parser) condition(typ, name, value string, depth int) (Expr, error) {
 		return p.updated(modifier, value)
 	}
 	param, err := p.lookup(typ, code)
+	if err == nil {
+		err = p.visible(typ, param, modifier)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +234,15 @@ func (p *parser) lookup(typ, code string) (*spec.SearchParam, error) {
 	case p.opts.Catalogue.pending(param):
 		return nil, unknown("search parameter %s%s is new here, and resources are still being indexed by it", show(code), of(typ))
 	}
-	return param, nil
+	return param, p.visible(typ, param, "")
+}
+
+// visible refuses a parameter that looks at what the caller may not see.
+func (p *parser) visible(typ string, param *spec.SearchParam, modifier string) error {
+	if p.opts.Hidden != nil && param != nil && p.opts.Hidden(typ, param, modifier) {
+		return fhir.Errorf(fhir.Forbidden, "search parameter %s%s looks at what you may not see", show(param.Code), of(typ))
+	}
+	return nil
 }
 
 // Supported reports whether this server can search by p.

@@ -81,7 +81,7 @@ type Not struct{ X Expr }
 type Match struct {
 	Param    *spec.SearchParam
 	Compared spec.SearchType // Param.Type; of a composite, the type of its second part
-	Modifier string          // "", "exact", "contains", "missing", "text" (token: Value.Text in Index.Words) or "below" (uri: likewise, as a prefix)
+	Modifier string          // "", "exact", "contains", "missing", "text" (token: Value.Text in Index.Words) or "below" (uri: likewise, as a prefix); "equal" and "ends" of _filter: a folded text as a whole, or its end
 	Asked    string          // the modifier of the query, when it has become values of another kind: "in", "of-type", a type
 	Values   []Value
 }

@@ -31,8 +31,11 @@ func init() {
 		"_format": func(*parser, Param) error { return nil },
 		"_pretty": func(*parser, Param) error { return nil },
 
-		"_contained": unsupported, "_containedType": unsupported, "_text": unsupported, "_content": unsupported,
-		"_list": unsupported, "_query": unsupported, "_filter": unsupported, "_score": unsupported,
+		"_text": (*parser).fullText, "_content": (*parser).fullText,
+		"_list": (*parser).inList, "_filter": (*parser).filter,
+		"_contained": once((*parser).contained),
+
+		"_containedType": unsupported, "_query": unsupported, "_score": unsupported,
 	}
 }
 
@@ -84,6 +87,20 @@ func (p *parser) total(param Param) error {
 	return nil
 }
 
+// contained takes only what is done anyway: contained resources are not searched,
+// those that contain them are returned.
+//
+// See https://hl7.org/fhir/R4/search.html#contained.
+func (p *parser) contained(param Param) error {
+	switch param.Value {
+	case "false":
+		return nil
+	case "true", "both":
+		return unknown("this server does not search contained resources; _contained is false")
+	}
+	return badValueOf("_contained", param.Value, "it is false, true or both")
+}
+
 func (p *parser) summary(param Param) error {
 	if !slices.Contains([]string{"true", "text", "data", "count", "false"}, param.Value) {
 		return badValueOf("_summary", param.Value, "it is true, text, data, count or false")
@@ -107,14 +124,27 @@ func (p *parser) typeList(param Param) error {
 	if p.q.Type != "" {
 		return unknown("_type is for searches of all types, not of %s", p.q.Type)
 	}
-	var any []string
-	for typ := range strings.SplitSeq(param.Value, ",") {
-		if !spec.IsResource(typ) {
-			return badValueOf("_type", param.Value, "it is a list of resource types"+nearest(typ, spec.Resources()))
+	p.q.Where = append(p.q.Where, Types{p.types})
+	return nil
+}
+
+// readTypes finds _type before all else, since the other parameters are those of its
+// types.
+func (p *parser) readTypes(params []Param) error {
+	for _, param := range params {
+		if param.Name != "_type" || p.q.Type != "" {
+			continue
 		}
-		any = append(any, typ)
+		p.types = nil
+		for typ := range strings.SplitSeq(param.Value, ",") {
+			if !spec.IsResource(typ) {
+				return badValueOf("_type", param.Value, "it is a list of resource types"+nearest(typ, spec.Resources()))
+			}
+			if !slices.Contains(p.types, typ) {
+				p.types = append(p.types, typ)
+			}
+		}
 	}
-	p.q.Where = append(p.q.Where, Types{any})
 	return nil
 }
 
@@ -140,11 +170,8 @@ func (p *parser) sort(param Param) error {
 			} else if same != nil {
 				return unknown("this server cannot sort by %s, which joins several parameters", show(code))
 			}
-			switch found.Type {
-			case spec.Date, spec.String, spec.Number, spec.Quantity:
-			default:
-				return unknown("this server cannot sort by %s, of type %s; it sorts by date, string, number, quantity, _id and _lastUpdated",
-					show(code), found.Type)
+			if found.Type == spec.Composite || found.Type == spec.Special {
+				return unknown("this server cannot sort by %s, which is %s", show(code), found.Type)
 			}
 			s.Param = found
 		}
@@ -181,15 +208,15 @@ func (p *parser) include(param Param) error {
 			return badValueOf(name, param.Value, "it ends in a resource type"+nearest(in.Target, spec.Resources()))
 		}
 	}
-	if err := p.follow(&in, parts[1]); err != nil {
+	if err := p.includes(&in, parts[1]); err != nil {
 		return err
 	}
 	p.q.Includes = append(p.q.Includes, in)
 	return nil
 }
 
-// follow finds the reference parameters of an include.
-func (p *parser) follow(in *Include, code string) error {
+// includes finds the reference parameters of an include.
+func (p *parser) includes(in *Include, code string) error {
 	target := in.Target
 	if in.Reverse && !in.Iterate && target == "" {
 		target = p.q.Type

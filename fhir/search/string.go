@@ -240,6 +240,10 @@ func (t Text) holds(modifier string, v *Value) bool {
 		return t.Exact == v.Text
 	case "contains":
 		return strings.Contains(t.Folded, v.Text)
+	case "equal":
+		return t.Exact != "" && t.Folded == v.Text
+	case "ends":
+		return t.Exact != "" && strings.HasSuffix(t.Folded, v.Text)
 	}
 	return strings.HasPrefix(t.Folded, v.Text)
 }
