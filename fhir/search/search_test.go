@@ -40,6 +40,8 @@ func query(t testing.TB, text string) *search.Query {
 	return q
 }
 
+func parseDoc(json string) (*element.Doc, error) { return element.Parse([]byte(json)) }
+
 func splitQuery(text string) (typ string, params []search.Param) {
 	typ, rest, _ := strings.Cut(text, "?")
 	for part := range strings.SplitSeq(rest, "&") {
