@@ -40,3 +40,29 @@ func BenchmarkFold(b *testing.B) {
 		search.Fold("José Ángel Muñoz-Peña")
 	}
 }
+
+// BenchmarkExtractFullText is BenchmarkExtract with _text and _content.
+func BenchmarkExtractFullText(b *testing.B) {
+	d, err := element.Parse([]byte(observation))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	in := search.Indexing{Base: "http://127.0.0.1:8080/fhir", FullText: true}
+	for b.Loop() {
+		if _, err := in.Extract(d, 0); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkFilter reads a _filter of usual size.
+func BenchmarkFilter(b *testing.B) {
+	params := []search.Param{{"_filter", `given eq "peter" and birthdate ge 2014-10-10 and (gender eq female or not (active eq true))`}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := search.Parse("Patient", params, search.Options{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -38,9 +38,15 @@ func (p *parser) follow(typ, head string, next func(target string) (Expr, error)
 	var all []Chain
 	var first error
 	for _, target := range targets(param, modifier) {
+		if p.followed++; p.followed > maxFollowed {
+			return nil, fhir.Errorf(fhir.TooCostly, "the chains lead to too many types; name the type, as in subject:Patient.name")
+		}
 		e, err := next(target)
+		if fhir.CodeOf(err) == fhir.TooCostly {
+			return nil, err
+		}
 		if err != nil {
-			if first == nil || fhir.CodeOf(err) == fhir.TooCostly {
+			if first == nil {
 				first = err
 			}
 			continue

@@ -36,6 +36,8 @@ const (
 	maxValues = 1000 // in one list
 	maxInAll  = 5000 // in the lists of all parameters
 	maxChain  = 4    // references followed one after another
+
+	maxFollowed = 5000 // types that chains lead to, in all
 )
 
 // Parse reads the parameters of a search of resources of type typ, "" for all types.
@@ -125,7 +127,8 @@ type parser struct {
 	q    *Query
 	seen map[string]bool // result parameters that may stand once only
 
-	types []string // those of _type, in a search of all types
+	types    []string // those of _type, in a search of all types
+	followed int      // types that chains have been tried with
 }
 
 // param reads one parameter: one that shapes the result, or a condition.

@@ -25,8 +25,7 @@ func (x *extractor) display(l *leaf, text []byte) {
 	if folded == "" {
 		return
 	}
-	posting := TokenHash(l.param, displayMark+folded)
-	x.ix.Tokens = append(x.ix.Tokens, posting)
+	posting := x.marked(l, displayMark, []byte(folded))
 	x.ix.Words = append(x.ix.Words, Word{Param: l.param, Kind: DisplayWord, Posting: posting, Text: folded})
 }
 
