@@ -30,6 +30,8 @@ type Added struct {
 	// Searchable says that all resources are indexed by it. Until then they are
 	// indexed as they are written, and a search by it is refused.
 	Searchable bool
+	// Job is the job that indexes them: [base]/$reindex-status/[job] tells how far it is.
+	Job string
 }
 
 // FirstAdded is the least ID of an added parameter.

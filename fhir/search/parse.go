@@ -224,6 +224,16 @@ func (p *parser) condition(typ, name, value string, depth int) (Expr, error) {
 	return union(all), nil
 }
 
+// notYet refuses a parameter by which resources are still being indexed, and says
+// where the progress of that can be watched.
+func (p *parser) notYet(typ string, param *spec.SearchParam) error {
+	fault := fhir.Errorf(fhir.Invalid, "search parameter %s%s is new here, and resources are still being indexed by it", show(param.Code), of(typ))
+	if a := p.opts.Catalogue.addition(param.ID); a != nil && a.Job != "" {
+		fault = fault.With("see %s/$reindex-status/%s", p.opts.Base, a.Job)
+	}
+	return &unknownError{fault}
+}
+
 // lookup finds a parameter that can be searched by.
 func (p *parser) lookup(typ, code string) (*spec.SearchParam, error) {
 	param := p.opts.Catalogue.Lookup(typ, code)
@@ -235,7 +245,7 @@ func (p *parser) lookup(typ, code string) (*spec.SearchParam, error) {
 	case !Supported(param):
 		return nil, unknown("search parameter %s%s is not supported by this server", show(code), of(typ))
 	case p.opts.Catalogue.pending(param):
-		return nil, unknown("search parameter %s%s is new here, and resources are still being indexed by it", show(code), of(typ))
+		return nil, p.notYet(typ, param)
 	}
 	return param, p.visible(typ, param, "")
 }
