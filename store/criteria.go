@@ -169,11 +169,10 @@ func (r *run) match(ctx context.Context, criteria map[criterionKey]*criterion) e
 	if err != nil {
 		return err
 	}
-	compiler := newCompiler(ctx, r.tx, known)
-	compiler.Gather = true
+	compiler := newCompiler(r.tx, known)
 	statements := make([]*query.Statement, len(all))
 	for i, c := range all {
-		if statements[i], err = compiler.Page(&c.query, nil, c.limit, false); err != nil {
+		if statements[i], err = compiler.Page(&c.query, nil, c.limit, false, true); err != nil {
 			return err
 		}
 	}
@@ -252,6 +251,9 @@ func (r *run) placeNew(i int, c *bundle.Change, by *criterion) error {
 	}
 	if c.Op == bundle.Patch {
 		return fhir.Errorf(fhir.NotFound, "the criterion matches no resource to patch")
+	}
+	if c.NoneNew {
+		return fhir.Errorf(fhir.NotFound, "the criterion matches no resource to update")
 	}
 	r.steps = append(r.steps, step{index: i, ref: c.Ref, new: true})
 	by.taken, by.by = true, i

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/store/index"
 	"github.com/amate-health/amate/store/query"
 )
@@ -21,22 +22,25 @@ type Reader interface {
 	// Known returns the row keys of those refs that have a row.
 	Known(ctx context.Context, refs []fhir.Ref) (map[fhir.Ref]int64, error)
 
-	// Count returns how many resources have a posting, counting no further than
-	// query.Few+1. An engine that has statistics to plan by answers nil.
-	Count(ctx context.Context) func(posting int64) int
+	// Weights returns what is known of how many rows there are of something; nil when
+	// nothing is to be asked.
+	Weights() *Weights
 
-	// Estimate returns about how many rows a count would find, and whether that
-	// is exact after all.
-	Estimate(ctx context.Context, count *query.Statement) (n int64, exact bool, err error)
+	// Estimate returns about how many rows count would find, and whether that is exact
+	// after all. guess is the same in a form for a planner.
+	Estimate(ctx context.Context, count, guess *query.Statement) (n int64, exact bool, err error)
 }
 
 // newCompiler returns a compiler for queries whose references have the row keys known.
-func newCompiler(ctx context.Context, r Reader, known map[fhir.Ref]int64) query.Compiler {
-	return query.Compiler{
+func newCompiler(r Reader, known map[fhir.Ref]int64) query.Compiler {
+	c := query.Compiler{
 		Dialect: r.Dialect(),
 		Keys:    func(ref fhir.Ref) int64 { return known[ref] },
-		Rows:    r.Count(ctx),
 	}
+	if w := r.Weights(); w != nil {
+		c.Weight = w.Get
+	}
+	return c
 }
 
 // Rows is the result of one statement: resources, or a number.
@@ -122,10 +126,11 @@ type Write struct {
 	Ref     fhir.Ref // with the new version
 	Updated time.Time
 	Method  fhir.Method
-	Content []byte     // compressed JSON; nil for a deletion
-	Index   index.Rows // all rows of the new version
-	Gone    index.Rows // what Index no longer has
-	Added   index.Rows // what Index newly has
+	Content []byte        // compressed JSON; nil for a deletion
+	Index   index.Rows    // all rows of the new version
+	Gone    index.Rows    // what Index no longer has
+	Added   index.Rows    // what Index newly has
+	Words   []search.Word // what tokens of it say, for the dictionary
 
 	Events []fhir.Event // what the audit trail is to hold of the whole batch; only in its first Write
 

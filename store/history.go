@@ -30,7 +30,7 @@ func History(ctx context.Context, r Reader, s *Sealer, h *search.History) (*sear
 	if count <= 0 {
 		count = defaultVersions
 	}
-	compiler := newCompiler(ctx, r, known)
+	compiler := newCompiler(r, known)
 	page, err := compiler.History(h, from, count+1)
 	if err != nil {
 		return nil, err

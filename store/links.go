@@ -20,6 +20,7 @@ func (r *run) index(ctx context.Context) error {
 		}
 		if s.content != nil {
 			s.write.Index = index.Make(&s.content.Index, func(ref fhir.Ref) int64 { return keys[ref] })
+			s.write.Words = index.Words(&s.content.Index)
 		}
 		s.row.Index.Sort()
 		s.write.Gone, s.write.Added = index.Diff(&s.row.Index, &s.write.Index)

@@ -19,7 +19,7 @@ func Search(ctx context.Context, r Reader, s *Sealer, q *search.Query) (*search.
 	if err != nil {
 		return nil, err
 	}
-	x := &searching{Reader: r, q: q, compiler: newCompiler(ctx, r, known)}
+	x := &searching{Reader: r, q: q, compiler: newCompiler(r, known)}
 	result := &search.Result{Total: -1}
 	if err := x.total(ctx, result); err != nil {
 		return nil, err
@@ -69,12 +69,17 @@ func (x *searching) total(ctx context.Context, result *search.Result) error {
 		}
 		return nil
 	}
-	count, err := x.compiler.Count(x.q)
+	count, err := x.compile(ctx, func() (*query.Statement, error) { return x.compiler.Count(x.q) })
 	if err != nil {
 		return err
 	}
 	if x.q.Total == search.TotalEstimate {
-		n, exact, err := x.Estimate(ctx, count)
+		guess, err := x.compiler.Guess(x.q)
+		if err != nil {
+			return err
+		}
+		x.compiler.Unknown = nil
+		n, exact, err := x.Estimate(ctx, count, guess)
 		result.Total, result.Estimate = n, !exact
 		return err
 	}
@@ -86,48 +91,100 @@ func (x *searching) total(ctx context.Context, result *search.Result) error {
 	return nil
 }
 
+// mostProbes is how many times, at most, a statement is compiled anew since more has
+// become known of how many rows there are. What a chain leads to is counted before
+// what it leads from.
+const mostProbes = 3
+
+// compile returns what make compiles, once the counts that it depends on are known.
+func (x *searching) compile(ctx context.Context, make func() (*query.Statement, error)) (*query.Statement, error) {
+	for range mostProbes {
+		s, err := make()
+		probes := x.compiler.Unknown
+		x.compiler.Unknown = nil
+		if err != nil || len(probes) == 0 {
+			return s, err
+		}
+		if err := x.probe(ctx, probes); err != nil {
+			return nil, err
+		}
+	}
+	return make()
+}
+
+// probe counts, and remembers.
+func (x *searching) probe(ctx context.Context, probes []query.Probe) error {
+	statements := make([]*query.Statement, len(probes))
+	for i := range probes {
+		statements[i] = probes[i].Statement
+	}
+	rows, err := x.Select(ctx, statements...)
+	if err != nil {
+		return err
+	}
+	for i := range probes {
+		x.Weights().Put(probes[i].Key, int(rows[i].Number))
+	}
+	return nil
+}
+
 // matches is a page of matches.
 type matches struct {
 	rows  []Found
-	split int // from which match on resources have no value for the first key; -1 for none
+	split bool // the first key of the order is one that a resource may have no value for
 }
 
 // end is where the page ends when it has its first n matches.
 func (m *matches) end(n int) *query.Position {
 	last := &m.rows[n-1]
-	return &query.Position{Keys: last.Order, Rkey: last.Key, Missing: m.split >= 0 && m.split < n}
+	return &query.Position{Keys: last.Order, Rkey: last.Key, Missing: m.split && last.Order[0] == nil}
 }
 
 // page returns the matches of the page that follows from, and where it ends when
 // there are more: one more than asked for is read to know that.
 func (x *searching) page(ctx context.Context, from *query.Position) (*matches, *query.Position, error) {
-	page := &matches{split: -1}
+	page := &matches{split: len(x.q.Sort) > 0 && x.q.Sort[0].Param != nil}
 	if x.q.Count <= 0 {
 		return page, nil, nil
 	}
 	want := x.q.Count + 1
 	for {
-		statement, err := x.compiler.Page(x.q, from, want-len(page.rows), len(x.q.Includes) > 0)
+		rows, whole, err := x.part(ctx, from, want-len(page.rows))
 		if err != nil {
 			return nil, nil, err
 		}
-		rows, err := x.Select(ctx, statement)
-		if err != nil {
-			return nil, nil, err
-		}
-		if from != nil && from.Missing {
-			page.split = len(page.rows)
-		}
-		page.rows = append(page.rows, rows[0].Found...)
+		page.rows = append(page.rows, rows...)
 		if len(page.rows) == want {
 			break
 		}
-		if from = query.Rest(x.q.Sort, from); from == nil {
+		if from = query.Rest(x.q.Sort, from); from == nil || whole {
 			return page, nil, nil
 		}
 	}
 	page.rows = page.rows[:x.q.Count]
 	return page, page.end(x.q.Count), nil
+}
+
+// part returns up to limit matches that follow from. whole reports that none are
+// left beside these.
+func (x *searching) part(ctx context.Context, from *query.Position, limit int) (found []Found, whole bool, err error) {
+	for _, exhaustive := range []bool{false, true} {
+		statement, err := x.compile(ctx, func() (*query.Statement, error) {
+			return x.compiler.Page(x.q, from, limit, len(x.q.Includes) > 0, exhaustive)
+		})
+		if err != nil {
+			return nil, false, err
+		}
+		rows, err := x.Select(ctx, statement)
+		if err != nil {
+			return nil, false, err
+		}
+		found, whole = rows[0].Found, statement.Whole
+		if len(found) == limit || !statement.Capped {
+			break
+		}
+	}
+	return found, whole, nil
 }
 
 // expand returns the resources of rows with their JSON: of as many, from the first

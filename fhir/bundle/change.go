@@ -27,6 +27,7 @@ type Change struct {
 	IfMatch     int64         // the version that must be current; 0 asks for none
 	IfNoneMatch bool          // Update: If-None-Match: * , there must be no current version
 	FixedID     bool          // Update with Where: the body carried an id, so a match with another id is an error
+	NoneNew     bool          // Update with Where: without a match there is nothing to update, and nothing is created
 
 	// Build makes the content to store. For Create and Update, current is nil
 	// unless NeedsCurrent; for Patch it is the current version. at is the

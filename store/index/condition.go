@@ -8,77 +8,139 @@ import (
 	"github.com/amate-health/amate/fhir/spec"
 )
 
-// Condition writes the conditions of a search on one row of resources.
+// Condition writes the conditions of a search, in two forms: a check of one
+// resource, and a SELECT of the row keys of all for which it holds. What is written
+// has one shape whatever the values are, so that an engine has nothing to plan.
 type Condition struct {
 	*SQL
 	Row  string                   // alias of the resource table
+	Key  string                   // the resource's row key, wherever it is at hand first: "a.rkey"
 	Keys func(ref fhir.Ref) int64 // row key of a reference's target, 0 when it is not stored
-
-	// Drive has SQLite start from the index of this condition, rather than
-	// check it on rows that another one found. PostgreSQL decides for itself.
-	Drive bool
 }
 
-// starts reports whether conditions are written as a set of row keys, that the
-// engine may start from, and not as a check of one row.
-func (c *Condition) starts() bool { return c.Dialect == Postgres || c.Drive }
-
-// Match appends the condition that m states.
+// Match appends a check that m holds.
 // Errors: fhir.NotSupported for a search type or modifier that is not stored.
 func (c *Condition) Match(m *search.Match) error {
-	if m.Modifier == "missing" {
+	switch {
+	case m.Modifier == "missing":
 		return c.missing(m)
-	}
-	if IsPosting(m.Param) {
+	case InDictionary(m):
+		c.Add("EXISTS (SELECT 1")
+		err := c.words(m)
+		c.Add(" AND w.posting ")
+		c.AmongPostings()
+		c.Fence().Add(")")
+		return err
+	case IsPosting(m):
 		c.Postings(c.PostingsOf(m))
 		return nil
 	}
-	if c.starts() {
-		c.Add(c.Row, ".rkey IN (SELECT x.rkey")
-	} else {
-		c.Add("EXISTS (SELECT 1")
-	}
-	err := c.rows(m)
-	if !c.starts() {
-		c.Add(" AND x.rkey = ", c.Row, ".rkey")
-	}
-	c.Add(")")
+	c.Add("EXISTS (SELECT 1")
+	err := c.rows(m, func() { c.Add("x.rkey = ", c.Key, " AND ") }, func(i int) error { return c.value(m, i) })
+	c.Fence().Add(")")
 	return err
 }
 
-// Set appends a SELECT of the row keys of all resources for which m holds. m has
-// no modifier :missing.
+// Set appends a SELECT of the row keys of all resources for which m holds, perhaps
+// some several times. m has no modifier :missing.
 func (c *Condition) Set(m *search.Match) error {
-	if !IsPosting(m.Param) {
+	switch {
+	case InDictionary(m):
+		c.Add("SELECT x.rkey FROM (SELECT w.posting")
+		err := c.words(m)
+		c.Fence().Add(") w")
+		c.Join("x.rkey", "posting", "x", func() { c.Add("x.posting = w.posting") })
+		return err
+	case IsPosting(m):
+		c.PostingSet(c.PostingsOf(m))
+		return nil
+	case m.Compared == spec.Date && m.Modifier == "" && !IsPair(m):
+		return c.dateSet(m)
+	case len(m.Values) == 0:
+		c.Add("SELECT x.rkey FROM resource x WHERE FALSE")
+		return nil
+	case len(m.Values) > manyParts:
 		c.Add("SELECT x.rkey")
-		return c.rows(m)
+		return c.rows(m, func() {}, func(i int) error { return c.value(m, i) })
 	}
-	c.PostingSet(c.PostingsOf(m))
+	for i := range m.Values {
+		if i > 0 {
+			c.Add(" UNION ALL ")
+		}
+		if err := c.setOf(m, i); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-// IsPosting reports whether the values of param are stored as postings.
-func IsPosting(param *spec.SearchParam) bool {
-	return param.Type == spec.Token || param.Type == spec.URI || param.Type == spec.Reference
+// setOf appends the SELECT of Set for one value, in parts that an index can start from.
+func (c *Condition) setOf(m *search.Match, i int) error {
+	one := *m
+	one.Values = m.Values[i : i+1]
+	if t := m.Compared; t != spec.Number && t != spec.Quantity {
+		c.Add("SELECT x.rkey")
+		return c.rows(&one, func() {}, func(int) error { return c.value(m, i) })
+	}
+	for j, ranged := range []bool{false, true} {
+		if j > 0 {
+			c.Add(" UNION ALL ")
+		}
+		c.Add("SELECT x.rkey")
+		if err := c.rows(&one, func() {}, func(int) error { return c.numberHalf(&m.Values[i], ranged) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// rows appends FROM and WHERE of the rows x, in a table of values, that m matches.
-func (c *Condition) rows(m *search.Match) error {
-	var value func(*Condition, *search.Match, *search.Value) error
-	switch m.Param.Type {
-	case spec.Date:
-		value = (*Condition).dateValue
-	case spec.Number, spec.Quantity:
-		value = (*Condition).numberValue
-	case spec.String:
-		value = (*Condition).stringValue
-	default:
+// IsPosting reports whether the values that m compares are stored as postings.
+func IsPosting(m *search.Match) bool {
+	return m.Compared == spec.Token || m.Compared == spec.URI || m.Compared == spec.Reference
+}
+
+// InDictionary reports whether m looks at what tokens say in words.
+func InDictionary(m *search.Match) bool { return m.Modifier == "text" || m.Modifier == "below" }
+
+// IsPair reports whether the values that m compares stand for pairs.
+func IsPair(m *search.Match) bool { return m.Param.Type == spec.Composite }
+
+// rows appends FROM and WHERE of the rows x, in a table of values, that match any
+// of m's values. which comes first in the WHERE.
+func (c *Condition) rows(m *search.Match, which func(), value func(i int) error) error {
+	table := tableOf(m.Compared)
+	if table == "" {
 		return fhir.Errorf(fhir.NotSupported, "search by a %s parameter is not supported", m.Param.Type)
 	}
-	c.Add(" FROM ", tableOf(m.Param.Type), " x WHERE x.param = ").Param(m.Param.ID).Add(" AND (")
-	err := c.anyOf(len(m.Values), func(i int) error { return value(c, m, &m.Values[i]) })
+	c.Add(" FROM ", table, " x WHERE ")
+	which()
+	if !IsPair(m) {
+		c.Add("x.param = ").Param(m.Param.ID).Add(" AND ")
+	}
+	c.Add("(")
+	err := c.anyOf(len(m.Values), func(i int) error {
+		if IsPair(m) {
+			c.paired(&m.Values[i])
+			c.Add(" AND ")
+		}
+		return value(i)
+	})
 	c.Add(")")
 	return err
+}
+
+// value appends how value i of m compares with that of a row x.
+func (c *Condition) value(m *search.Match, i int) error {
+	v := &m.Values[i]
+	switch m.Compared {
+	case spec.Date:
+		return c.dateValue(v)
+	case spec.Number, spec.Quantity:
+		return c.numberValue(v)
+	case spec.Special:
+		return c.placeValue(v)
+	}
+	return c.stringValue(m, v)
 }
 
 // tableOf returns the table of the values of a search type, "" when it has none.
@@ -90,6 +152,8 @@ func tableOf(t spec.SearchType) string {
 		return "number_value"
 	case spec.String:
 		return "string_value"
+	case spec.Special:
+		return "place_value"
 	}
 	return ""
 }
@@ -102,14 +166,20 @@ func (c *Condition) missing(m *search.Match) error {
 	if len(m.Values) == 0 {
 		return fhir.Errorf(fhir.Invalid, ":missing needs true or false")
 	}
-	if m.Values[0].Bool {
+	v := &m.Values[0]
+	if v.Bool {
 		c.Add("NOT ")
 	}
-	table := tableOf(m.Param.Type)
+	table := tableOf(m.Compared)
 	switch {
-	case IsPosting(m.Param):
+	case IsPosting(m) || IsPair(m) && len(v.Tokens) > 0:
+		presence := []int64{Token(search.PresenceHash(m.Param.ID))}
+		for _, hash := range v.Tokens {
+			presence = append(presence, Token(hash))
+		}
+		slices.Sort(presence)
 		c.Add("(")
-		c.Postings([]int64{Token(search.PresenceHash(m.Param.ID))})
+		c.Postings(slices.Compact(presence))
 		if m.Param.Type == spec.Reference {
 			c.Add(" OR ")
 			c.linked(m.Param.ID)
@@ -118,52 +188,7 @@ func (c *Condition) missing(m *search.Match) error {
 	case table == "":
 		return fhir.Errorf(fhir.NotSupported, ":missing on a %s parameter is not supported", m.Param.Type)
 	default:
-		c.Add("EXISTS (SELECT 1 FROM ", table, " x WHERE x.rkey = ", c.Row, ".rkey AND x.param = ").Param(m.Param.ID).Add(")")
+		c.Add("EXISTS (SELECT 1 FROM ", table, " x WHERE x.rkey = ", c.Key, " AND x.param = ").Param(m.Param.ID).Fence().Add(")")
 	}
 	return nil
-}
-
-// PostingsOf returns the postings of which a resource must have one for m to hold, ascending.
-func (c *Condition) PostingsOf(m *search.Match) []int64 {
-	var any []int64
-	for i := range m.Values {
-		for _, hash := range m.Values[i].Tokens {
-			any = append(any, Token(hash))
-		}
-		for _, ref := range m.Values[i].Refs {
-			if key := c.Keys(ref.Current()); key != 0 {
-				any = append(any, Link(m.Param.ID, key))
-			}
-		}
-	}
-	slices.Sort(any)
-	return slices.Compact(any)
-}
-
-// Postings appends the condition that a resource has one of the postings.
-func (c *Condition) Postings(any []int64) {
-	switch {
-	case len(any) == 0:
-		c.Add("FALSE")
-	case c.Dialect == Postgres:
-		c.Add(c.Row, ".postings && ").Arg(any)
-	case c.Drive:
-		c.Add(c.Row, ".rkey IN (")
-		c.PostingSet(any)
-		c.Add(")")
-	default:
-		c.Add("EXISTS (SELECT 1 FROM posting x WHERE ").AnyInt("x.posting", any).Add(" AND x.rkey = ", c.Row, ".rkey)")
-	}
-}
-
-// PostingSet appends a SELECT of the row keys of all resources that have one of the postings.
-func (c *Condition) PostingSet(any []int64) {
-	switch {
-	case c.Dialect == Postgres && len(any) > 0:
-		c.Add("SELECT x.rkey FROM resource x WHERE x.postings && ").Arg(any)
-	case c.Dialect == Postgres:
-		c.Add("SELECT x.rkey FROM resource x WHERE FALSE")
-	default:
-		c.Add("SELECT x.rkey FROM posting x WHERE ").AnyInt("x.posting", any)
-	}
 }

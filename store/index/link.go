@@ -2,12 +2,10 @@ package index
 
 import "strconv"
 
-// Functions that the SQLite engine gives to SQL, since postings are packed there:
-// whether a list of postings has one from the first bound on and below the
-// second, and the row keys of the targets of those, as a JSON array.
+// Functions that the SQLite engine gives to SQL, since postings are packed there.
 const (
-	SpanFunction    = "posting_between"
-	TargetsFunction = "posting_targets"
+	SpanFunction    = "postings_json"   // a packed list as a JSON array
+	TargetsFunction = "posting_targets" // the row keys of targets of those from the first bound on and below the second, likewise
 )
 
 // mask takes the row key out of a reference's posting, in SQL.
@@ -16,81 +14,81 @@ var mask = strconv.FormatInt(MaxKey, 10)
 // linked appends the condition that a resource has some reference under param.
 func (c *Condition) linked(param uint16) {
 	from, to := LinkSpan(param)
-	if c.Dialect == Postgres {
-		c.Add("EXISTS (SELECT 1 FROM unnest(", c.Row, ".postings) l WHERE l >= ").Int(from).Add(" AND l < ").Int(to).Add(")")
-		return
-	}
-	c.Add(SpanFunction, "(", c.Row, ".postings, ").Int(from).Add(", ").Int(to).Add(")")
+	c.Add("EXISTS (SELECT 1 FROM ")
+	c.targets(c.Row, from, to)
+	c.Fence().Add(")")
 }
 
-// Refers appends the condition that a resource refers, by param, to one of those
-// resources t that the conditions written by where select.
+// Targets appends the row keys l.rkey of what the resource refers to by param.
+func (c *Condition) Targets(param uint16) {
+	from, to := LinkSpan(param)
+	c.targets(c.Row, from, to)
+}
+
+// targets appends the row keys l.rkey of what the resource in row refers to by the
+// postings from the first bound on and below the second.
+func (c *Condition) targets(row string, from, to int64) {
+	if c.Dialect == Postgres {
+		c.Add("(SELECT u.posting & ", mask, " AS rkey FROM unnest(", row, ".postings) u (posting) WHERE u.posting >= ").Int(from)
+		c.Add(" AND u.posting < ").Int(to).Add(" OFFSET 0) l")
+		return
+	}
+	c.Add("(SELECT u.value AS rkey FROM json_each(", TargetsFunction, "(", row, ".postings, ").Int(from).Add(", ").Int(to).Add(")) u) l")
+}
+
+// Refers appends a check that the resource refers, by param, to a resource t for
+// which the conditions written by where hold.
 //
 // See https://hl7.org/fhir/R4/search.html#chaining.
 func (c *Condition) Refers(param uint16, t string, where func() error) error {
-	switch {
-	case c.Dialect == Postgres:
-		c.Add(c.Row, ".postings && ARRAY(")
-	case c.Drive:
-		c.Add(c.Row, ".rkey IN (SELECT x.rkey FROM posting x WHERE x.posting IN (")
-	default:
-		c.Add("EXISTS (SELECT 1 FROM posting x WHERE x.rkey = ", c.Row, ".rkey AND x.posting IN (")
-	}
-	err := c.links(param, t, where)
-	if c.Dialect == SQLite {
-		c.Add(")")
-	}
-	c.Add(")")
+	from, to := LinkSpan(param)
+	c.Add("EXISTS (SELECT 1 FROM ")
+	c.targets(c.Row, from, to)
+	c.Resource(t, "l.rkey")
+	c.Add(" WHERE ")
+	err := where()
+	c.Fence().Add(")")
 	return err
 }
 
-// RefersSet appends a SELECT of the row keys for which Refers holds.
-func (c *Condition) RefersSet(param uint16, t string, where func() error) error {
-	if c.Dialect == Postgres {
-		c.Add("SELECT x.rkey FROM resource x WHERE x.postings && ARRAY(")
-	} else {
-		c.Add("SELECT x.rkey FROM posting x WHERE x.posting IN (")
-	}
-	err := c.links(param, t, where)
-	c.Add(")")
-	return err
-}
-
-// links appends a SELECT of the postings of references to resources t.
-func (c *Condition) links(param uint16, t string, where func() error) error {
+// RefersSet appends a SELECT of the row keys of all resources that refer, by param,
+// to one of those whose row keys set selects.
+func (c *Condition) RefersSet(param uint16, set func() error) error {
 	from, _ := LinkSpan(param)
-	c.Add("SELECT ").Int(from).Add(" | ", t, ".rkey FROM resource ", t, " WHERE ")
-	return where()
+	c.Add("SELECT x.rkey FROM (")
+	err := set()
+	c.Fence().Add(") t")
+	c.Join("x.rkey", "posting", "x", func() { c.Add("x.posting = ").Int(from).Add(" + t.rkey") })
+	return err
 }
 
-// Referred appends the condition that one of those resources s that the
-// conditions written by where select refers to this one by param.
+// Referred appends a check that a resource s, for which the conditions written by
+// where hold, refers to the resource by param. key names the row key of s.
 //
 // See https://hl7.org/fhir/R4/search.html#has.
-func (c *Condition) Referred(param uint16, s string, where func() error) error {
-	if c.starts() {
-		c.Add(c.Row, ".rkey IN (")
-		err := c.ReferredSet(param, s, where)
-		c.Add(")")
-		return err
-	}
+func (c *Condition) Referred(param uint16, s, key string, where func() error) error {
 	from, _ := LinkSpan(param)
-	c.Add("EXISTS (SELECT 1 FROM posting x JOIN resource ", s, " ON ", s, ".rkey = x.rkey WHERE x.posting = ").Int(from)
-	c.Add(" | ", c.Row, ".rkey AND ")
+	c.Add("EXISTS (SELECT 1 FROM (SELECT x.rkey FROM posting x WHERE x.posting = ").Int(from).Add(" + ", c.Key).Fence().Add(") ", key)
+	c.Resource(s, key+".rkey")
+	c.Add(" WHERE ")
 	err := where()
-	c.Add(")")
+	c.Fence().Add(")")
 	return err
 }
 
-// ReferredSet appends a SELECT of the row keys for which Referred holds.
-func (c *Condition) ReferredSet(param uint16, s string, where func() error) error {
+// ReferredSet appends a SELECT of the row keys of all resources that one of those,
+// whose postings set selects, refers to by param.
+func (c *Condition) ReferredSet(param uint16, set func() error) error {
 	from, to := LinkSpan(param)
-	if c.Dialect == Postgres {
-		c.Add("SELECT l & ", mask, " FROM resource ", s, " CROSS JOIN LATERAL unnest(", s, ".postings) l WHERE l >= ").Int(from)
-		c.Add(" AND l < ").Int(to).Add(" AND ")
-		return where()
+	if c.Dialect == SQLite {
+		c.Add("SELECT l.value AS rkey FROM (")
+		err := set()
+		c.Add(") s CROSS JOIN json_each(", TargetsFunction, "(s.postings, ").Int(from).Add(", ").Int(to).Add(")) l")
+		return err
 	}
-	c.Add("SELECT j.value FROM resource ", s, ", json_each(", TargetsFunction, "(", s, ".postings, ").Int(from)
-	c.Add(", ").Int(to).Add(")) j WHERE ")
-	return where()
+	c.Add("SELECT l.rkey FROM (")
+	err := set()
+	c.Fence().Add(") s CROSS JOIN LATERAL ")
+	c.targets("s", from, to)
+	return err
 }

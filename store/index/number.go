@@ -14,6 +14,7 @@ type Number struct {
 	Lo, Hi float64  // equal to Value for a plain value
 	Units  [3]int64 // hashes under which the unit can be asked for, ascending; 0 where there are fewer
 	Mark   int16
+	Pair   search.Pair
 }
 
 // Plain reports whether n is a single value, not a range.
@@ -24,7 +25,8 @@ func (n Number) compare(m Number) int {
 }
 
 func (n Number) compareAmount(m Number) int {
-	return cmp.Or(cmp.Compare(n.Param, m.Param), cmp.Compare(n.Value, m.Value), cmp.Compare(n.Lo, m.Lo), cmp.Compare(n.Hi, m.Hi))
+	return cmp.Or(cmp.Compare(n.Param, m.Param), cmp.Compare(n.Value, m.Value), cmp.Compare(n.Lo, m.Lo), cmp.Compare(n.Hi, m.Hi),
+		comparePairs(n.Pair, m.Pair))
 }
 
 func numbers(amounts []search.Amount) []Number {
@@ -33,7 +35,7 @@ func numbers(amounts []search.Amount) []Number {
 	}
 	rows := make([]Number, len(amounts))
 	for i, a := range amounts {
-		rows[i] = Number{Param: a.Param, Value: a.Value, Lo: a.Lo, Hi: a.Hi, Units: [3]int64{a.Unit}}
+		rows[i] = Number{Param: a.Param, Value: a.Value, Lo: a.Lo, Hi: a.Hi, Units: [3]int64{a.Unit}, Pair: a.Pair}
 	}
 	slices.SortFunc(rows, Number.compare)
 	rows = mergeUnits(rows)
@@ -94,16 +96,30 @@ var comparisons = map[string]struct{ plain, ranged []string }{
 }
 
 // numberValue appends how a number compares with that of a row x.
-func (c *Condition) numberValue(_ *search.Match, v *search.Value) error {
+func (c *Condition) numberValue(v *search.Value) error {
+	c.Add("(")
+	if err := c.numberHalf(v, false); err != nil {
+		return err
+	}
+	c.Add(" OR ")
+	err := c.numberHalf(v, true)
+	c.Add(")")
+	return err
+}
+
+// numberHalf is numberValue for the rows that are ranges, or for those that are not.
+func (c *Condition) numberHalf(v *search.Value, ranged bool) error {
 	compare, ok := comparisons[cmp.Or(v.Prefix, "eq")]
 	if !ok {
 		return badPrefix(v)
 	}
-	c.Add("(x.lo IS NULL AND ")
-	c.comparison(compare.plain, v.Num)
-	c.Add(" OR x.lo IS NOT NULL AND ")
-	c.comparison(compare.ranged, v.Num)
-	c.Add(")")
+	if ranged {
+		c.Add("x.lo IS NOT NULL AND ")
+		c.comparison(compare.ranged, v.Num)
+	} else {
+		c.Add("x.lo IS NULL AND ")
+		c.comparison(compare.plain, v.Num)
+	}
 	if v.Unit == 0 {
 		c.Add(" AND x.mark >= 4")
 	} else {

@@ -42,3 +42,67 @@ func postings(x *search.Index, key func(fhir.Ref) int64) []int64 {
 	slices.Sort(all)
 	return slices.Compact(all)
 }
+
+// PostingsOf returns the postings of which a resource must have one for m to hold, ascending.
+func (c *Condition) PostingsOf(m *search.Match) []int64 {
+	var any []int64
+	for i := range m.Values {
+		for _, hash := range m.Values[i].Tokens {
+			any = append(any, Token(hash))
+		}
+		for _, ref := range m.Values[i].Refs {
+			if key := c.Keys(ref.Current()); key != 0 {
+				any = append(any, Link(m.Param.ID, key))
+			}
+		}
+	}
+	slices.Sort(any)
+	return slices.Compact(any)
+}
+
+// fewProbes is up to how many postings are looked up one by one for a resource. A
+// resource has about twenty, so that of a longer list it is quicker to look at those.
+const fewProbes = 4
+
+// Postings appends a check that a resource has one of the postings.
+func (c *Condition) Postings(any []int64) {
+	switch {
+	case len(any) == 0:
+		c.Add("FALSE")
+	case len(any) == 1:
+		c.Add("EXISTS (SELECT 1 FROM posting x WHERE x.posting = ").Int(any[0]).Add(" AND x.rkey = ", c.Key).Fence().Add(")")
+	case len(any) <= fewProbes:
+		c.Add("(")
+		for i, p := range any {
+			if i > 0 {
+				c.Add(" OR ")
+			}
+			c.Postings([]int64{p})
+		}
+		c.Add(")")
+	case c.Dialect == Postgres: // the list is hashed once; CASE keeps it from being joined
+		c.Add("EXISTS (SELECT 1 FROM unnest(", c.Row, ".postings) u (posting) WHERE CASE WHEN u.posting IN (SELECT unnest(").Arg(any)
+		c.Add(")) THEN TRUE END OFFSET 0)")
+	default: // the list is looked up in a table that is made once
+		c.Add("EXISTS (SELECT 1 FROM json_each(", SpanFunction, "(", c.Row, ".postings)) u WHERE u.value IN (SELECT value FROM json_each(")
+		c.Arg(jsonInts(any)).Add(")))")
+	}
+}
+
+// OnRow reports whether a check of the postings looks at the row of the resource, and
+// not at its row key alone.
+func OnRow(any []int64) bool { return len(any) > fewProbes }
+
+// AmongPostings appends that what stands before is a posting of the resource.
+func (c *Condition) AmongPostings() {
+	if c.Dialect == Postgres {
+		c.Add("= ANY(", c.Row, ".postings)")
+		return
+	}
+	c.Add("IN (SELECT u.value FROM json_each(", SpanFunction, "(", c.Row, ".postings)) u)")
+}
+
+// PostingSet appends a SELECT of the row keys of all resources that have one of the postings.
+func (c *Condition) PostingSet(any []int64) {
+	c.Add("SELECT x.rkey FROM posting x WHERE ").AnyInt("x.posting", any)
+}

@@ -15,6 +15,8 @@ type Rows struct {
 	Dates    []Date
 	Numbers  []Number
 	Strings  []String
+	Places   []search.Place
+	Texts    []FullText // one at most
 }
 
 // The bits of a mark. A sort by a parameter takes only rows with the bit of its
@@ -34,6 +36,8 @@ func Make(x *search.Index, key func(fhir.Ref) int64) Rows {
 		Dates:    dates(x.Dates),
 		Numbers:  numbers(x.Numbers),
 		Strings:  texts(x.Strings),
+		Places:   x.Places,
+		Texts:    fullTexts(x),
 	}
 }
 
@@ -43,6 +47,7 @@ func (r *Rows) Sort() {
 	slices.SortFunc(r.Dates, Date.compare)
 	slices.SortFunc(r.Numbers, Number.compare)
 	slices.SortFunc(r.Strings, String.compare)
+	slices.SortFunc(r.Places, comparePlaces)
 }
 
 // Diff returns what must be removed and what must be added to make old into new.
@@ -51,6 +56,8 @@ func Diff(old, new *Rows) (gone, added Rows) {
 	gone.Dates, added.Dates = diff(old.Dates, new.Dates, Date.compare)
 	gone.Numbers, added.Numbers = diff(old.Numbers, new.Numbers, Number.compare)
 	gone.Strings, added.Strings = diff(old.Strings, new.Strings, String.compare)
+	gone.Places, added.Places = diff(old.Places, new.Places, comparePlaces)
+	gone.Texts, added.Texts = diff(old.Texts, new.Texts, compareFullTexts)
 	return gone, added
 }
 

@@ -18,6 +18,7 @@ const (
 // their placeholders. Arguments are int64, float64, string, []int64 or []string.
 type SQL struct {
 	Dialect Dialect
+	Plain   bool // without fences: for a planner to guess at, not to be run
 	Args    []any
 	text    strings.Builder
 }
@@ -41,6 +42,54 @@ func (s *SQL) Arg(v any) *SQL {
 		return s.Add("?", n)
 	}
 	return s.Add("$", n, "::", postgresType(v))
+}
+
+// Fence keeps PostgreSQL from joining the subquery, that ends here, in an order of
+// its own: it is then carried out as written, once for each row outside of it that it
+// depends on. SQLite does so anyway where it is told by CROSS JOIN.
+func (s *SQL) Fence() *SQL {
+	if s.Dialect == Postgres && !s.Plain {
+		return s.Add(" OFFSET 0")
+	}
+	return s
+}
+
+// Join appends a join with those rows of a table that on names, looked up for each row
+// that stands before. columns are those of alias that are needed.
+func (s *SQL) Join(columns, table, alias string, on func()) {
+	if s.Dialect == Postgres {
+		s.Add(" CROSS JOIN LATERAL (SELECT ", columns, " FROM ", table, " ", alias, " WHERE ")
+		on()
+		s.Fence().Add(") ", alias)
+		return
+	}
+	s.Add(" CROSS JOIN ", table, " ", alias, " ON ")
+	on()
+}
+
+// Resource appends a join with the resource that has the row key in the column key.
+func (s *SQL) Resource(alias, key string) {
+	if s.Dialect == SQLite {
+		s.Add(" CROSS JOIN resource ", alias, " ON ", alias, ".rkey = ", key)
+		return
+	}
+	s.Add(" CROSS JOIN LATERAL (SELECT ", ResourceColumns("i"), " FROM resource i WHERE i.rkey = ", key)
+	if !s.Plain {
+		s.Add(" LIMIT 1")
+	}
+	s.Add(") ", alias)
+}
+
+// ResourceColumns are the columns of resource, under an alias.
+func ResourceColumns(alias string) string {
+	var b strings.Builder
+	for i, column := range [...]string{"rkey", "type", "id", "version", "updated", "live", "postings"} {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(alias + "." + column)
+	}
+	return b.String()
 }
 
 // Int binds a number.
@@ -89,6 +138,14 @@ func (s *SQL) AnyInt(column string, values []int64) *SQL {
 		s.Arg(v)
 	}
 	return s.Add(")")
+}
+
+// List appends a SELECT of values, as rkey.
+func (s *SQL) List(values []int64) *SQL {
+	if s.Dialect == Postgres {
+		return s.Add("SELECT u.rkey FROM unnest(").Arg(values).Add(") u (rkey)")
+	}
+	return s.Add("SELECT u.value AS rkey FROM json_each(").Arg(jsonInts(values)).Add(") u")
 }
 
 // AnyString appends: column is one of values.

@@ -15,11 +15,12 @@ type String struct {
 	Folded string
 	Exact  string // as written, where that differs from the folded text; else ""
 	Mark   int16  // with MarkTail: Folded is not the whole text
+	Pair   search.Pair
 }
 
 func (s String) compare(t String) int {
 	return cmp.Or(cmp.Compare(s.Param, t.Param), cmp.Compare(s.Mark&MarkTail, t.Mark&MarkTail),
-		cmp.Compare(s.Folded, t.Folded), cmp.Compare(s.Exact, t.Exact), cmp.Compare(s.Mark, t.Mark))
+		cmp.Compare(s.Folded, t.Folded), cmp.Compare(s.Exact, t.Exact), comparePairs(s.Pair, t.Pair), cmp.Compare(s.Mark, t.Mark))
 }
 
 func texts(all []search.Text) []String {
@@ -28,7 +29,7 @@ func texts(all []search.Text) []String {
 	}
 	rows := make([]String, len(all))
 	for i, t := range all {
-		rows[i] = String{Param: t.Param, Folded: storable(t.Folded)}
+		rows[i] = String{Param: t.Param, Folded: storable(t.Folded), Pair: t.Pair}
 		switch t.Exact {
 		case "":
 			rows[i].Mark = MarkTail
@@ -69,7 +70,8 @@ var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 const longText = 400
 
 // stringValue appends how a text compares with that of a row x: it begins with
-// the query's, or with :contains has it anywhere, or with :exact equals it.
+// the query's, or with :contains has it anywhere, or with :exact equals it. _filter
+// also asks for a folded text as a whole ("equal") and for its end ("ends").
 //
 // See https://hl7.org/fhir/R4/search.html#string.
 func (c *Condition) stringValue(m *search.Match, v *search.Value) error {
@@ -88,6 +90,15 @@ func (c *Condition) stringValue(m *search.Match, v *search.Value) error {
 			c.Add("x.folded = ").Arg(folded).Add(" AND ")
 		}
 		c.Add("(x.exact = ").Arg(text).Add(" OR x.exact IS NULL AND x.mark < 8 AND x.folded = ").Arg(text).Add(")")
+	case "equal":
+		c.Add("x.mark < 8 AND x.folded = ").Arg(text)
+	case "ends":
+		c.Add("x.mark < 8 AND ")
+		if c.Dialect == SQLite {
+			c.Add("substr(x.folded, -length(").Arg(text).Add(")) = ").Arg(text)
+		} else {
+			c.Add("x.folded LIKE ").Arg("%" + likeEscaper.Replace(text))
+		}
 	default:
 		return fhir.Errorf(fhir.NotSupported, "modifier :%s on a string parameter is not supported", m.Modifier)
 	}

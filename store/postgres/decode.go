@@ -50,6 +50,15 @@ func (f *fields) bytes() []byte {
 // isNull reports whether the next field is null.
 func (f *fields) isNull() bool { return f.values[f.at] == nil }
 
+// nullable reads a bigint, 0 for null.
+func (f *fields) nullable() int64 {
+	if f.isNull() {
+		f.skip()
+		return 0
+	}
+	return f.int64()
+}
+
 // skip passes over a field.
 func (f *fields) skip() { f.at++ }
 

@@ -33,6 +33,8 @@ type Store struct {
 	options Options
 	pool    *pgxpool.Pool
 	keys    *store.KeyCache
+	weights *store.Weights
+	words   *store.WordCache
 	free    keyBlocks
 	sealer  *store.Sealer
 	secret  []byte
@@ -57,7 +59,7 @@ func Open(ctx context.Context, url string, options Options) (*Store, error) {
 	if options.Observe == nil {
 		options.Observe = func(string, time.Duration) {}
 	}
-	s := &Store{options: options, keys: store.NewKeyCache()}
+	s := &Store{options: options, keys: store.NewKeyCache(), weights: store.NewWeights(options.Now), words: store.NewWordCache()}
 	config, err := s.config(url)
 	if err != nil {
 		return nil, err
@@ -90,11 +92,14 @@ func (s *Store) config(url string) (*pgxpool.Config, error) {
 	case !strings.Contains(url, "pool_max_conns"):
 		config.MaxConns = int32(max(8, 4*runtime.GOMAXPROCS(0)))
 	}
-	// Every query here has an index to use. What may be missing are statistics, of a
-	// table that was just filled, and then a scan of it all looks cheap. What is
-	// prepared is planned once; a search asks for a plan of its own.
+	// Every query here is written to be carried out in one way: row by row, by indexes,
+	// in the order in which its joins stand. The planner is kept from others, which look
+	// better to it where it has no statistics, or the wrong ones. So one plan is good for
+	// all arguments, and what is prepared is planned once.
 	defaults := map[string]string{
-		"application_name": "amate", "jit": "off", "enable_seqscan": "off", "plan_cache_mode": "force_generic_plan",
+		"application_name": "amate", "jit": "off", "plan_cache_mode": "force_generic_plan",
+		"enable_seqscan": "off", "enable_bitmapscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
+		"enable_hashagg": "off", "enable_material": "off", "enable_memoize": "off",
 		"default_transaction_isolation":   "read committed",
 		"max_parallel_workers_per_gather": "0",
 	}
@@ -193,6 +198,7 @@ CASE WHEN pg_is_in_recovery() THEN 'replica' ELSE left(pg_walfile_name(pg_curren
 	defer s.mu.Unlock()
 	if s.timeline != "" && s.timeline != timeline {
 		s.keys.Reset()
+		s.words.Reset()
 		s.free.reset()
 	}
 	s.timeline = timeline
@@ -256,6 +262,16 @@ func (s *Store) Search(ctx context.Context, q *search.Query) (*search.Result, er
 		return err
 	})
 	return result, err
+}
+
+// Explain tells how a search is carried out.
+func (s *Store) Explain(ctx context.Context, q *search.Query) ([]search.Plan, error) {
+	var plans []search.Plan
+	err := s.with(ctx, func(c *connection) (err error) {
+		plans, err = store.Explain(ctx, c, s.sealer, q)
+		return err
+	})
+	return plans, err
 }
 
 // History returns versions, newest first.

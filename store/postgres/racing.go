@@ -19,7 +19,7 @@ type racingTx struct {
 
 func (t *racingTx) Dialect() index.Dialect { return index.Postgres }
 
-func (t *racingTx) Count(context.Context) func(int64) int { return nil }
+func (t *racingTx) Weights() *store.Weights { return nil }
 
 // The criteria of a batch are only ever looked at under locks.
 var errUnlocked = errors.New("asked for in an attempt without locks")
@@ -30,7 +30,7 @@ func (t *racingTx) Select(context.Context, ...*query.Statement) ([]store.Rows, e
 	return nil, errUnlocked
 }
 
-func (t *racingTx) Estimate(context.Context, *query.Statement) (int64, bool, error) {
+func (t *racingTx) Estimate(context.Context, *query.Statement, *query.Statement) (int64, bool, error) {
 	return 0, false, errUnlocked
 }
 

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -63,21 +63,12 @@ func scan(f *fields) store.Found {
 	return found
 }
 
-// custom has what follows in the transaction planned for its arguments.
-//
-// See https://www.postgresql.org/docs/15/runtime-config-query.html#GUC-PLAN-CACHE_MODE.
-var custom = call{name: stmtCustom}
-
-// Select runs the statements, each planned for its arguments unless one plan is good
-// for all.
+// Select runs the statements. They stay prepared: one plan is good for all arguments.
 func (c *connection) Select(ctx context.Context, statements ...*query.Statement) ([]store.Rows, error) {
 	out := make([]store.Rows, len(statements))
-	calls := make([]call, 0, 1+len(statements))
-	if slices.ContainsFunc(statements, func(s *query.Statement) bool { return !s.Generic }) {
-		calls = append(calls, custom)
-	}
+	calls := make([]call, 0, len(statements))
 	for i, s := range statements {
-		calls = append(calls, call{sql: s.SQL, keep: s.Generic, args: encodeArgs(s.Args), row: func(columns []pgconn.FieldDescription, values [][]byte) error {
+		calls = append(calls, call{sql: s.SQL, keep: true, args: encodeArgs(s.Args), row: func(columns []pgconn.FieldDescription, values [][]byte) error {
 			f := fields{values: values}
 			if s.Number {
 				out[i].Number = f.int64()
@@ -95,6 +86,21 @@ func (c *connection) Select(ctx context.Context, statements ...*query.Statement)
 		}})
 	}
 	return out, trip(ctx, c.pg, calls...)
+}
+
+// Explain has PostgreSQL carry s out and tell how.
+//
+// See https://www.postgresql.org/docs/15/sql-explain.html.
+func (c *connection) Explain(ctx context.Context, s *query.Statement) (string, time.Duration, error) {
+	var b strings.Builder
+	explain := call{sql: "EXPLAIN (ANALYZE, BUFFERS) " + s.SQL, args: encodeArgs(s.Args),
+		row: func(_ []pgconn.FieldDescription, values [][]byte) error {
+			b.Write(append(values[0], '\n'))
+			return nil
+		}}
+	start := time.Now()
+	err := trip(ctx, c.pg, explain)
+	return b.String(), time.Since(start), err
 }
 
 // Known asks the cache, then the database.
@@ -132,11 +138,10 @@ func placeArgs(refs []fhir.Ref) [][]byte {
 	return e.arrays(oidInt2, oidText)
 }
 
-// Count leaves planning to PostgreSQL.
-func (c *connection) Count(context.Context) func(int64) int { return nil }
+func (c *connection) Weights() *store.Weights { return c.s.weights }
 
 // Estimate asks the planner. Small results are counted: the planner's guess at them is poor.
-func (c *connection) Estimate(ctx context.Context, count *query.Statement) (int64, bool, error) {
+func (c *connection) Estimate(ctx context.Context, count, guess *query.Statement) (int64, bool, error) {
 	var plan []struct {
 		Plan struct {
 			Rows  float64 `json:"Plan Rows"`
@@ -145,12 +150,12 @@ func (c *connection) Estimate(ctx context.Context, count *query.Statement) (int6
 			}
 		}
 	}
-	explain := call{sql: "EXPLAIN (FORMAT JSON) " + count.SQL, args: encodeArgs(count.Args),
+	explain := call{sql: "EXPLAIN (FORMAT JSON) " + guess.SQL, args: encodeArgs(guess.Args),
 		row: func(_ []pgconn.FieldDescription, values [][]byte) error { return json.Unmarshal(values[0], &plan) }}
-	if err := trip(ctx, c.pg, custom, explain); err != nil {
+	if err := trip(ctx, c.pg, explain); err != nil {
 		return 0, false, err
 	}
-	if len(plan) != 1 || len(plan[0].Plan.Plans) != 1 {
+	if len(plan) != 1 || len(plan[0].Plan.Plans) == 0 {
 		return 0, false, fmt.Errorf("a count has a plan of another form than expected")
 	}
 	if rows := plan[0].Plan.Plans[0].Rows; rows > 10_000 {

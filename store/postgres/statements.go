@@ -15,7 +15,6 @@ const (
 	stmtLockRows   = "amate_lock_rows"
 	stmtCurrent    = "amate_current"
 	stmtLock       = "amate_lock"
-	stmtCustom     = "amate_custom_plans"
 	stmtImpatient  = "amate_impatient"
 	stmtNewKeys    = "amate_new_keys"
 	stmtPlace      = "amate_place"
@@ -28,6 +27,13 @@ const (
 	stmtDelNumber  = "amate_delete_number"
 	stmtInsString  = "amate_insert_string"
 	stmtDelString  = "amate_delete_string"
+	stmtInsPlace   = "amate_insert_place"
+	stmtDelPlace   = "amate_delete_place"
+	stmtInsPosting = "amate_insert_posting"
+	stmtDelPosting = "amate_delete_posting"
+	stmtInsWord    = "amate_insert_word"
+	stmtInsText    = "amate_insert_text"
+	stmtDelText    = "amate_delete_text"
 )
 
 // places are the type and id of many resources; the subquery with it is planned
@@ -52,14 +58,14 @@ FROM resource r JOIN version v ON v.rkey = r.rkey AND v.version = $3 WHERE r.typ
 CROSS JOIN LATERAL (SELECT i.rkey FROM resource i WHERE i.type = x.type AND i.id = x.id FOR UPDATE) r`,
 
 	stmtCurrent: `SELECT x.n, r.rkey, r.version, r.updated, r.stamp, r.live, r.postings, v.method, v.content,
-ARRAY(SELECT ROW(d.param, d.lo, d.hi, d.mark) FROM date_value d WHERE d.rkey = r.rkey),
-ARRAY(SELECT ROW(d.param, d.value, d.mark, d.lo, d.hi, d.unit1, d.unit2, d.unit3) FROM number_value d WHERE d.rkey = r.rkey),
-ARRAY(SELECT ROW(d.param, d.folded, d.mark, d.exact) FROM string_value d WHERE d.rkey = r.rkey)` +
+ARRAY(SELECT ROW(d.param, d.lo, d.hi, d.mark, d.pair_code, d.pair_both) FROM date_value d WHERE d.rkey = r.rkey),
+ARRAY(SELECT ROW(d.param, d.value, d.mark, d.lo, d.hi, d.unit1, d.unit2, d.unit3, d.pair_code, d.pair_both) FROM number_value d WHERE d.rkey = r.rkey),
+ARRAY(SELECT ROW(d.param, d.folded, d.mark, d.exact, d.pair_code, d.pair_both) FROM string_value d WHERE d.rkey = r.rkey),
+ARRAY(SELECT ROW(d.param, d.lat, d.lon) FROM place_value d WHERE d.rkey = r.rkey),
+(SELECT d.print FROM text_value d WHERE d.rkey = r.rkey)` +
 		places + ` LEFT JOIN LATERAL (SELECT i.method, i.content FROM version i WHERE i.rkey = r.rkey AND i.version = r.version LIMIT 1) v ON true`,
 
 	stmtLock: `SELECT pg_advisory_xact_lock($1)`,
-
-	stmtCustom: `SELECT set_config('plan_cache_mode', 'force_custom_plan', true)`,
 
 	stmtImpatient: `SELECT set_config('lock_timeout', '100ms', true)`,
 
@@ -85,31 +91,53 @@ WHERE r.rkey = ANY ($1) AND r.rkey = x.rkey AND r.version = x.was`,
 	stmtInsVersion: `INSERT INTO version (rkey, updated, version, type, method, content)
 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::smallint[], $5::smallint[], $6::bytea[])`,
 
-	stmtInsDate: `INSERT INTO date_value (lo, hi, rkey, param, mark)
-SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::smallint[], $5::smallint[])`,
+	stmtInsPosting: `INSERT INTO posting (posting, rkey) SELECT * FROM unnest($1::bigint[], $2::bigint[])`,
 
-	stmtDelDate: `DELETE FROM date_value WHERE rkey = ANY ($3) AND (lo, hi, rkey, param, mark) IN
-(SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::smallint[], $5::smallint[]))`,
+	stmtDelPosting: `DELETE FROM posting d USING unnest($1::bigint[], $2::bigint[]) AS x (posting, rkey)
+WHERE d.posting = x.posting AND d.rkey = x.rkey`,
 
-	stmtInsNumber: `INSERT INTO number_value (value, rkey, param, mark, lo, hi, unit1, unit2, unit3)
+	stmtInsWord: `INSERT INTO word (posting, param, kind, text)
+SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::smallint[], $4::text[]) ON CONFLICT DO NOTHING`,
+
+	stmtInsDate: `INSERT INTO date_value (lo, hi, rkey, param, mark, pair_code, pair_both)
+SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::smallint[], $5::smallint[], $6::bigint[], $7::bigint[])`,
+
+	stmtDelDate: `DELETE FROM date_value d USING unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::smallint[], $5::smallint[],
+$6::bigint[], $7::bigint[]) AS x (lo, hi, rkey, param, mark, pair_code, pair_both)
+WHERE x.rkey = d.rkey AND x.param = d.param AND x.lo = d.lo AND x.hi = d.hi AND x.mark = d.mark` + samePair,
+
+	stmtInsNumber: `INSERT INTO number_value (value, rkey, param, mark, lo, hi, unit1, unit2, unit3, pair_code, pair_both)
 SELECT * FROM unnest($1::double precision[], $2::bigint[], $3::smallint[], $4::smallint[],
-$5::double precision[], $6::double precision[], $7::bigint[], $8::bigint[], $9::bigint[])`,
+$5::double precision[], $6::double precision[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[])`,
 
-	stmtDelNumber: `DELETE FROM number_value d WHERE d.rkey = ANY ($2) AND EXISTS
-(SELECT 1 FROM unnest($1::double precision[], $2::bigint[], $3::smallint[], $4::smallint[],
-$5::double precision[], $6::double precision[], $7::bigint[], $8::bigint[], $9::bigint[])
-AS x (value, rkey, param, mark, lo, hi, unit1, unit2, unit3)
+	stmtDelNumber: `DELETE FROM number_value d USING unnest($1::double precision[], $2::bigint[], $3::smallint[], $4::smallint[],
+$5::double precision[], $6::double precision[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[])
+AS x (value, rkey, param, mark, lo, hi, unit1, unit2, unit3, pair_code, pair_both)
 WHERE x.rkey = d.rkey AND x.value = d.value AND x.param = d.param AND x.mark = d.mark
 AND x.lo IS NOT DISTINCT FROM d.lo AND x.hi IS NOT DISTINCT FROM d.hi AND x.unit1 IS NOT DISTINCT FROM d.unit1
-AND x.unit2 IS NOT DISTINCT FROM d.unit2 AND x.unit3 IS NOT DISTINCT FROM d.unit3)`,
+AND x.unit2 IS NOT DISTINCT FROM d.unit2 AND x.unit3 IS NOT DISTINCT FROM d.unit3` + samePair,
 
-	stmtInsString: `INSERT INTO string_value (rkey, param, mark, folded, exact)
-SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::smallint[], $4::text[], $5::text[])`,
+	stmtInsString: `INSERT INTO string_value (rkey, param, mark, folded, exact, pair_code, pair_both)
+SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::smallint[], $4::text[], $5::text[], $6::bigint[], $7::bigint[])`,
 
-	stmtDelString: `DELETE FROM string_value d WHERE d.rkey = ANY ($1) AND EXISTS
-(SELECT 1 FROM unnest($1::bigint[], $2::smallint[], $3::smallint[], $4::text[], $5::text[]) AS x (rkey, param, mark, folded, exact)
-WHERE x.rkey = d.rkey AND x.param = d.param AND x.mark = d.mark AND x.folded = d.folded AND x.exact IS NOT DISTINCT FROM d.exact)`,
+	stmtDelString: `DELETE FROM string_value d USING unnest($1::bigint[], $2::smallint[], $3::smallint[], $4::text[], $5::text[],
+$6::bigint[], $7::bigint[]) AS x (rkey, param, mark, folded, exact, pair_code, pair_both)
+WHERE x.rkey = d.rkey AND x.param = d.param AND x.mark = d.mark AND x.folded = d.folded AND x.exact IS NOT DISTINCT FROM d.exact` + samePair,
+
+	stmtInsPlace: `INSERT INTO place_value (lat, lon, rkey, param)
+SELECT * FROM unnest($1::double precision[], $2::double precision[], $3::bigint[], $4::smallint[])`,
+
+	stmtDelPlace: `DELETE FROM place_value d USING unnest($1::double precision[], $2::double precision[], $3::bigint[], $4::smallint[])
+AS x (lat, lon, rkey, param) WHERE x.rkey = d.rkey AND x.lat = d.lat AND x.lon = d.lon AND x.param = d.param`,
+
+	stmtInsText: `INSERT INTO text_value (rkey, print, words) SELECT x.rkey, x.print, ($5::bigint[])[x.first:x.last]
+FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::integer[]) AS x (rkey, print, first, last)`,
+
+	stmtDelText: `DELETE FROM text_value WHERE rkey = ANY ($1::bigint[])`,
 }
+
+// samePair compares the pair that a row of values stands for.
+const samePair = ` AND x.pair_code IS NOT DISTINCT FROM d.pair_code AND x.pair_both IS NOT DISTINCT FROM d.pair_both`
 
 // prepare prepares all statements on a new connection, in one round trip.
 func prepare(ctx context.Context, conn *pgx.Conn) error {

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/store"
 	"github.com/amate-health/amate/store/index"
 	"github.com/amate-health/amate/store/query"
@@ -28,6 +29,8 @@ type tx struct {
 	pending      []call // to go out with the next round trip
 	placeholders []store.Write
 	written      []store.Write
+	words        []search.Word // that the dictionary gets
+	wordsFrom    int64         // epoch of the cache of words then
 }
 
 // Attempt runs f. Without locks no connection is held: each step is a round trip of
@@ -133,6 +136,9 @@ func (t *tx) settle(ctx context.Context) error {
 	return t.send(ctx)
 }
 
+// Weights: criteria are few, and select by identifiers. Nothing is counted for them.
+func (t *tx) Weights() *store.Weights { return nil }
+
 func (t *tx) Known(ctx context.Context, refs []fhir.Ref) (map[fhir.Ref]int64, error) {
 	if err := t.settle(ctx); err != nil {
 		return nil, err
@@ -190,7 +196,7 @@ func scanCurrent(f *fields, ref fhir.Ref, row *store.Row) {
 	row.Content = content
 	for _, b := range f.array() {
 		d := f.record(b)
-		row.Index.Dates = append(row.Index.Dates, index.Date{Param: uint16(d.int16()), Lo: d.int64(), Hi: d.int64(), Mark: d.int16()})
+		row.Index.Dates = append(row.Index.Dates, index.Date{Param: uint16(d.int16()), Lo: d.int64(), Hi: d.int64(), Mark: d.int16(), Pair: scanPair(d)})
 		f.bad = f.bad || d.bad
 	}
 	for _, b := range f.array() {
@@ -198,8 +204,16 @@ func scanCurrent(f *fields, ref fhir.Ref, row *store.Row) {
 	}
 	for _, b := range f.array() {
 		d := f.record(b)
-		row.Index.Strings = append(row.Index.Strings, index.String{Param: uint16(d.int16()), Folded: d.text(), Mark: d.int16(), Exact: d.text()})
+		row.Index.Strings = append(row.Index.Strings, index.String{Param: uint16(d.int16()), Folded: d.text(), Mark: d.int16(), Exact: d.text(), Pair: scanPair(d)})
 		f.bad = f.bad || d.bad
+	}
+	for _, b := range f.array() {
+		d := f.record(b)
+		row.Index.Places = append(row.Index.Places, search.Place{Param: uint16(d.int16()), Lat: d.float(), Lon: d.float()})
+		f.bad = f.bad || d.bad
+	}
+	if !f.isNull() {
+		row.Index.Texts = []index.FullText{{Print: f.int64()}}
 	}
 }
 
@@ -218,9 +232,12 @@ func scanNumber(f, d *fields) index.Number {
 			n.Units[i] = d.int64()
 		}
 	}
+	n.Pair = scanPair(d)
 	f.bad = f.bad || d.bad
 	return n
 }
+
+func scanPair(d *fields) search.Pair { return search.Pair{Code: d.nullable(), Both: d.nullable()} }
 
 // Keys makes placeholders for what has no row.
 func (t *tx) Keys(ctx context.Context, refs []fhir.Ref) (map[fhir.Ref]int64, error) {

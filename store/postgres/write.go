@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/store"
 	"github.com/amate-health/amate/store/index"
 )
@@ -41,8 +42,9 @@ func (t *tx) writeNow(ctx context.Context, writes []store.Write) error {
 	}
 	calls = append(calls, moves(moved)...)
 	calls = append(calls, call{name: stmtInsVersion, args: versions(newArrays(6), writes).arrays(oidInt8, oidInt8, oidInt4, oidInt2, oidInt2, oidBytea)})
-	calls = append(calls, values(writes, gone, stmtDelDate, stmtDelNumber, stmtDelString)...)
-	calls = append(calls, values(writes, added, stmtInsDate, stmtInsNumber, stmtInsString)...)
+	calls = append(calls, values(writes, gone, deleting)...)
+	calls = append(calls, values(writes, added, inserting)...)
+	calls = append(calls, t.dictionary(writes)...)
 	return t.commit(ctx, append(calls, inbox(writes)...))
 }
 
@@ -53,6 +55,9 @@ func (t *tx) commit(ctx context.Context, calls []call) error {
 	}
 	err := t.send(ctx, calls...)
 	t.committed = err == nil
+	if t.committed {
+		t.s.words.Put(t.wordsFrom, t.words)
+	}
 	return err
 }
 
@@ -73,15 +78,19 @@ func (t *tx) writeLarge(ctx context.Context, writes []store.Write, fresh, moved 
 	}{
 		{"resource (rkey, version, updated, type, live, id, postings)", rows},
 		{"version (rkey, updated, version, type, method, content)", versions(newCopy(), writes)},
-		{"date_value (lo, hi, rkey, param, mark)", dates(newCopy(), writes, added)},
-		{"number_value (value, rkey, param, mark, lo, hi, unit1, unit2, unit3)", numbers(newCopy(), writes, added)},
-		{"string_value (rkey, param, mark, folded, exact)", texts(newCopy(), writes, added)},
+		{"posting (posting, rkey)", postings(newCopy(), writes, added)},
+		{"date_value (lo, hi, rkey, param, mark, pair_code, pair_both)", dates(newCopy(), writes, added)},
+		{"number_value (value, rkey, param, mark, lo, hi, unit1, unit2, unit3, pair_code, pair_both)", numbers(newCopy(), writes, added)},
+		{"string_value (rkey, param, mark, folded, exact, pair_code, pair_both)", texts(newCopy(), writes, added)},
+		{"place_value (lat, lon, rkey, param)", positions(newCopy(), writes, added)},
+		{"text_value (rkey, print, words)", fullTextRows(writes)},
 	} {
 		if err := t.copy(ctx, table.into, table.rows); err != nil {
 			return err
 		}
 	}
-	calls := append(moves(moved), values(writes, gone, stmtDelDate, stmtDelNumber, stmtDelString)...)
+	calls := append(moves(moved), values(writes, gone, deleting)...)
+	calls = append(calls, t.dictionary(writes)...)
 	return t.commit(ctx, append(calls, inbox(writes)...))
 }
 
@@ -178,32 +187,98 @@ func versions(e *encoder, writes []store.Write) *encoder {
 func gone(w *store.Write) *index.Rows  { return &w.Gone }
 func added(w *store.Write) *index.Rows { return &w.Added }
 
-// values returns the calls that insert or delete rows of the tables of values, by
-// the prepared statements named.
-func values(writes []store.Write, which func(*store.Write) *index.Rows, date, number, text string) []call {
+// valueStatements are the prepared statements for rows of the tables of values.
+type valueStatements struct{ posting, date, number, text, place, fullText string }
+
+var (
+	inserting = valueStatements{stmtInsPosting, stmtInsDate, stmtInsNumber, stmtInsString, stmtInsPlace, stmtInsText}
+	deleting  = valueStatements{stmtDelPosting, stmtDelDate, stmtDelNumber, stmtDelString, stmtDelPlace, stmtDelText}
+)
+
+// values returns the calls that insert or delete rows of the tables of values.
+func values(writes []store.Write, which func(*store.Write) *index.Rows, by valueStatements) []call {
 	var calls []call
-	if e := dates(newArrays(5), writes, which); e.rows > 0 {
-		calls = append(calls, call{name: date, args: e.arrays(oidInt8, oidInt8, oidInt8, oidInt2, oidInt2)})
+	add := func(name string, e *encoder, oids ...uint32) {
+		if e.rows > 0 {
+			calls = append(calls, call{name: name, args: e.arrays(oids...)})
+		}
 	}
-	if e := numbers(newArrays(9), writes, which); e.rows > 0 {
-		calls = append(calls, call{name: number,
-			args: e.arrays(oidFloat8, oidInt8, oidInt2, oidInt2, oidFloat8, oidFloat8, oidInt8, oidInt8, oidInt8)})
+	add(by.posting, postings(newArrays(2), writes, which), oidInt8, oidInt8)
+	add(by.date, dates(newArrays(7), writes, which), oidInt8, oidInt8, oidInt8, oidInt2, oidInt2, oidInt8, oidInt8)
+	add(by.number, numbers(newArrays(11), writes, which),
+		oidFloat8, oidInt8, oidInt2, oidInt2, oidFloat8, oidFloat8, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8)
+	add(by.text, texts(newArrays(7), writes, which), oidInt8, oidInt2, oidInt2, oidText, oidText, oidInt8, oidInt8)
+	add(by.place, positions(newArrays(4), writes, which), oidFloat8, oidFloat8, oidInt8, oidInt2)
+	return append(calls, fullTexts(writes, which, by.fullText)...)
+}
+
+// dictionary returns the call that adds new words. They come last in a transaction,
+// in one order for all, so that those who add the same wait for one another shortly
+// and never in turn.
+func (t *tx) dictionary(writes []store.Write) []call {
+	t.wordsFrom = t.s.words.Epoch()
+	t.words = t.s.words.New(writes)
+	if len(t.words) == 0 {
+		return nil
 	}
-	if e := texts(newArrays(5), writes, which); e.rows > 0 {
-		calls = append(calls, call{name: text, args: e.arrays(oidInt8, oidInt2, oidInt2, oidText, oidText)})
+	e := newArrays(4)
+	for i := range t.words {
+		w := &t.words[i]
+		e.row(4)
+		e.int64(w.Posting)
+		e.int16(int16(w.Param))
+		e.int16(int16(w.Kind))
+		e.text(w.Text)
 	}
-	return calls
+	return []call{{name: stmtInsWord, args: e.arrays(oidInt8, oidInt2, oidInt2, oidText)}}
+}
+
+// postings writes the rows of all writes in the order of their row keys, in which
+// they are read.
+func postings(e *encoder, writes []store.Write, which func(*store.Write) *index.Rows) *encoder {
+	for i := range writes {
+		for _, p := range which(&writes[i]).Postings {
+			e.row(2)
+			e.int64(p)
+			e.int64(writes[i].Key)
+		}
+	}
+	return e
+}
+
+func pair(e *encoder, p search.Pair) {
+	for _, hash := range []int64{p.Code, p.Both} {
+		if hash == 0 {
+			e.null()
+		} else {
+			e.int64(hash)
+		}
+	}
+}
+
+func positions(e *encoder, writes []store.Write, which func(*store.Write) *index.Rows) *encoder {
+	for i := range writes {
+		for _, p := range which(&writes[i]).Places {
+			e.row(4)
+			e.float(p.Lat)
+			e.float(p.Lon)
+			e.int64(writes[i].Key)
+			e.int16(int16(p.Param))
+		}
+	}
+	return e
 }
 
 func dates(e *encoder, writes []store.Write, which func(*store.Write) *index.Rows) *encoder {
 	for i := range writes {
 		for _, d := range which(&writes[i]).Dates {
-			e.row(5)
+			e.row(7)
 			e.int64(d.Lo)
 			e.int64(d.Hi)
 			e.int64(writes[i].Key)
 			e.int16(int16(d.Param))
 			e.int16(d.Mark)
+			pair(e, d.Pair)
 		}
 	}
 	return e
@@ -220,7 +295,7 @@ func numbers(e *encoder, writes []store.Write, which func(*store.Write) *index.R
 }
 
 func numberRow(e *encoder, key int64, n *index.Number) {
-	e.row(9)
+	e.row(11)
 	e.float(n.Value)
 	e.int64(key)
 	e.int16(int16(n.Param))
@@ -239,12 +314,13 @@ func numberRow(e *encoder, key int64, n *index.Number) {
 			e.int64(unit)
 		}
 	}
+	pair(e, n.Pair)
 }
 
 func texts(e *encoder, writes []store.Write, which func(*store.Write) *index.Rows) *encoder {
 	for i := range writes {
 		for _, s := range which(&writes[i]).Strings {
-			e.row(5)
+			e.row(7)
 			e.int64(writes[i].Key)
 			e.int16(int16(s.Param))
 			e.int16(s.Mark)
@@ -254,6 +330,7 @@ func texts(e *encoder, writes []store.Write, which func(*store.Write) *index.Row
 			} else {
 				e.text(s.Exact)
 			}
+			pair(e, s.Pair)
 		}
 	}
 	return e

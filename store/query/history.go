@@ -36,7 +36,7 @@ func (c *Compiler) History(h *search.History, from *Position, limit int) (*State
 	} else {
 		w.Add(" ORDER BY v.updated DESC, v.rkey DESC LIMIT ").Int(int64(limit))
 	}
-	return &Statement{SQL: w.String(), Args: w.Args, Keys: 1, Generic: h.Restriction.Open()}, nil
+	return &Statement{SQL: w.String(), Args: w.Args, Keys: 1}, nil
 }
 
 // HistoryCount compiles the number of versions of one resource. The one column is an integer.
@@ -46,7 +46,7 @@ func (c *Compiler) HistoryCount(h *search.History) (*Statement, error) {
 	if err := w.history(h); err != nil {
 		return nil, err
 	}
-	return &Statement{SQL: w.String(), Args: w.Args, Number: true, Generic: h.Restriction.Open()}, nil
+	return &Statement{SQL: w.String(), Args: w.Args, Number: true}, nil
 }
 
 // history appends which resources h is about.

@@ -8,7 +8,7 @@ import (
 // Forward compiles the resources with these row keys, of type target ("" for
 // any), as an _include brings them.
 func (c *Compiler) Forward(r *search.Restriction, target string, rkeys []int64, limit int) (*Statement, error) {
-	return c.included(r, target, limit, func(w *where) { w.AnyInt("r.rkey", rkeys) })
+	return c.included(r, target, limit, func(w *where) { w.List(rkeys) })
 }
 
 // Reverse compiles the resources of type source that refer, by one of the
@@ -20,22 +20,30 @@ func (c *Compiler) Reverse(r *search.Restriction, source string, params []uint16
 			links = append(links, index.Link(p, k))
 		}
 	}
-	return c.included(r, source, limit, func(w *where) { w.Postings(links) })
+	return c.included(r, source, limit, func(w *where) {
+		w.Add("SELECT DISTINCT x.rkey FROM posting x WHERE ").AnyInt("x.posting", links)
+	})
 }
 
-func (c *Compiler) included(r *search.Restriction, typ string, limit int, condition func(*where)) (*Statement, error) {
+// included compiles the visible resources whose row keys keys selects.
+func (c *Compiler) included(r *search.Restriction, typ string, limit int, keys func(*where)) (*Statement, error) {
 	if r == nil {
 		return nil, ErrUnrestricted
 	}
 	w := c.where("r", r)
-	w.Add("SELECT ", columns, ", p.postings FROM (SELECT r.rkey, r.type, r.id, r.version, r.postings FROM resource r WHERE ")
+	w.Add("SELECT ", columns, ", p.postings FROM (SELECT a.rkey AS rkey, r.type, r.id, r.version, r.postings FROM (")
+	keys(w)
+	if c.Dialect == index.Postgres {
+		w.Add(" ORDER BY 1 OFFSET 0")
+	}
+	w.Add(") a")
+	w.Resource("r", "a.rkey")
+	w.Add(" WHERE ")
 	if err := w.visible(typ, false); err != nil {
 		return nil, err
 	}
-	w.Add(" AND ")
-	w.Drive = true
-	condition(w)
-	w.Add(" ORDER BY r.rkey + 0 LIMIT ").Int(int64(limit)) // found by the condition, not by the order
-	w.Add(") p JOIN version v ON v.rkey = p.rkey AND v.version = p.version ORDER BY p.rkey")
-	return &Statement{SQL: w.String(), Args: w.Args, Postings: true, Generic: r.Open()}, nil
+	w.Add(" ORDER BY rkey LIMIT ").Int(int64(limit)).Add(") p")
+	w.version()
+	w.Add(" ORDER BY p.rkey")
+	return &Statement{SQL: w.String(), Args: w.Args, Postings: true}, nil
 }

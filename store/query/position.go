@@ -100,24 +100,17 @@ func decodeKey(b []byte) (k any, rest []byte, ok bool) {
 // fits reports whether p is a place in o: it has a value of the right kind for every key.
 func (p *Position) fits(o *order) bool {
 	if p.Start {
-		return p.Missing && len(o.keys) > 0 && o.keys[0].table != ""
+		return p.Missing && o.split()
 	}
-	if len(p.Keys) != len(o.keys) || p.Missing && (len(o.keys) == 0 || o.keys[0].table == "") {
+	if len(p.Keys) != len(o.keys) || p.Missing && !o.split() {
 		return false
 	}
-	for i, k := range o.keys {
-		ok := false
-		switch v := p.Keys[i].(type) {
-		case nil:
-			ok = k.nullable(i) || i == 0 && p.Missing
-		case int64:
-			ok = k.table == "date_value" || k.column == "r.updated"
-		case float64:
-			ok = k.table == "number_value"
-		case string:
-			ok = len(v) <= 4096 && (k.table == "string_value" || k.column == "r.id")
+	for i := range o.keys {
+		k, v := &o.keys[i], p.Keys[i]
+		if v == nil && k.kind != columnKey && (i > 0 || p.Missing) {
+			continue
 		}
-		if !ok {
+		if !k.fits(v) {
 			return false
 		}
 	}

@@ -2,6 +2,7 @@ package query
 
 import (
 	"errors"
+	"math"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/search"
@@ -14,11 +15,14 @@ var ErrUnrestricted = errors.New("query without a restriction")
 // Statement is one SELECT of resources.
 type Statement struct {
 	SQL      string
-	Args     []any // int64, float64, string, []int64 or []string
-	Keys     int   // columns of the order, after the fixed ones: integer, float, text or null
-	Postings bool  // the last column holds the row's postings
-	Number   bool  // it counts: the only column is an integer
-	Generic  bool  // one plan is good for all values of its arguments, so that PostgreSQL need not plan it each time
+	Args     []any  // int64, float64, string, []int64 or []string
+	Keys     int    // columns of the order, after the fixed ones: integer, float, text or null
+	Postings bool   // the last column holds the row's postings
+	Start    string // what it begins with, in words
+	Number   bool   // it counts: the only column is an integer
+	Capped   bool   // it may return fewer than there are; then another one, exhaustive, is to be asked
+	Whole    bool   // it returns resources without a value for the first key, too, after the others
+	Bytes    int64  // reading may end once content and keys are longer than this, after one row at least; 0 sets no bound
 }
 
 // Compiler turns queries into statements.
@@ -26,13 +30,12 @@ type Compiler struct {
 	Dialect index.Dialect
 	Keys    func(ref fhir.Ref) int64 // row key of a reference's target, 0 when it is not stored
 
-	// Rows returns how many resources have a posting, or more than Few when they are
-	// more than that. Only SQLite is helped by it; nil when it is not known.
-	Rows func(posting int64) int
-
-	// Gather says that few resources are expected to match, as of a criterion that
-	// is to select one.
-	Gather bool
+	// Weight returns what a probe has counted, if that is known. Nil when nothing is,
+	// and nothing is to be asked for.
+	Weight func(key uint64) (n int, known bool)
+	// Unknown collects the probes that Weight did not know. Once they are answered, to
+	// compile again gives a better statement.
+	Unknown []Probe
 }
 
 // columns of every SELECT, from resource r and its current version v.
@@ -40,54 +43,72 @@ const columns = "p.rkey, p.type, p.id, v.version, v.updated, v.method, v.content
 
 // Page compiles one page of q: up to limit resources that follow from, which is
 // nil for the first page. postings asks for what the resources refer to, as
-// includes need.
-func (c *Compiler) Page(q *search.Query, from *Position, limit int, postings bool) (*Statement, error) {
+// includes need. exhaustive rules out a statement that may give up, as one does that
+// is Capped.
+func (c *Compiler) Page(q *search.Query, from *Position, limit int, postings, exhaustive bool) (*Statement, error) {
 	if q.Restriction == nil {
 		return nil, ErrUnrestricted
 	}
-	order, err := newOrder(q.Sort, from)
+	o, err := newOrder(q.Sort, from)
 	if err != nil {
 		return nil, err
 	}
 	w := c.where("r", q.Restriction)
-	start := w.newStart(q, order)
-	w.Add("SELECT ", columns, order.names("p."))
+	parts := w.parts(q)
+	p, err := w.newPlan(q.Type, parts, o, limit, exhaustive)
+	if err != nil {
+		return nil, err
+	}
+	w.Add("SELECT ", columns, o.names("p."))
 	if postings {
 		w.Add(", p.postings")
 	}
-	w.Add(" FROM (SELECT r.rkey, r.type, r.id, r.version", order.columns())
-	if postings {
-		w.Add(", r.postings")
-	}
-	w.Add(" FROM ")
-	order.tables(w.SQL, start)
-	w.Add(" WHERE ")
-	if err := w.query(q, start); err != nil {
+	w.Add(" FROM (")
+	if err := w.page(q.Type, parts, &p, o, limit, postings); err != nil {
 		return nil, err
 	}
-	order.where(w.SQL, start)
-	w.Add(" ORDER BY ", order.by(w.Dialect, start))
-	w.Add(" LIMIT ").Int(int64(limit))
-	w.Add(") p JOIN version v ON v.rkey = p.rkey AND v.version = p.version ORDER BY ", order.outerBy())
-	return &Statement{SQL: w.String(), Args: w.Args, Keys: len(order.keys), Postings: postings, Generic: start.generic}, nil
+	w.Add(") p")
+	w.version()
+	w.Add(" ORDER BY ", o.by("p.", p.kind == walked))
+	return &Statement{
+		SQL: w.String(), Args: w.Args, Keys: len(o.keys), Postings: postings,
+		Start: p.String(), Capped: p.cap > 0, Whole: !o.split() || p.sort || o.missing(),
+	}, nil
+}
+
+// version joins the current version of what p selects.
+func (w *where) version() {
+	if w.Dialect == index.SQLite {
+		w.Add(" CROSS JOIN version v ON v.rkey = p.rkey AND v.version = p.version")
+		return
+	}
+	w.Add(" CROSS JOIN LATERAL (SELECT i.version, i.updated, i.method, i.content FROM version i WHERE i.rkey = p.rkey AND i.version = p.version LIMIT 1) v")
 }
 
 // Count compiles the number of resources that q matches, on all pages. The one
 // column is an integer.
-func (c *Compiler) Count(q *search.Query) (*Statement, error) {
+func (c *Compiler) Count(q *search.Query) (*Statement, error) { return c.count(q, false) }
+
+// Guess compiles Count in a form at which PostgreSQL's planner can guess. It is not
+// to be run.
+func (c *Compiler) Guess(q *search.Query) (*Statement, error) { return c.count(q, true) }
+
+func (c *Compiler) count(q *search.Query, plain bool) (*Statement, error) {
 	if q.Restriction == nil {
 		return nil, ErrUnrestricted
 	}
 	w := c.where("r", q.Restriction)
-	start := start{from: -1}
-	if c.Dialect == index.SQLite {
-		start.from, _ = w.best(q.Where)
-	}
-	w.Add("SELECT count(*) FROM resource r WHERE ")
-	if err := w.query(q, start); err != nil {
+	w.Plain = plain
+	parts := w.parts(q)
+	p, err := w.newPlan(q.Type, parts, &order{}, math.MaxInt32, true)
+	if err != nil {
 		return nil, err
 	}
-	return &Statement{SQL: w.String(), Args: w.Args, Number: true}, nil
+	w.Add("SELECT count(*) FROM ")
+	if err := w.matching(q.Type, parts, &p, false); err != nil {
+		return nil, err
+	}
+	return &Statement{SQL: w.String(), Args: w.Args, Start: p.String(), Number: true}, nil
 }
 
 // References returns the targets of all reference values in q, whose row keys

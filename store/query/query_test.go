@@ -19,7 +19,7 @@ func TestNoRestrictionNoQuery(t *testing.T) {
 		for _, text := range goldenSearches {
 			q := goldenQuery(t, text)
 			q.Restriction = nil
-			_, pageErr := c.Page(q, nil, 10, false)
+			_, pageErr := c.Page(q, nil, 10, false, false)
 			_, countErr := c.Count(q)
 			for _, err := range []error{pageErr, countErr} {
 				if !errors.Is(err, ErrUnrestricted) {
@@ -51,7 +51,7 @@ func TestValuesAreBound(t *testing.T) {
 			case search.IDs:
 				e.Any[0] = attack
 			}
-			s, err := goldenCompiler(d).Page(q, nil, 10, false)
+			s, err := goldenCompiler(d).Page(q, nil, 10, false, false)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -92,7 +92,7 @@ func TestForeignPosition(t *testing.T) {
 		{"Patient?_sort=_id", Position{Missing: true, Keys: []any{nil}}},
 		{"Observation?_sort=value-quantity", Position{Keys: []any{int64(1)}}},
 	} {
-		if _, err := goldenCompiler(index.Postgres).Page(goldenQuery(t, c.text), &c.p, 10, false); fhir.CodeOf(err) != fhir.Invalid {
+		if _, err := goldenCompiler(index.Postgres).Page(goldenQuery(t, c.text), &c.p, 10, false, false); fhir.CodeOf(err) != fhir.Invalid {
 			t.Errorf("%s at %+v: %v", c.text, c.p, err)
 		}
 	}

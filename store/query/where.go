@@ -2,47 +2,75 @@ package query
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/search"
+	"github.com/amate-health/amate/fhir/spec"
 	"github.com/amate-health/amate/store/index"
 )
 
 // where writes the conditions on one resource row.
 type where struct {
 	index.Condition
+	compiler    *Compiler
 	restriction *search.Restriction
-	depth       *int                    // of resource aliases, so that nested ones differ
-	count       func(posting int64) int // see Compiler.Rows; nil when nothing is known
-	gather      bool                    // see Compiler.Gather
+	depth       *int // of resource aliases, so that nested ones differ
 }
 
 func (c *Compiler) where(row string, r *search.Restriction) *where {
 	return &where{
-		Condition:   index.Condition{SQL: &index.SQL{Dialect: c.Dialect}, Row: row, Keys: c.Keys},
-		restriction: r, depth: new(int), count: c.Rows, gather: c.Gather,
+		Condition: index.Condition{SQL: &index.SQL{Dialect: c.Dialect}, Row: row, Key: row + ".rkey", Keys: c.Keys},
+		compiler:  c, restriction: r, depth: new(int),
 	}
 }
 
-// query appends all conditions of q, its restriction included, to be found as start says.
-func (w *where) query(q *search.Query, start start) error {
-	if err := w.visible(q.Type, start.implied || implies(search.And(q.Where), q.Type)); err != nil {
-		return err
+// separate returns a where like w that writes a statement of its own.
+func (w *where) separate() *where { return w.compiler.where("r", w.restriction) }
+
+// parts returns the conditions of q that must all hold, those of its restriction
+// included when it is about one type.
+func (w *where) parts(q *search.Query) []search.Expr {
+	return append(conjunction(q.Where), w.restrictions(q.Type)...)
+}
+
+// restrictions returns what a resource of type typ must meet to be seen.
+func (w *where) restrictions(typ string) []search.Expr {
+	if typ == "" || w.restriction == nil || w.restriction.Open() {
+		return nil
 	}
-	for i, e := range q.Where {
-		if start.along != nil && i == start.from {
-			continue // the tables see to it
+	return conjunction(w.restriction.Types[typ])
+}
+
+// place appends that the row is a live resource of type typ, which may be implied. Of
+// the restriction it appends what restrictions does not return.
+func (w *where) place(typ string, implied bool) error {
+	switch {
+	case typ == "":
+		if !implied {
+			w.Add(w.Row, ".live AND ")
 		}
-		w.Drive = i == start.from
-		w.Add(" AND ")
-		if err := w.expr(e); err != nil {
-			return err
-		}
+		return w.permitted("", implied)
+	case index.TypeNumber(typ) == 0:
+		return fhir.Errorf(fhir.UnknownType, "%s is no resource type", typ)
+	case w.restriction == nil:
+		return ErrUnrestricted
+	case !w.restriction.Open() && !listed(w.restriction, typ):
+		w.Add("FALSE")
+	case implied:
+		w.Add("TRUE")
+	default:
+		w.Add(w.Row, ".live AND ")
+		w.typeIs(typ)
 	}
-	w.Drive = false
 	return nil
+}
+
+func listed(r *search.Restriction, typ string) bool {
+	_, ok := r.Types[typ]
+	return ok
 }
 
 // implies reports whether e holds for live resources of type typ only. To ask for
@@ -118,15 +146,12 @@ func (w *where) typeIs(typ string) {
 // restricted appends that the row is of type typ and meets all of exprs.
 func (w *where) restricted(typ string, exprs []search.Expr) error {
 	w.typeIs(typ)
-	drive := w.Drive
-	w.Drive = false
 	for _, e := range exprs {
 		w.Add(" AND ")
 		if err := w.expr(e); err != nil {
 			return err
 		}
 	}
-	w.Drive = drive
 	return nil
 }
 
@@ -137,12 +162,9 @@ func (w *where) expr(e search.Expr) error {
 	case search.Or:
 		return w.or(e)
 	case search.Not:
-		drive := w.Drive
-		w.Drive = false
 		w.Add("NOT (")
 		err := w.expr(e.X)
 		w.Add(")")
-		w.Drive = drive
 		return err
 	case search.Match:
 		return w.Match(&e)
@@ -159,7 +181,12 @@ func (w *where) expr(e search.Expr) error {
 		return w.Refers(e.Param.ID, next.Row, func() error { return next.linked(e.Types, e.Next) })
 	case search.Has:
 		next := w.next()
-		return w.Referred(e.Param.ID, next.Row, func() error { return next.linked([]string{e.Source}, e.Next) })
+		key := "k" + next.Row
+		next.Key = key + ".rkey"
+		return w.Referred(e.Param.ID, next.Row, key, func() error { return next.linked([]string{e.Source}, e.Next) })
+	case search.Words:
+		w.Words(&e)
+		return nil
 	}
 	return fhir.Errorf(fhir.NotSupported, "this search condition is not supported")
 }
@@ -169,6 +196,7 @@ func (w *where) next() *where {
 	*w.depth++
 	next := *w
 	next.Row = "r" + strconv.Itoa(*w.depth)
+	next.Key = next.Row + ".rkey"
 	return &next
 }
 
@@ -184,7 +212,6 @@ func (w *where) linked(types []string, e search.Expr) error {
 		}
 	}
 	w.Add(") AND ")
-	w.Drive = w.rank(e) > 0
 	return w.expr(e)
 }
 
@@ -196,73 +223,95 @@ func typeNumbers(names []string) []int64 {
 	return numbers
 }
 
-// or appends an Or in the form that an index serves best: postings as one
-// condition, other values as one set of row keys.
+// or appends an Or; postings as one condition.
 func (w *where) or(parts search.Or) error {
 	if postings, ok := w.onlyPostings(parts); ok {
 		w.Postings(postings)
 		return nil
 	}
-	if w.Dialect == index.SQLite && !w.Drive || len(parts) == 0 || !slices.ContainsFunc(parts, isSet) || slices.ContainsFunc(parts, notSet) {
-		drive := w.Drive
-		w.Drive = false
-		err := w.join(parts, " OR ", "FALSE")
-		w.Drive = drive
-		return err
-	}
-	w.Add(w.Row, ".rkey IN (")
-	for i, e := range parts {
-		if i > 0 {
-			w.Add(" UNION ALL ")
-		}
-		if err := w.set(e); err != nil {
-			return err
-		}
-	}
-	w.Add(")")
-	return nil
+	return w.join(parts, " OR ", "FALSE")
 }
 
-// onlyPostings returns the postings of all parts, if each asks for nothing else.
-func (w *where) onlyPostings(parts search.Or) ([]int64, bool) {
-	var all []int64
-	for _, e := range parts {
-		m, ok := e.(search.Match)
-		if !ok || m.Modifier != "" || !index.IsPosting(m.Param) {
-			return nil, false
-		}
-		all = append(all, w.PostingsOf(&m)...)
-	}
-	slices.Sort(all)
-	return slices.Compact(all), len(parts) > 0
-}
-
-// isSet reports whether the resources for which e holds can be selected by themselves.
-func isSet(e search.Expr) bool {
-	switch e := e.(type) {
-	case search.Match:
-		return e.Modifier != "missing"
-	case search.Chain, search.Has:
-		return true
-	}
-	return false
-}
-
-func notSet(e search.Expr) bool { return !isSet(e) }
-
-// set appends a SELECT of the row keys of all resources for which e, an isSet, holds.
+// set appends a SELECT of the row keys of all resources for which e, an isSet, holds;
+// some perhaps twice.
 func (w *where) set(e search.Expr) error {
 	switch e := e.(type) {
 	case search.Match:
 		return w.Set(&e)
 	case search.Chain:
-		next := w.next()
-		return w.RefersSet(e.Param.ID, next.Row, func() error { return next.linked(e.Types, e.Next) })
+		return w.RefersSet(e.Param.ID, func() error { return w.inner(e.Types, e.Next, false) })
 	case search.Has:
-		next := w.next()
-		return w.ReferredSet(e.Param.ID, next.Row, func() error { return next.linked([]string{e.Source}, e.Next) })
+		return w.ReferredSet(e.Param.ID, func() error { return w.inner([]string{e.Source}, e.Next, true) })
+	case search.Words:
+		w.WordsSet(&e)
+		return nil
 	}
 	return fhir.Errorf(fhir.NotSupported, "this search condition is not supported")
+}
+
+// inner appends a SELECT of the visible resources of one of types for which e holds:
+// their row keys, or their postings.
+func (w *where) inner(types []string, e search.Expr, postings bool) error {
+	for i, typ := range types {
+		if i > 0 {
+			w.Add(" UNION ALL ")
+		}
+		next := *w
+		next.Row = "r"
+		parts := append(conjunction([]search.Expr{e}), w.restrictions(typ)...)
+		p, err := next.newPlan(typ, parts, &order{}, math.MaxInt32, true)
+		if err != nil {
+			return err
+		}
+		if postings {
+			w.Add("SELECT r.postings AS postings FROM ")
+		} else {
+			w.Add("SELECT ", p.key(&order{}), " AS rkey FROM ")
+		}
+		if err := next.matching(typ, parts, &p, postings); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// onKeys reports whether those of parts that p's lead leaves can be checked by row
+// keys alone, without the rows.
+func (w *where) onKeys(parts []search.Expr, p *plan) bool {
+	for i, e := range parts {
+		if !p.settles(i) && !w.onKey(e) {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *where) onKey(e search.Expr) bool {
+	all := func(parts []search.Expr) bool {
+		return !slices.ContainsFunc(parts, func(part search.Expr) bool { return !w.onKey(part) })
+	}
+	switch e := e.(type) {
+	case search.And:
+		return all(e)
+	case search.Or:
+		if postings, ok := w.onlyPostings(e); ok {
+			return !index.OnRow(postings)
+		}
+		return all(e)
+	case search.Not:
+		return w.onKey(e.X)
+	case search.Has:
+		return true
+	case search.Match:
+		switch {
+		case index.InDictionary(&e), e.Modifier == "missing" && e.Param.Type == spec.Reference:
+			return false
+		case index.IsPosting(&e) && e.Modifier == "":
+			return !index.OnRow(w.PostingsOf(&e))
+		}
+		return true
+	}
+	return false
 }
 
 func (w *where) join(parts []search.Expr, operator, empty string) error {

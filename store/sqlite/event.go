@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 
 	"zombiezen.com/go/sqlite"
@@ -160,7 +161,7 @@ func (s *Store) Events(ctx context.Context, q *fhir.EventQuery) (events []fhir.E
 		var marks []string
 		for _, k := range keys {
 			args = append(args, k)
-			marks = append(marks, "?")
+			marks = append(marks, "?"+strconv.Itoa(len(args)))
 		}
 		return "(" + strings.Join(marks, ", ") + ")"
 	}

@@ -36,6 +36,8 @@ type Store struct {
 	readers *sqlitex.Pool
 	writer  *writer
 	keys    *store.KeyCache
+	weights *store.Weights
+	words   *store.WordCache
 	free    sharedBlock // row keys for attempts without locks
 	sealer  *store.Sealer
 	secret  []byte
@@ -62,7 +64,7 @@ func Open(ctx context.Context, path string, options Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	s := &Store{options: options, keys: store.NewKeyCache()}
+	s := &Store{options: options, keys: store.NewKeyCache(), weights: store.NewWeights(options.Now), words: store.NewWordCache()}
 	if err := s.prepare(ctx, path, conn); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), conn.Close())
 	}
@@ -130,19 +132,14 @@ func prepareReader(conn *sqlite.Conn) error {
 
 // addFunctions gives SQL the functions that store/index writes.
 func addFunctions(conn *sqlite.Conn) error {
-	between := &sqlite.FunctionImpl{NArgs: 3, Deterministic: true, Scalar: postingBetween}
+	all := &sqlite.FunctionImpl{NArgs: 1, Deterministic: true, Scalar: postingsJSON}
 	targets := &sqlite.FunctionImpl{NArgs: 3, Deterministic: true, Scalar: postingTargets}
-	return errors.Join(conn.CreateFunction(index.SpanFunction, between), conn.CreateFunction(index.TargetsFunction, targets))
+	return errors.Join(conn.CreateFunction(index.SpanFunction, all), conn.CreateFunction(index.TargetsFunction, targets))
 }
 
-func postingBetween(_ sqlite.Context, args []sqlite.Value) (sqlite.Value, error) {
-	from, to := args[1].Int64(), args[2].Int64()
-	for _, p := range unpack(args[0].Blob()) {
-		if p >= from && p < to {
-			return sqlite.IntegerValue(1), nil
-		}
-	}
-	return sqlite.IntegerValue(0), nil
+func postingsJSON(_ sqlite.Context, args []sqlite.Value) (sqlite.Value, error) {
+	text, err := json.Marshal(unpack(args[0].Blob()))
+	return sqlite.TextValue(string(text)), err
 }
 
 func postingTargets(_ sqlite.Context, args []sqlite.Value) (sqlite.Value, error) {
@@ -204,6 +201,11 @@ func (s *Store) Apply(ctx context.Context, b *bundle.Batch) ([]bundle.Result, er
 func (s *Store) Search(ctx context.Context, q *search.Query) (*search.Result, error) {
 	defer s.observe("search", time.Now())
 	return store.Search(ctx, reader{s}, s.sealer, q)
+}
+
+// Explain tells how a search is carried out.
+func (s *Store) Explain(ctx context.Context, q *search.Query) ([]search.Plan, error) {
+	return store.Explain(ctx, reader{s}, s.sealer, q)
 }
 
 // History returns versions, newest first.

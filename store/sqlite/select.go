@@ -3,7 +3,9 @@ package sqlite
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"zombiezen.com/go/sqlite"
@@ -174,6 +176,38 @@ func selectOn(conn *sqlite.Conn, statements []*query.Statement) ([]store.Rows, e
 	return out, nil
 }
 
+// Explain returns SQLite's plan for s, and runs it.
+//
+// See https://www.sqlite.org/eqp.html.
+func (r reader) Explain(ctx context.Context, s *query.Statement) (string, time.Duration, error) {
+	conn, err := r.readers.Take(ctx)
+	if err != nil {
+		return "", 0, err
+	}
+	defer r.readers.Put(conn)
+	stmt, _, err := conn.PrepareTransient("EXPLAIN QUERY PLAN " + s.SQL)
+	if err != nil {
+		return "", 0, err
+	}
+	var b strings.Builder
+	depth := map[int64]int{}
+	for {
+		ok, err := stmt.Step()
+		if err != nil || !ok {
+			if err := errors.Join(err, stmt.Finalize()); err != nil {
+				return "", 0, err
+			}
+			break
+		}
+		indent := depth[stmt.ColumnInt64(1)]
+		depth[stmt.ColumnInt64(0)] = indent + 1
+		b.WriteString(strings.Repeat("  ", indent) + stmt.ColumnText(3) + "\n")
+	}
+	start := time.Now()
+	_, err = execute(conn, s)
+	return b.String(), time.Since(start), err
+}
+
 // Known asks the cache, then the file.
 func (r reader) Known(ctx context.Context, refs []fhir.Ref) (map[fhir.Ref]int64, error) {
 	known, left := r.keys.Known(refs)
@@ -216,39 +250,10 @@ func lookUp(conn *sqlite.Conn, refs []fhir.Ref, found func(fhir.Ref, int64)) err
 	return nil
 }
 
-// Count counts what few rows a posting has.
-func (r reader) Count(ctx context.Context) func(int64) int {
-	return func(posting int64) int {
-		conn, err := r.readers.Take(ctx)
-		if err != nil {
-			return query.Few + 1
-		}
-		defer r.readers.Put(conn)
-		return count(conn, posting)
-	}
-}
-
-// count returns the rows of a posting, up to one more than query.Few. After an
-// error it answers that they are many: it only decides where a search starts.
-func count(conn *sqlite.Conn, posting int64) int {
-	stmt, err := conn.Prepare(`SELECT count(*) FROM (SELECT 1 FROM posting WHERE posting = ?1 LIMIT ?2)`)
-	if err != nil {
-		return query.Few + 1
-	}
-	stmt.BindInt64(1, posting)
-	stmt.BindInt64(2, query.Few+1)
-	n := query.Few + 1
-	if ok, err := stmt.Step(); ok && err == nil {
-		n = stmt.ColumnInt(0)
-	}
-	if err := stmt.Reset(); err != nil {
-		return query.Few + 1
-	}
-	return n
-}
+func (r reader) Weights() *store.Weights { return r.weights }
 
 // Estimate counts: SQLite keeps no statistics to guess from.
-func (r reader) Estimate(ctx context.Context, count *query.Statement) (int64, bool, error) {
+func (r reader) Estimate(ctx context.Context, count, _ *query.Statement) (int64, bool, error) {
 	rows, err := r.Select(ctx, count)
 	if err != nil {
 		return 0, false, err

@@ -8,6 +8,7 @@ import (
 	"zombiezen.com/go/sqlite"
 
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/store"
 	"github.com/amate-health/amate/store/index"
 	"github.com/amate-health/amate/store/query"
@@ -33,8 +34,8 @@ func (s *Store) Attempt(ctx context.Context, locked bool, f func(store.Tx) error
 // racingTx is an attempt without locks.
 type racingTx struct {
 	reader
-	placeholders []store.Write
 	reindexings  int64 // that there had been when the state of resources was read
+	placeholders []store.Write
 }
 
 func (t *racingTx) Lock(context.Context, []string) error {
@@ -96,6 +97,7 @@ func (t *racingTx) NewKeys(ctx context.Context, n int) ([]int64, error) {
 
 func (t *racingTx) Write(ctx context.Context, writes []store.Write) error {
 	epoch := t.keys.Epoch()
+	words := t.words.New(writes)
 	err := t.writer.do(ctx, func(conn *sqlite.Conn) error {
 		if err := insertPlaceholders(conn, t.placeholders); err != nil {
 			return err
@@ -103,9 +105,10 @@ func (t *racingTx) Write(ctx context.Context, writes []store.Write) error {
 		if err := t.sameRows(conn, writes); err != nil {
 			return err
 		}
-		return write(conn, writes)
+		return write(conn, writes, words)
 	})
 	if err == nil {
+		t.words.Put(t.words.Epoch(), words)
 		remember(t.keys, epoch, t.placeholders)
 		remember(t.keys, epoch, writes)
 	}
@@ -127,12 +130,14 @@ type lockedTx struct {
 	conn         *sqlite.Conn
 	placeholders []store.Write
 	written      []store.Write
+	words        []search.Word // that the dictionary gets
 }
 
 func (t *lockedTx) remember() {
 	epoch := t.s.keys.Epoch()
 	remember(t.s.keys, epoch, t.placeholders)
 	remember(t.s.keys, epoch, t.written)
+	t.s.words.Put(t.s.words.Epoch(), t.words)
 }
 
 func (t *lockedTx) Dialect() index.Dialect { return index.SQLite }
@@ -145,11 +150,10 @@ func (t *lockedTx) Select(ctx context.Context, statements ...*query.Statement) (
 	return selectOn(t.conn, statements)
 }
 
-func (t *lockedTx) Count(context.Context) func(int64) int {
-	return func(posting int64) int { return count(t.conn, posting) }
-}
+// Weights: criteria are few, and select by identifiers. Nothing is counted for them.
+func (t *lockedTx) Weights() *store.Weights { return nil }
 
-func (t *lockedTx) Estimate(context.Context, *query.Statement) (int64, bool, error) {
+func (t *lockedTx) Estimate(context.Context, *query.Statement, *query.Statement) (int64, bool, error) {
 	return 0, false, errors.New("estimate within a transaction")
 }
 
@@ -183,7 +187,8 @@ func (t *lockedTx) NewKeys(_ context.Context, n int) ([]int64, error) {
 
 func (t *lockedTx) Write(_ context.Context, writes []store.Write) error {
 	t.written = writes
-	return write(t.conn, writes)
+	t.words = t.s.words.New(writes)
+	return write(t.conn, writes, t.words)
 }
 
 // keyBlock hands out row keys from blocks that are reserved in the file.

@@ -8,6 +8,7 @@ import (
 	"zombiezen.com/go/sqlite"
 
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/store"
 	"github.com/amate-health/amate/store/index"
 )
@@ -18,12 +19,15 @@ const (
 	insertVersion  = `INSERT INTO version (rkey, version, type, updated, method, content) VALUES (?1, ?2, ?3, ?4, ?5, ?6)`
 	insertPosting  = `INSERT INTO posting (posting, rkey) VALUES (?1, ?2)`
 	deletePosting  = `DELETE FROM posting WHERE posting = ?1 AND rkey = ?2`
-	insertDate     = `INSERT INTO date_value (rkey, param, lo, hi, mark) VALUES (?1, ?2, ?3, ?4, ?5)`
-	deleteDate     = `DELETE FROM date_value WHERE rkey = ?1 AND param = ?2 AND lo = ?3 AND hi = ?4 AND mark = ?5`
-	insertNumber   = `INSERT INTO number_value (rkey, param, value, mark, lo, hi, unit1, unit2, unit3) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`
-	deleteNumber   = `DELETE FROM number_value WHERE rkey = ?1 AND param = ?2 AND value = ?3 AND mark = ?4 AND lo IS ?5 AND hi IS ?6 AND unit1 IS ?7 AND unit2 IS ?8 AND unit3 IS ?9`
-	insertString   = `INSERT INTO string_value (rkey, param, folded, mark, exact) VALUES (?1, ?2, ?3, ?4, ?5)`
-	deleteString   = `DELETE FROM string_value WHERE rkey = ?1 AND param = ?2 AND folded = ?3 AND mark = ?4 AND exact IS ?5`
+	insertDate     = `INSERT INTO date_value (rkey, param, lo, hi, mark, pair_code, pair_both) VALUES (?1, ?2, ?3, ?4, ?5, ?6, coalesce(?7, 0))`
+	deleteDate     = `DELETE FROM date_value WHERE rkey = ?1 AND param = ?2 AND lo = ?3 AND hi = ?4 AND mark = ?5 AND pair_code IS ?6 AND pair_both = coalesce(?7, 0)`
+	insertNumber   = `INSERT INTO number_value (rkey, param, value, mark, lo, hi, unit1, unit2, unit3, pair_code, pair_both) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)`
+	deleteNumber   = `DELETE FROM number_value WHERE rkey = ?1 AND param = ?2 AND value = ?3 AND mark = ?4 AND lo IS ?5 AND hi IS ?6 AND unit1 IS ?7 AND unit2 IS ?8 AND unit3 IS ?9 AND pair_code IS ?10 AND pair_both IS ?11`
+	insertString   = `INSERT INTO string_value (rkey, param, folded, mark, exact, pair_code, pair_both) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)`
+	deleteString   = `DELETE FROM string_value WHERE rkey = ?1 AND param = ?2 AND folded = ?3 AND mark = ?4 AND exact IS ?5 AND pair_code IS ?6 AND pair_both IS ?7`
+	insertPlace    = `INSERT INTO place_value (rkey, param, lat, lon) VALUES (?1, ?2, ?3, ?4)`
+	deletePlace    = `DELETE FROM place_value WHERE rkey = ?1 AND param = ?2 AND lat = ?3 AND lon = ?4`
+	insertWord     = `INSERT OR IGNORE INTO word (param, kind, text, posting) VALUES (?1, ?2, ?3, ?4)`
 )
 
 // run executes a statement that returns nothing. Each argument is an int64,
@@ -74,8 +78,19 @@ func insertPlaceholders(conn *sqlite.Conn, rows []store.Write) error {
 	return nil
 }
 
-// write stores all writes, within the transaction of conn.
-func write(conn *sqlite.Conn, writes []store.Write) error {
+// valueStatements insert or delete rows of the tables of values.
+type valueStatements struct {
+	date, number, text, place string
+	fullText                  func(*sqlite.Conn, int64, *index.FullText) error
+}
+
+var (
+	inserting = valueStatements{insertDate, insertNumber, insertString, insertPlace, insertFullText}
+	deleting  = valueStatements{deleteDate, deleteNumber, deleteString, deletePlace, deleteFullText}
+)
+
+// write stores all writes, and new words, within the transaction of conn.
+func write(conn *sqlite.Conn, writes []store.Write, words []search.Word) error {
 	if len(writes) > 0 && writes[0].Reindex {
 		if err := noteReindexing(conn); err != nil {
 			return err
@@ -94,10 +109,16 @@ func write(conn *sqlite.Conn, writes []store.Write) error {
 	}
 	for i := range writes {
 		w := &writes[i]
-		if err := writeValues(conn, w.Key, &w.Gone, deleteDate, deleteNumber, deleteString); err != nil {
+		if err := writeValues(conn, w.Key, &w.Gone, deleting); err != nil {
 			return err
 		}
-		if err := writeValues(conn, w.Key, &w.Added, insertDate, insertNumber, insertString); err != nil {
+		if err := writeValues(conn, w.Key, &w.Added, inserting); err != nil {
+			return err
+		}
+	}
+	for i := range words {
+		w := &words[i]
+		if err := run(conn, insertWord, param(w.Param), int64(w.Kind), w.Text, w.Posting); err != nil {
 			return err
 		}
 	}
@@ -175,14 +196,14 @@ func writePostings(conn *sqlite.Conn, writes []store.Write) error {
 	return nil
 }
 
-func writeValues(conn *sqlite.Conn, key int64, rows *index.Rows, date, number, text string) error {
+func writeValues(conn *sqlite.Conn, key int64, rows *index.Rows, by valueStatements) error {
 	for _, d := range rows.Dates {
-		if err := run(conn, date, key, param(d.Param), d.Lo, d.Hi, int64(d.Mark)); err != nil {
+		if err := run(conn, by.date, key, param(d.Param), d.Lo, d.Hi, int64(d.Mark), hash(d.Pair.Code), hash(d.Pair.Both)); err != nil {
 			return err
 		}
 	}
 	for _, n := range rows.Numbers {
-		args := []any{key, param(n.Param), n.Value, int64(n.Mark), nil, nil, nil, nil, nil}
+		args := []any{key, param(n.Param), n.Value, int64(n.Mark), nil, nil, nil, nil, nil, hash(n.Pair.Code), hash(n.Pair.Both)}
 		if !n.Plain() {
 			args[4], args[5] = n.Lo, n.Hi
 		}
@@ -191,7 +212,7 @@ func writeValues(conn *sqlite.Conn, key int64, rows *index.Rows, date, number, t
 				args[6+i] = unit
 			}
 		}
-		if err := run(conn, number, args...); err != nil {
+		if err := run(conn, by.number, args...); err != nil {
 			return err
 		}
 	}
@@ -200,11 +221,29 @@ func writeValues(conn *sqlite.Conn, key int64, rows *index.Rows, date, number, t
 		if s.Exact != "" {
 			exact = s.Exact
 		}
-		if err := run(conn, text, key, param(s.Param), s.Folded, int64(s.Mark), exact); err != nil {
+		if err := run(conn, by.text, key, param(s.Param), s.Folded, int64(s.Mark), exact, hash(s.Pair.Code), hash(s.Pair.Both)); err != nil {
+			return err
+		}
+	}
+	for _, p := range rows.Places {
+		if err := run(conn, by.place, key, param(p.Param), p.Lat, p.Lon); err != nil {
+			return err
+		}
+	}
+	for i := range rows.Texts {
+		if err := by.fullText(conn, key, &rows.Texts[i]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// hash is a hash of a pair as it is stored: null for none.
+func hash(h int64) any {
+	if h == 0 {
+		return nil
+	}
+	return h
 }
 
 // param is the number of a search parameter as it is stored.
@@ -255,30 +294,49 @@ FROM resource r LEFT JOIN version v ON v.rkey = r.rkey AND v.version = r.version
 
 // currentValues reads the rows of a resource in the tables of values.
 func currentValues(conn *sqlite.Conn, row *store.Row) error {
-	err := each(conn, `SELECT param, lo, hi, mark FROM date_value WHERE rkey = ?1`, row.Key, func(s *sqlite.Stmt) {
+	err := each(conn, `SELECT param, lo, hi, mark, pair_code, pair_both FROM date_value WHERE rkey = ?1`, row.Key, func(s *sqlite.Stmt) {
 		row.Index.Dates = append(row.Index.Dates, index.Date{
 			Param: uint16(s.ColumnInt64(0)), Lo: s.ColumnInt64(1), Hi: s.ColumnInt64(2), Mark: int16(s.ColumnInt64(3)),
+			Pair: pairAt(s, 4),
 		})
 	})
 	if err != nil {
 		return err
 	}
-	const numbers = `SELECT param, value, mark, coalesce(lo, value), coalesce(hi, value), unit1, unit2, unit3 FROM number_value WHERE rkey = ?1`
+	const numbers = `SELECT param, value, mark, coalesce(lo, value), coalesce(hi, value), unit1, unit2, unit3, pair_code, pair_both FROM number_value WHERE rkey = ?1`
 	err = each(conn, numbers, row.Key, func(s *sqlite.Stmt) {
 		row.Index.Numbers = append(row.Index.Numbers, index.Number{
 			Param: uint16(s.ColumnInt64(0)), Value: s.ColumnFloat(1), Mark: int16(s.ColumnInt64(2)),
 			Lo: s.ColumnFloat(3), Hi: s.ColumnFloat(4),
 			Units: [3]int64{s.ColumnInt64(5), s.ColumnInt64(6), s.ColumnInt64(7)},
+			Pair:  pairAt(s, 8),
 		})
 	})
 	if err != nil {
 		return err
 	}
-	return each(conn, `SELECT param, folded, mark, exact FROM string_value WHERE rkey = ?1`, row.Key, func(s *sqlite.Stmt) {
+	err = each(conn, `SELECT param, folded, mark, exact, pair_code, pair_both FROM string_value WHERE rkey = ?1`, row.Key, func(s *sqlite.Stmt) {
 		row.Index.Strings = append(row.Index.Strings, index.String{
-			Param: uint16(s.ColumnInt64(0)), Folded: s.ColumnText(1), Mark: int16(s.ColumnInt64(2)), Exact: s.ColumnText(3),
+			Param: uint16(s.ColumnInt64(0)), Folded: s.ColumnText(1), Mark: int16(s.ColumnInt64(2)), Exact: s.ColumnText(3), Pair: pairAt(s, 4),
 		})
 	})
+	if err != nil {
+		return err
+	}
+	err = each(conn, `SELECT param, lat, lon FROM place_value WHERE rkey = ?1`, row.Key, func(s *sqlite.Stmt) {
+		row.Index.Places = append(row.Index.Places, search.Place{Param: uint16(s.ColumnInt64(0)), Lat: s.ColumnFloat(1), Lon: s.ColumnFloat(2)})
+	})
+	if err != nil {
+		return err
+	}
+	return each(conn, `SELECT print FROM text_print WHERE rkey = ?1`, row.Key, func(s *sqlite.Stmt) {
+		row.Index.Texts = append(row.Index.Texts, index.FullText{Print: s.ColumnInt64(0)})
+	})
+}
+
+// pairAt reads the pair in two columns; null is 0.
+func pairAt(s *sqlite.Stmt, column int) search.Pair {
+	return search.Pair{Code: s.ColumnInt64(column), Both: s.ColumnInt64(column + 1)}
 }
 
 // each calls f for every row that a statement with one number as its argument returns.

@@ -1,0 +1,363 @@
+package query
+
+import (
+	"cmp"
+	"hash/maphash"
+	"slices"
+	"strings"
+
+	"github.com/amate-health/amate/fhir/search"
+	"github.com/amate-health/amate/fhir/spec"
+	"github.com/amate-health/amate/store/index"
+)
+
+// lead is where a statement begins to look: what gives it row keys, which further
+// conditions are then checked on, one by one. The compiler picks it, and the SQL has
+// the shape of that choice; nothing is left to a planner.
+type lead struct {
+	kind     leadKind
+	answers  []search.Expr // the conditions that it comes from
+	at       []int         // where these stand among the parts
+	whole    bool          // and that need no check any more
+	postings []int64       // of streamed
+	rows     int           // about how many row keys it gives
+}
+
+type leadKind uint8
+
+const (
+	everything leadKind = iota // all resources of the type, in the default order
+	named                      // by id
+	streamed                   // by postings, in the default order as they stand
+	gathered                   // a set, which is sorted
+	walked                     // by the values of the first sort key, in their order
+)
+
+// ordered reports whether the row keys come in the default order without the whole
+// of them being looked at first.
+func (l *lead) ordered() bool { return l.kind == everything || l.kind == streamed }
+
+// settles reports whether part i needs no check any more.
+func (l *lead) settles(i int) bool { return l.whole && slices.Contains(l.at, i) }
+
+// manyStreams is from how many postings on it is no longer worth while to merge them.
+const manyStreams = 16
+
+// conjunction returns the parts that must all hold, without the And around them.
+func conjunction(exprs []search.Expr) []search.Expr {
+	var parts []search.Expr
+	for _, e := range exprs {
+		if and, ok := e.(search.And); ok {
+			parts = append(parts, conjunction(and)...)
+		} else {
+			parts = append(parts, e)
+		}
+	}
+	return parts
+}
+
+// leads returns all ways to begin that parts, which must all hold, offer.
+func (w *where) leads(parts []search.Expr) []lead {
+	var all []lead
+	for i, e := range parts {
+		if l, ok := w.leadOf(e); ok {
+			l.at = []int{i}
+			all = append(all, l)
+		}
+	}
+	return append(all, spans(parts)...)
+}
+
+func (w *where) leadOf(e search.Expr) (lead, bool) {
+	l := lead{answers: []search.Expr{e}, whole: true}
+	switch e := e.(type) {
+	case search.IDs:
+		l.kind, l.rows = named, len(e.Any)
+		return l, true
+	case search.Updated:
+		return l, false
+	}
+	parts, ok := e.(search.Or)
+	if !ok {
+		parts = search.Or{e}
+	}
+	if postings, ok := w.onlyPostings(parts); ok {
+		l.kind, l.postings = streamed, postings
+		if len(postings) > manyStreams {
+			l.kind = gathered
+		}
+		return l, true
+	}
+	l.kind = gathered
+	return l, len(parts) > 0 && !slices.ContainsFunc(parts, notSet)
+}
+
+// spans returns a lead for each date parameter that several conditions are about:
+// together they may leave little of what each alone selects.
+func spans(parts []search.Expr) []lead {
+	var all []lead
+	byParam := map[uint16]int{}
+	for at, e := range parts {
+		m, ok := e.(search.Match)
+		if !ok || m.Compared != spec.Date || index.IsPair(&m) || m.Modifier != "" || len(m.Values) != 1 {
+			continue
+		}
+		i, known := byParam[m.Param.ID]
+		if !known {
+			i = len(all)
+			byParam[m.Param.ID] = i
+			all = append(all, lead{kind: gathered})
+		}
+		all[i].answers, all[i].at = append(all[i].answers, e), append(all[i].at, at)
+	}
+	return slices.DeleteFunc(all, func(l lead) bool { return len(l.answers) < 2 })
+}
+
+// isSet reports whether the resources for which e holds can be selected by themselves.
+func isSet(e search.Expr) bool {
+	switch e := e.(type) {
+	case search.Match:
+		return e.Modifier != "missing"
+	case search.Chain, search.Has:
+		return true
+	case search.Words:
+		return len(e.All) > 0
+	}
+	return false
+}
+
+func notSet(e search.Expr) bool { return !isSet(e) }
+
+// onlyPostings returns the postings of all parts, if each asks for nothing else.
+func (w *where) onlyPostings(parts search.Or) ([]int64, bool) {
+	var all []int64
+	for _, e := range parts {
+		m, ok := e.(search.Match)
+		if !ok || m.Modifier != "" || !index.IsPosting(&m) {
+			return nil, false
+		}
+		all = append(all, w.PostingsOf(&m)...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all), len(parts) > 0
+}
+
+// keys appends a SELECT of the row keys, named rkey, that l gives; some perhaps twice.
+func (w *where) keys(l *lead) error {
+	if l.postings != nil || len(l.answers) == 1 && w.nothing(l) {
+		if len(l.postings) == 0 {
+			w.Add("SELECT x.rkey FROM posting x WHERE FALSE")
+		} else {
+			w.PostingSet(l.postings)
+		}
+		return nil
+	}
+	if len(l.answers) > 1 {
+		var values []*search.Value
+		var param uint16
+		for _, e := range l.answers {
+			m := e.(search.Match)
+			param = m.Param.ID
+			values = append(values, &m.Values[0])
+		}
+		return w.DateSpan(param, values...)
+	}
+	parts, ok := l.answers[0].(search.Or)
+	if !ok {
+		parts = search.Or{l.answers[0]}
+	}
+	for i, e := range parts {
+		if i > 0 {
+			w.Add(" UNION ALL ")
+		}
+		if err := w.set(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nothing reports whether l asks for postings, and no resource can have any of them.
+func (w *where) nothing(l *lead) bool {
+	return l.kind == streamed && len(l.postings) == 0
+}
+
+// Probe asks how many rows there are of something, up to a bound.
+type Probe struct {
+	Key       uint64 // stands for what is asked
+	Statement *Statement
+}
+
+// Bounds of what probes count. A posting's rows are counted quickly, and few postings
+// are asked about again and again.
+const (
+	manyPostings = 32_000
+	manyRows     = 4_000
+)
+
+var probeSeed = maphash.MakeSeed()
+
+// weigh fills in how many rows l gives. What is not known is asked for, and guessed.
+func (w *where) weigh(l *lead) error {
+	if l.kind == named {
+		return nil
+	}
+	if w.nothing(l) {
+		l.rows = 0
+		return nil
+	}
+	bound := manyRows
+	if len(l.postings) > 0 && len(l.postings) <= manyStreams {
+		bound = manyPostings
+	}
+	sub := w.separate()
+	sub.Add("SELECT count(*) FROM (SELECT 1 FROM (")
+	if err := sub.keys(l); err != nil {
+		return err
+	}
+	sub.Fence().Add(") s LIMIT ").Int(int64(bound)).Add(") c")
+	n, known := w.weight(&Statement{SQL: sub.String(), Args: sub.Args, Number: true})
+	switch {
+	case !known:
+		l.rows = guess(l.answers)
+	case n >= bound:
+		l.rows = manyPostings
+	default:
+		l.rows = n
+	}
+	return nil
+}
+
+// weight returns what is known of a count. What is not is put down to be asked for.
+func (w *where) weight(s *Statement) (int, bool) {
+	if w.compiler.Weight == nil {
+		return 0, false
+	}
+	var h maphash.Hash
+	h.SetSeed(probeSeed)
+	h.WriteString(s.SQL)
+	for _, arg := range s.Args {
+		maphash.WriteComparable(&h, hashable(arg))
+	}
+	p := Probe{h.Sum64(), s}
+	n, known := w.compiler.Weight(p.Key)
+	if !known {
+		w.compiler.Unknown = append(w.compiler.Unknown, p)
+	}
+	return n, known
+}
+
+// hashable returns an argument in a form that can be compared.
+func hashable(arg any) any {
+	switch arg := arg.(type) {
+	case []int64:
+		var h maphash.Hash
+		h.SetSeed(probeSeed)
+		for _, n := range arg {
+			maphash.WriteComparable(&h, n)
+		}
+		return h.Sum64()
+	case []string:
+		return strings.Join(arg, "\x00")
+	}
+	return arg
+}
+
+// population returns about how many live resources of type typ there are.
+func (w *where) population(typ string) int {
+	if typ == "" {
+		return manyPostings
+	}
+	sub := w.separate()
+	sub.Add("SELECT count(*) FROM (SELECT 1 FROM resource i WHERE i.type = ").Int(int64(index.TypeNumber(typ)))
+	sub.Add(" AND i.live LIMIT ").Int(manyPostings).Add(") c")
+	n, known := w.weight(&Statement{SQL: sub.String(), Args: sub.Args, Number: true})
+	if !known {
+		return manyPostings
+	}
+	return max(n, 1)
+}
+
+// guess says how many resources conditions are expected to leave, where nobody counts.
+func guess(answers []search.Expr) int {
+	least := manyPostings
+	for _, e := range answers {
+		least = min(least, guessOne(e))
+	}
+	if len(answers) > 1 { // a span
+		return least / 10
+	}
+	return least
+}
+
+func guessOne(e search.Expr) int {
+	switch e := e.(type) {
+	case search.IDs:
+		return len(e.Any)
+	case search.Chain, search.Has, search.Words:
+		return 2_000
+	case search.Or:
+		sum := 0
+		for _, part := range e {
+			sum += guessOne(part)
+		}
+		return sum
+	case search.Match:
+		return guessMatch(&e)
+	}
+	return manyPostings
+}
+
+func guessMatch(m *search.Match) int {
+	switch {
+	case m.Modifier == "contains":
+		return 20_000
+	case m.Modifier == "text", m.Modifier == "below":
+		return 5_000
+	case m.Param.Type == spec.Token && m.Param.Code == "identifier" && identifies(m.Values):
+		return len(m.Values)
+	case m.Compared == spec.Reference && refersToPersons(m.Values):
+		return 300 * len(m.Values)
+	case m.Compared == spec.String:
+		return 1_000 * len(m.Values)
+	case m.Compared == spec.Date:
+		return 20_000
+	case index.IsPosting(m):
+		return 10_000
+	}
+	return 15_000
+}
+
+// personTypes are the types whose instances are referred to by the records of one
+// person, which are few among all.
+var personTypes = map[string]bool{"Patient": true, "Encounter": true, "EpisodeOfCare": true, "RelatedPerson": true, "Person": true}
+
+// identifies reports whether every value of an identifier parameter has more than a system.
+func identifies(values []search.Value) bool {
+	return len(values) > 0 && !slices.ContainsFunc(values, func(v search.Value) bool { return strings.HasSuffix(v.Raw, "|") })
+}
+
+func refersToPersons(values []search.Value) bool {
+	for i := range values {
+		if len(values[i].Tokens) > 0 || len(values[i].Refs) == 0 {
+			return false
+		}
+		for _, ref := range values[i].Refs {
+			if !personTypes[ref.Type] {
+				return false
+			}
+		}
+	}
+	return len(values) > 0
+}
+
+// fewest returns the lead with the fewest rows.
+func fewest(leads []lead) *lead {
+	var best *lead
+	for i := range leads {
+		if best == nil || cmp.Or(cmp.Compare(leads[i].rows, best.rows), cmp.Compare(leads[i].kind, best.kind)) < 0 {
+			best = &leads[i]
+		}
+	}
+	return best
+}

@@ -1,0 +1,281 @@
+package query
+
+import (
+	"strconv"
+
+	"github.com/amate-health/amate/fhir/search"
+	"github.com/amate-health/amate/store/index"
+)
+
+// page appends the SELECT of the resources of a page: rkey, type, id, version, the
+// keys of the order, postings if asked for.
+func (w *where) page(typ string, parts []search.Expr, p *plan, o *order, limit int, postings bool) error {
+	walk := p.kind == walked
+	if p.sort {
+		w.Add("SELECT q.rkey, q.type, q.id, q.version", o.names("q."))
+		if postings {
+			w.Add(", q.postings")
+		}
+		w.Add(" FROM (")
+	}
+	w.Key = p.key(o)
+	w.Add("SELECT ", w.Key, " AS rkey, r.type, r.id, r.version")
+	for i := range o.keys {
+		w.Add(", ")
+		w.orderKey(o, i, walk)
+		w.Add(" AS key", strconv.Itoa(i))
+	}
+	if postings {
+		w.Add(", r.postings")
+	}
+	w.Add(" FROM ")
+	if err := w.source(typ, p, o); err != nil {
+		return err
+	}
+	if err := w.checks(typ, parts, p, o); err != nil {
+		return err
+	}
+	if p.sort {
+		w.Fence().Add(") q")
+		if o.from != nil && !o.from.Start {
+			w.Add(" WHERE ")
+			o.after(w, o.first(), false, func(i int) { w.Add("q.key", strconv.Itoa(i)) }, "q.rkey")
+		}
+		w.Add(" ORDER BY ", o.by("q.", false))
+	} else {
+		if o.from != nil && !o.from.Start && len(o.left()) > 0 {
+			w.Add(" AND ")
+			o.after(w, o.first(), walk, func(i int) { w.orderKey(o, i, walk) }, w.Key)
+		}
+		w.Add(" ORDER BY ", o.by("", walk))
+	}
+	w.Add(" LIMIT ").Int(int64(limit))
+	return nil
+}
+
+// orderKey appends key i of the order.
+func (w *where) orderKey(o *order, i int, walk bool) {
+	switch k := &o.keys[i]; {
+	case i < o.first():
+		w.Add("NULL")
+	case i == 0 && walk && k.kind == valueKey:
+		w.Add("a.key0")
+	default:
+		k.value(w)
+	}
+}
+
+// key returns the column in which the row key is at hand first.
+func (p *plan) key(o *order) string {
+	if p.onResource(o) {
+		return "r.rkey"
+	}
+	return "a.rkey"
+}
+
+// onResource reports whether the lead reads the table of resources itself, where it
+// sees to type and life.
+func (p *plan) onResource(o *order) bool {
+	return p.kind == everything || p.kind == named || p.kind == walked && o.keys[0].kind == columnKey
+}
+
+// source appends the tables of the inner SELECT: the lead, and the row of each
+// resource that it gives.
+func (w *where) source(typ string, p *plan, o *order) error {
+	if p.onResource(o) {
+		w.resources(typ, p, o)
+		return nil
+	}
+	err := w.lead(p, o)
+	w.Resource("r", "a.rkey")
+	return err
+}
+
+// resources appends the live resources r of type typ, in the order of the plan.
+func (w *where) resources(typ string, p *plan, o *order) {
+	w.Add("(SELECT ", index.ResourceColumns("i"), " FROM resource i WHERE i.live")
+	if typ != "" {
+		w.Add(" AND i.type = ").Int(int64(index.TypeNumber(typ)))
+	}
+	if p.kind == named {
+		w.Add(" AND ").AnyString("i.id", p.answers[0].(search.IDs).Any)
+		w.Fence().Add(") r")
+		return
+	}
+	column := ""
+	if p.kind == walked {
+		column = "i." + o.keys[0].column
+	}
+	if o.from != nil && !o.from.Start && !p.sort {
+		if column != "" {
+			w.Add(" AND ", column, beyond(o.descending())[:2], "= ").Arg(o.from.Keys[0])
+		} else if len(o.left()) == 0 {
+			w.Add(" AND i.rkey", beyond(o.descending())).Int(o.from.Rkey)
+		}
+	}
+	by := "i.rkey" + direction(o.descending())
+	if column != "" {
+		by = column + direction(o.descending()) + ", " + by
+	}
+	w.ends(by, p)
+	w.Add(") r")
+}
+
+// lead appends the row keys a that p's lead gives, each once and in the order of the plan.
+func (w *where) lead(p *plan, o *order) error {
+	switch {
+	case p.kind == walked:
+		w.values(p, o)
+		return nil
+	case p.kind == streamed && len(p.postings) > 0:
+		w.streams(p, o)
+		return nil
+	}
+	w.Add("(SELECT DISTINCT s.rkey FROM (")
+	if err := w.keys(&p.lead); err != nil {
+		return err
+	}
+	w.Fence().Add(") s")
+	if w.resumes(p, o) {
+		w.Add(" WHERE s.rkey", beyond(o.descending())).Int(o.from.Rkey)
+	}
+	w.ends("s.rkey"+direction(o.descending()), p)
+	w.Add(") a")
+	return nil
+}
+
+// resumes reports whether the row key alone says what follows the position.
+func (w *where) resumes(p *plan, o *order) bool {
+	return o.from != nil && !o.from.Start && !p.sort && len(o.left()) == 0
+}
+
+// values appends the values that the order follows, each of one resource.
+func (w *where) values(p *plan, o *order) {
+	k := &o.keys[0]
+	w.Add("(SELECT k.rkey, k.", k.column, " AS key0 FROM ", k.table, " k WHERE ")
+	k.marked(w.SQL)
+	if o.from != nil {
+		w.Add(" AND k.", k.column, beyond(k.Desc)[:2], "= ").Arg(o.from.Keys[0])
+	}
+	w.ends("k."+k.column+direction(k.Desc)+", k.rkey"+direction(k.Desc), p)
+	w.Add(") a")
+}
+
+// streams appends the rows of postings in the order of their row keys, each key once.
+func (w *where) streams(p *plan, o *order) {
+	one := func(posting int64) {
+		w.Add("SELECT x.rkey FROM posting x WHERE x.posting = ").Int(posting)
+		if w.resumes(p, o) {
+			w.Add(" AND x.rkey", beyond(o.descending())).Int(o.from.Rkey)
+		}
+	}
+	down := direction(o.descending())
+	if len(p.postings) == 1 {
+		w.Add("(")
+		one(p.postings[0])
+		w.ends("x.rkey"+down, p)
+		w.Add(") a")
+		return
+	}
+	if w.Dialect == index.SQLite { // UNION merges what is in order
+		w.Add("(")
+		for i, posting := range p.postings {
+			if i > 0 {
+				w.Add(" UNION ")
+			}
+			one(posting)
+		}
+		w.Add(" ORDER BY rkey", down, ") a")
+		return
+	}
+	w.Add("(SELECT DISTINCT s.rkey FROM (")
+	for i, posting := range p.postings {
+		if i > 0 {
+			w.Add(" UNION ALL ")
+		}
+		w.Add("(")
+		one(posting)
+		w.Add(" ORDER BY x.rkey", down, ")")
+	}
+	w.Add(") s")
+	w.ends("s.rkey"+down, p)
+	w.Add(") a")
+}
+
+// ends appends the order of a lead, and how far it goes. SQLite does not need to be
+// told the order of an index twice, and could not tell that it has it already.
+func (w *where) ends(by string, p *plan) {
+	switch {
+	case p.sort:
+		w.Fence()
+	case w.Dialect == index.SQLite:
+	case p.cap > 0:
+		w.Add(" ORDER BY ", by, " LIMIT ").Int(int64(p.cap))
+	default:
+		w.Add(" ORDER BY ", by, " OFFSET 0")
+	}
+}
+
+// checks appends WHERE and the conditions that the lead leaves to be checked.
+func (w *where) checks(typ string, parts []search.Expr, p *plan, o *order) error {
+	w.Add(" WHERE ")
+	if err := w.place(typ, p.onResource(o) || w.implied(typ, p, o)); err != nil {
+		return err
+	}
+	if err := w.others(parts, p); err != nil {
+		return err
+	}
+	if o.missing() {
+		w.Add(" AND ")
+		o.keys[0].none(w)
+	}
+	return nil
+}
+
+// others appends those of parts that p's lead leaves to be checked.
+func (w *where) others(parts []search.Expr, p *plan) error {
+	for i, e := range parts {
+		if p.settles(i) {
+			continue
+		}
+		w.Add(" AND ")
+		if err := w.expr(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// implied reports whether what the lead gives can only belong to live resources of
+// type typ.
+func (w *where) implied(typ string, p *plan, o *order) bool {
+	if p.kind == walked {
+		return o.keys[0].Param.Base == typ
+	}
+	return implies(search.And(p.answers), typ)
+}
+
+// matching appends, after a FROM, all resources of type typ for which parts hold. The
+// row of each is there as r where row asks for it, or a condition does.
+func (w *where) matching(typ string, parts []search.Expr, p *plan, row bool) error {
+	o := &order{}
+	p.sort = true // in no order
+	w.Key = p.key(o)
+	if p.onResource(o) {
+		w.resources(typ, p, o)
+		return w.checks(typ, parts, p, o)
+	}
+	if p.kind == streamed && len(p.postings) == 1 {
+		w.Add("(")
+		if err := w.keys(&p.lead); err != nil {
+			return err
+		}
+		w.Fence().Add(") a")
+	} else if err := w.lead(p, o); err != nil {
+		return err
+	}
+	if row || !w.restriction.Open() || !w.implied(typ, p, o) || !w.onKeys(parts, p) {
+		w.Resource("r", "a.rkey")
+	}
+	return w.checks(typ, parts, p, o)
+}
