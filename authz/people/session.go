@@ -177,3 +177,15 @@ func random() string {
 
 // Signed reports whether one of the methods of s is m.
 func (s *Session) Signed(m string) bool { return slices.Contains(s.Methods, m) }
+
+// SessionKey returns what stands for a session elsewhere, and does not open it.
+func SessionKey(cookie string) string { return hidden(cookie) }
+
+// Alive reports whether the session with this key goes on.
+func (d *Directory) Alive(ctx context.Context, key string) (bool, error) {
+	_, err := d.State.Entry(ctx, sessionKind, key)
+	if fhir.CodeOf(err) == fhir.NotFound {
+		return false, nil
+	}
+	return err == nil, err
+}

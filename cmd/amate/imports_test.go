@@ -25,11 +25,14 @@ const module = "github.com/amate-health/amate"
 // The order of things is fhir <- authz, store <- cmd. store and authz never know one
 // another.
 var imports = map[string]string{
-	"cmd/amate": "authz fhir fhir/bundle fhir/chart fhir/element fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/operation fhir/profile fhir/registry/demo fhir/registry/profile fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store/postgres store/sqlite",
+	"cmd/amate": "authz authz/audit fhir fhir/bundle fhir/chart fhir/element fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/operation fhir/profile fhir/registry/demo fhir/registry/profile fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store/postgres store/sqlite",
 
 	"cmd/conformance": "",
 
 	"authz":           "fhir fhir/rest fhir/search",
+	"authz/smart":     "authz authz/client authz/pages authz/people authz/scope authz/token fhir",
+	"authz/pages":     "",
+	"authz/audit":     "authz fhir fhir/bundle fhir/element fhir/rest fhir/search",
 	"authz/client":    "authz authz/token fhir",
 	"authz/people":    "authz fhir",
 	"authz/authztest": "fhir",
@@ -60,7 +63,7 @@ var imports = map[string]string{
 	"fhir/bundle":              "fhir fhir/element fhir/patch fhir/search fhir/spec fhir/validate",
 	"fhir/operation":           "fhir fhir/element fhir/search",
 	"fhir/chart":               "fhir fhir/element fhir/operation fhir/search fhir/spec",
-	"fhir/rest":                "fhir fhir/bundle fhir/element fhir/operation fhir/search fhir/spec fhir/xml",
+	"fhir/rest":                "fhir fhir/bundle fhir/element fhir/fhirpath fhir/operation fhir/search fhir/spec fhir/xml",
 	"fhir/xml":                 "fhir fhir/element fhir/spec",
 	"fhir/registry/identity":   "",
 	"fhir/registry/profile":    "fhir/guide",
@@ -84,6 +87,7 @@ var imports = map[string]string{
 var testImports = map[string]string{
 	"fhir/terminology/service": "fhir/validate",
 	"cmd/amate":                "store/storetest store/storetest/naive",
+	"authz/smart":              "authz/authztest",
 	"authz/client":             "authz/authztest",
 	"authz/people":             "authz/authztest",
 	"authz/token":              "authz/authztest",
@@ -110,7 +114,7 @@ var testImports = map[string]string{
 // much with them. A path covers what is below it; other packages are free.
 var outside = map[string]string{
 	"net":                                 "cmd/amate fhir/rest authz",
-	"net/http":                            "cmd/amate fhir/rest authz authz/token",
+	"net/http":                            "cmd/amate fhir/rest authz authz/token authz/pages authz/smart",
 	"net/url":                             "*", // it only takes text apart
 	"net/netip":                           "*", // likewise
 	"net/http/httptest":                   "*", // tests
