@@ -16,7 +16,8 @@ const cursorParam = "_cursor"
 const macSize = 16
 
 // sealCursor signs an engine's cursor for use in a link. The signature covers the
-// query too, so that a cursor cannot be taken to another one.
+// query too, and who asks it, so that a cursor can be taken neither to another one nor by another
+// caller.
 func (a *API) sealCursor(req *Request, params []search.Param, cursor string) string {
 	return base64.RawURLEncoding.EncodeToString(append(a.cursorMAC(req, params, cursor), cursor...))
 }
@@ -68,6 +69,7 @@ func (a *API) cursorMAC(req *Request, params []search.Param, cursor string) []by
 	part(string(req.Interaction))
 	part(req.Type)
 	part(req.ID)
+	part(req.principal)
 	part(req.Compartment.String())
 	part(req.Operation)
 	for _, p := range params {

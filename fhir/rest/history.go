@@ -33,6 +33,7 @@ func (a *API) history(ctx context.Context, req *Request, d Decision) (*Response,
 	if err != nil {
 		return nil, err
 	}
+	a.onlyShown(found, d.Restriction)
 	if none {
 		found.Entries, found.Next = nil, ""
 	}

@@ -41,7 +41,7 @@ func (a *API) operate(ctx context.Context, req *Request, d Decision) (*Response,
 		Cursor:      cursor,
 		MaxCount:    a.limits.MaxCount,
 		MaxBytes:    a.limits.Answer,
-		Search:      a.searchOptions(req.Prefer.Lenient),
+		Search:      a.searchOptions(req),
 	}
 	if x := exchangeOf(ctx); x != nil && x.places != nil && req.Source == nil {
 		call.Place = x.places.Place
@@ -52,6 +52,11 @@ func (a *API) operate(ctx context.Context, req *Request, d Decision) (*Response,
 	}
 	if answer.Set != nil {
 		return a.searchset(req, req.operationPath(), answer.Set.Self, answer.Set)
+	}
+	if !d.Mask.Empty() && len(answer.JSON) > 0 {
+		if answer.JSON, err = d.Mask.appendTo(nil, answer.JSON); err != nil {
+			return nil, err
+		}
 	}
 	return &Response{Status: cmp.Or(answer.Status, http.StatusOK), Body: answer.JSON}, nil
 }

@@ -24,11 +24,19 @@ func (a *API) read(ctx context.Context, req *Request, d Decision) (*Response, er
 	return resp, nil
 }
 
-// visible returns the current version of a resource, if the caller may see it. A
-// restricted read is a search for one id; what it does not find does not exist.
+// visible returns the current version of a resource, if the caller may see it. What
+// they may not see does not exist. Where the conditions can be tried on the resource
+// itself, that is a plain read; else it is a search for one id.
 func (a *API) visible(ctx context.Context, ref fhir.Ref, only *search.Restriction) (fhir.Resource, error) {
 	if only.Open() {
 		return a.Store.Read(ctx, ref)
+	}
+	where, listed := only.Types[ref.Type]
+	if !listed {
+		return fhir.Resource{}, notFound(ref)
+	}
+	if local(where) {
+		return a.shown(ctx, ref, where)
 	}
 	res, err := a.Store.Search(ctx, byID(ref, only))
 	if err != nil {

@@ -63,6 +63,7 @@ type Request struct {
 	Source *bundle.Source // the resource of an entry of a batch; nil over HTTP
 
 	operation *operation.Operation // what Operation names
+	principal string               // who asks, once the Guard has said so
 }
 
 // Prefer is what the Prefer header asks for.
@@ -80,10 +81,11 @@ type Form struct {
 	Pretty   bool
 	Summary  string   // "", "true", "text", "data" or "count"
 	Elements []string // _elements; nil for all
+	mask     *Mask    // what the caller is not shown, once the Guard has said so
 }
 
 // whole reports whether resources go out as they are stored.
-func (f *Form) whole() bool { return f.Summary == "" && f.Elements == nil }
+func (f *Form) whole() bool { return f.Summary == "" && f.Elements == nil && f.mask.Empty() }
 
 // ref returns the resource, or the version of it, that r names.
 func (r *Request) ref() fhir.Ref { return fhir.Ref{Type: r.Type, ID: r.ID, Version: r.Version} }

@@ -39,4 +39,15 @@ type Guard interface {
 type Decision struct {
 	Restriction *search.Restriction // never nil
 	Principal   string              // who asks, for the record of the request: a stable key, never a person's name; "" when unknown
+
+	// Content is what a resource that the request writes must be like: all of it must
+	// hold for the new version, as the Restriction must for the old one.
+	Content []search.Expr
+
+	// Existing says that an update only replaces: none creates a resource at an id of
+	// the caller's choosing, so that nobody learns which ids are taken.
+	Existing bool
+
+	Mask      *Mask // what is left out of every answer; nil for nothing
+	Emergency bool  // the caller broke the glass: consents did not bind the decision
 }

@@ -32,7 +32,7 @@ func (a *API) search(ctx context.Context, req *Request, d Decision) (*Response, 
 	if err != nil {
 		return nil, err
 	}
-	q, err := search.Parse(req.Type, params, a.searchOptions(req.Prefer.Lenient))
+	q, err := search.Parse(req.Type, params, a.searchOptions(req))
 	if err != nil {
 		return nil, err
 	}
@@ -52,9 +52,9 @@ func (a *API) search(ctx context.Context, req *Request, d Decision) (*Response, 
 	return a.searchset(req, req.searchPath(), params, &operation.Set{Result: *res, Self: q.Self, Ignored: q.Ignored})
 }
 
-func (a *API) searchOptions(lenient bool) search.Options {
-	return search.Options{
-		Lenient:      lenient,
+func (a *API) searchOptions(req *Request) search.Options {
+	o := search.Options{
+		Lenient:      req.Prefer.Lenient,
 		Base:         a.base,
 		Now:          a.Now(),
 		DefaultCount: a.limits.Count,
@@ -62,6 +62,10 @@ func (a *API) searchOptions(lenient bool) search.Options {
 		Catalogue:    a.catalogue(),
 		Terminology:  a.Search.Terminology,
 	}
+	if !req.Form.mask.Empty() {
+		o.Hidden = req.Form.mask.Hides
+	}
+	return o
 }
 
 // searchset writes a page of results of what was asked for at path with params.

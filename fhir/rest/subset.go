@@ -14,6 +14,15 @@ const subsetTag = `{"system":"http://terminology.hl7.org/CodeSystem/v3-Observati
 
 // subset appends the resource in src to dst, without the parts that form leaves out.
 func subset(dst, src []byte, form *Form) ([]byte, error) {
+	if !form.mask.Empty() {
+		if form.Summary == "" && form.Elements == nil {
+			return form.mask.appendTo(dst, src)
+		}
+		var err error
+		if src, err = form.mask.appendTo(nil, src); err != nil {
+			return dst, err
+		}
+	}
 	doc, err := element.Parse(src)
 	if err != nil {
 		return dst, err
@@ -25,7 +34,7 @@ func subset(dst, src []byte, form *Form) ([]byte, error) {
 			trim(doc, e, t, n, form)
 		}
 	}
-	tagSubset(doc, e)
+	tagSubset(doc, e, doc.Get(0, "meta"))
 	return e.AppendTo(dst), nil
 }
 
@@ -96,8 +105,7 @@ func trimBackbone(doc *element.Doc, e *element.Edit, t *spec.Type, n element.Nod
 }
 
 // tagSubset adds the tag to meta, unless it is there.
-func tagSubset(doc *element.Doc, e *element.Edit) {
-	meta := doc.Get(0, "meta")
+func tagSubset(doc *element.Doc, e *element.Edit, meta element.Node) {
 	if meta == element.None {
 		return
 	}

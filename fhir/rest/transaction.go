@@ -113,8 +113,8 @@ func (t *transaction) request(act *bundle.Action) (*Request, error) {
 
 // apply performs the writes, each held to what its entry may see.
 func (t *transaction) apply(plan *bundle.Plan) ([]bundle.Result, error) {
-	return t.api.confined(t.ctx, &plan.Batch, func(change int) *search.Restriction {
-		return t.decisions[plan.Entry(change)].Restriction
+	return t.api.confined(t.ctx, &plan.Batch, func(change int) *Decision {
+		return &t.decisions[plan.Entry(change)]
 	})
 }
 

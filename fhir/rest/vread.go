@@ -20,6 +20,9 @@ func (a *API) vread(ctx context.Context, req *Request, d Decision) (*Response, e
 	if err != nil {
 		return nil, err
 	}
+	if !a.versionShown(&res, d.Restriction) {
+		return nil, notFound(ref)
+	}
 	resp := found(&res)
 	if req.unmodified(&res) {
 		resp.Status, resp.Body = http.StatusNotModified, nil

@@ -22,7 +22,7 @@ func (a *API) apply(ctx context.Context, req *Request, d Decision, c bundle.Chan
 
 // applyOne makes a single change.
 func (a *API) applyOne(ctx context.Context, d Decision, c bundle.Change) (*bundle.Result, error) {
-	results, err := a.confined(ctx, &bundle.Batch{Changes: []bundle.Change{c}}, func(int) *search.Restriction { return d.Restriction })
+	results, err := a.confined(ctx, &bundle.Batch{Changes: []bundle.Change{c}}, func(int) *Decision { return &d })
 	if err != nil {
 		return nil, plain(err)
 	}
@@ -46,16 +46,15 @@ const confinedTries = 5
 // says which, for each change. An update, patch or delete of a resource that the
 // caller cannot see is refused: a look finds the version that they can see, and
 // the change is pinned to it, so that nothing can slip in between.
-func (a *API) confined(ctx context.Context, b *bundle.Batch, only func(change int) *search.Restriction) ([]bundle.Result, error) {
+func (a *API) confined(ctx context.Context, b *bundle.Batch, of func(change int) *Decision) ([]bundle.Result, error) {
+	looks := &evidence{}
 	for try := 1; ; try++ {
 		pinned := &bundle.Batch{Lookups: b.Lookups, Changes: slices.Clone(b.Changes)}
 		ours := false // a precondition of ours, not the client's, may fail
 		for i := range pinned.Changes {
-			limit := only(i)
-			if limit.Open() {
-				continue
-			}
-			pin, err := a.pin(ctx, limit, &pinned.Changes[i])
+			d := of(i)
+			a.hold(pinned, b, i, d.Content, looks)
+			pin, err := a.pin(ctx, d, &pinned.Changes[i])
 			if err != nil {
 				return nil, &bundle.ChangeError{Index: i, Err: err}
 			}
@@ -66,7 +65,11 @@ func (a *API) confined(ctx context.Context, b *bundle.Batch, only func(change in
 		if acc := accessOf(ctx); acc != nil && err == nil {
 			acc.kept = wrote(results)
 		}
-		if fhir.CodeOf(err) != fhir.Stale || !ours || try == confinedTries {
+		again, lookErr := a.look(ctx, looks)
+		if lookErr != nil {
+			return nil, lookErr
+		}
+		if !again && (fhir.CodeOf(err) != fhir.Stale || !ours) || try == confinedTries {
 			return results, err
 		}
 	}
@@ -74,8 +77,14 @@ func (a *API) confined(ctx context.Context, b *bundle.Batch, only func(change in
 
 // pin holds a change to what the caller can see. It reports whether it set a
 // precondition that the client did not.
-func (a *API) pin(ctx context.Context, only *search.Restriction, c *bundle.Change) (bool, error) {
+func (a *API) pin(ctx context.Context, d *Decision, c *bundle.Change) (bool, error) {
+	only := d.Restriction
 	switch {
+	case c.Op == bundle.Update && c.Where != nil:
+		c.NoneNew = d.Existing && c.FixedID
+		return false, nil
+	case only.Open() && !d.Existing:
+		return false, nil
 	case c.Op == bundle.Create || c.Where != nil:
 		return false, nil // a criterion carries the restriction itself
 	case c.Op == bundle.Patch || c.Op == bundle.Delete:
@@ -87,15 +96,18 @@ func (a *API) pin(ctx context.Context, only *search.Restriction, c *bundle.Chang
 	case err == nil && c.IfMatch == 0:
 		c.IfMatch = seen.Ref.Version
 		return true, nil
-	case fhir.CodeOf(err) == fhir.NotFound:
-		return a.pinNew(ctx, c)
+	case fhir.CodeOf(err) == fhir.NotFound || fhir.CodeOf(err) == fhir.Gone:
+		return a.pinNew(ctx, d, c)
 	}
 	return false, err
 }
 
 // pinNew lets an update create a resource, but not replace one that the caller
 // cannot see.
-func (a *API) pinNew(ctx context.Context, c *bundle.Change) (bool, error) {
+func (a *API) pinNew(ctx context.Context, d *Decision, c *bundle.Change) (bool, error) {
+	if d.Existing { // whether there is one, and hidden, is not told
+		return false, fhir.Errorf(fhir.NotFound, "there is no such resource to update, and you may not create one here: POST it to its type")
+	}
 	_, err := a.Store.Read(ctx, c.Ref)
 	switch fhir.CodeOf(err) {
 	case fhir.NotFound, fhir.Gone:

@@ -49,6 +49,9 @@ func (in Indexing) Extract(d *element.Doc, root element.Node) (Index, error) {
 	if in.FullText {
 		x.fullText(item.Type, root)
 	}
+	if item.Type.Name == "Consent" {
+		x.consent(root)
+	}
 	ix := x.take()
 	x.reset(nil, "")
 	extractors.Put(x)

@@ -187,6 +187,8 @@ func (w *where) expr(e search.Expr) error {
 	case search.Words:
 		w.Words(&e)
 		return nil
+	case search.Consented:
+		return w.consented(&e)
 	}
 	return fhir.Errorf(fhir.NotSupported, "this search condition is not supported")
 }
