@@ -27,6 +27,10 @@ type Config struct {
 	Observer  Observer // nil observes nothing
 	Audit     Auditor  // nil keeps no audit trail; what Store returns must be told to Touched
 
+	// Admit is asked before the body of a request is read, so that nobody can make the
+	// server work who may do nothing. An error refuses the request; nil admits all.
+	Admit func(ctx context.Context, req *Request) error
+
 	// Conformance says what guides and profiles are loaded; nil for none.
 	Conformance func(ctx context.Context) (Conformance, error)
 

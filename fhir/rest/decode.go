@@ -21,6 +21,11 @@ func (a *API) decode(x *exchange) error {
 	if err := a.router.match(req, r.Method, path); err != nil {
 		return err
 	}
+	if a.Admit != nil {
+		if err := a.Admit(r.Context(), req); err != nil {
+			return err
+		}
+	}
 	params, err := search.SplitQuery(r.URL.RawQuery)
 	if err != nil {
 		return err

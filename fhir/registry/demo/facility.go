@@ -63,6 +63,15 @@ func (f facility) cedula(j job) string {
 // FirstFacility returns the logical id of the Organization that every population begins with.
 func FirstFacility() string { return hospitalOf(0).id() }
 
+// CLUES returns the CLUES of the first facility.
+func CLUES() string { return hospitalOf(0).clues() }
+
+// Doctor returns the id of a Practitioner of the first facility.
+func Doctor() string { return hospitalOf(0).staff(0) }
+
+// Nurse returns the id of another Practitioner of the first facility.
+func Nurse() string { return hospitalOf(0).staff(len(hospitalOf(0).jobs()) - 1) }
+
 // staff returns the id of who has the n-th job of f.
 func (f facility) staff(n int) string { return "cedula-" + f.cedula(f.jobs()[n]) }
 
