@@ -35,7 +35,10 @@ func link(last fhir.Event, events []fhir.Event) error {
 			return fmt.Errorf("an event of month %d in the chain of %d", month(e.ID), e.Month)
 		}
 		seq++
-		e.Seq, e.Keys = seq, contentKeys(e.Content)
+		e.Seq = seq
+		if e.Keys == nil { // of the inbox
+			e.Keys = contentKeys(e.Content)
+		}
 		e.Hash = hash(before, e)
 		before = e.Hash
 	}

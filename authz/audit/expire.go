@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/rest"
 )
 
 // Expire drops the months before the one called before, such as 202111. Each gets a
@@ -53,4 +54,34 @@ func sound(ctx context.Context, chains Chains, trusted []PublicKey, m int) error
 		}
 	}
 	return nil
+}
+
+// Export calls f for each event as an AuditEvent, the oldest first: those about a
+// patient, or all when that is "". names tells what people are called.
+func Export(ctx context.Context, chains Chains, names rest.Store, base, patient string, from, until time.Time, f func(event []byte) error) error {
+	x := &renderer{base: base}
+	x.names.read = names.Read
+	q := &fhir.EventQuery{From: from, Until: until, Oldest: true, Limit: verifyPage}
+	if patient != "" {
+		q.Keys = [][]int64{{keyPatient(patient)}}
+	}
+	for {
+		events, err := chains.Events(ctx, q)
+		if err != nil {
+			return err
+		}
+		for i := range events {
+			r, err := x.render(ctx, &events[i])
+			if err != nil {
+				return fmt.Errorf("event %s cannot be read: %w", r.Ref.ID, err)
+			}
+			if err := f(r.JSON); err != nil {
+				return err
+			}
+		}
+		if len(events) < q.Limit {
+			return nil
+		}
+		q.After = events[len(events)-1].ID
+	}
 }

@@ -33,9 +33,10 @@ type journal struct {
 
 const (
 	journalSuffix = ".journal"
+	hiddenSuffix  = ".new"
 	journalMagic  = "amate audit 1\n"
 	segmentSize   = 8 << 20 // bytes from which on another file is begun
-	recordHead    = 4 + 4 + 16
+	recordHead    = 4 + 4 + 16 + 4
 	recordMost    = 64 << 20
 )
 
@@ -104,7 +105,7 @@ func closeAll(files []*os.File) {
 // takes it for one that was left behind.
 func (j *journal) begin() error {
 	name := filepath.Join(j.dir, uuid.Must(uuid.NewV7()).String()+journalSuffix)
-	hidden := name + ".new"
+	hidden := name + hiddenSuffix
 	f, err := os.OpenFile(hidden, os.O_RDWR|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
@@ -170,13 +171,17 @@ func (j *journal) append(events []fhir.Event) error {
 	return nil
 }
 
-// appendRecord writes the length of the content, a checksum of the rest, the ID and
-// the content.
+// appendRecord writes the lengths, a checksum of the rest, the ID, the keys and the
+// content.
 func appendRecord(b []byte, e *fhir.Event) []byte {
 	start := len(b)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(e.Content)))
 	b = append(b, 0, 0, 0, 0)
 	b = append(b, e.ID[:]...)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(e.Keys)))
+	for _, k := range e.Keys {
+		b = binary.BigEndian.AppendUint64(b, uint64(k))
+	}
 	b = append(b, e.Content...)
 	binary.BigEndian.PutUint32(b[start+4:], crc32.Checksum(b[start+8:], castagnoli))
 	return b
@@ -232,7 +237,10 @@ func (j *journal) shipped(f *os.File) error {
 	return remove(f)
 }
 
-func remove(f *os.File) error { return errors.Join(os.Remove(f.Name()), f.Close()) }
+func remove(f *os.File) error { return errors.Join(os.Remove(nameOf(f)), f.Close()) }
+
+// nameOf returns where f stands: a file of ours has been renamed since it was made.
+func nameOf(f *os.File) string { return strings.TrimSuffix(f.Name(), hiddenSuffix) }
 
 // close ends the journal. A file whose records were all shipped, up to at, is removed.
 func (j *journal) close(at int64) error {
@@ -260,7 +268,7 @@ func readRecords(f *os.File, at, size int64, most int) (events []fhir.Event, end
 			return nil, size, nil // it died even sooner
 		}
 		if string(head) != journalMagic {
-			return nil, 0, errors.Join(fmt.Errorf("journal %s: %w: it does not begin as one", filepath.Base(f.Name()), errDamaged))
+			return nil, 0, errors.Join(fmt.Errorf("journal %s: %w: it does not begin as one", filepath.Base(nameOf(f)), errDamaged))
 		}
 		at = int64(len(journalMagic))
 	}
@@ -279,7 +287,7 @@ func readRecords(f *os.File, at, size int64, most int) (events []fhir.Event, end
 			buf, at = buf[n:], at+int64(n)
 			continue
 		case need == 0 && len(buf) > 0:
-			return events, at, fmt.Errorf("journal %s at byte %d: %w", filepath.Base(f.Name()), at, errDamaged)
+			return events, at, fmt.Errorf("journal %s at byte %d: %w", filepath.Base(nameOf(f)), at, errDamaged)
 		case len(events) > 0 || len(buf) == 0:
 			return events, at, nil
 		case at+int64(need) > size:
@@ -298,11 +306,12 @@ func nextRecord(b []byte) (e fhir.Event, n, need int) {
 	if len(b) < recordHead {
 		return e, 0, recordHead
 	}
-	length := int(binary.BigEndian.Uint32(b))
-	if length > recordMost {
+	length, keys := int(binary.BigEndian.Uint32(b)), int(binary.BigEndian.Uint32(b[24:]))
+	if length > recordMost || keys > recordMost/8 {
 		return e, 0, 0
 	}
-	if n = recordHead + length; len(b) < n {
+	start := recordHead + 8*keys
+	if n = start + length; len(b) < n {
 		return e, 0, n
 	}
 	if crc32.Checksum(b[8:n], castagnoli) != binary.BigEndian.Uint32(b[4:]) {
@@ -310,6 +319,10 @@ func nextRecord(b []byte) (e fhir.Event, n, need int) {
 	}
 	copy(e.ID[:], b[8:])
 	e.Month = month(e.ID)
-	e.Content = slices.Clone(b[recordHead:n])
+	e.Keys = make([]int64, keys)
+	for i := range e.Keys {
+		e.Keys[i] = int64(binary.BigEndian.Uint64(b[recordHead+8*i:]))
+	}
+	e.Content = b[start:n:n]
 	return e, n, n
 }

@@ -52,6 +52,7 @@ type Record struct {
 	From        string          `json:"f,omitempty"` // network address of the client
 	Agent       Agent           `json:"w,omitzero"`
 	Entities    []string        `json:"e,omitempty"` // "Observation/1": what was shown or written, the latter with its version
+	Listed      []string        `json:"l,omitempty"` // likewise, what was shown among others; found by its patients
 	Patients    []string        `json:"p,omitempty"` // ids of those concerned
 	Query       string          `json:"q,omitempty"` // "Observation?patient=1&code=x"
 	Detail      string          `json:"d,omitempty"` // what there is to add, in our words
@@ -73,7 +74,7 @@ type Agent struct {
 // event makes the event of r, as of now.
 func (r *Record) event() fhir.Event {
 	id := uuid.Must(uuid.NewV7())
-	return fhir.Event{ID: id, Month: month(id), Content: r.append(make([]byte, 0, 512))}
+	return fhir.Event{ID: id, Month: month(id), Keys: r.keys(), Content: r.append(make([]byte, 0, 512))}
 }
 
 // Time returns when the event with an ID happened, to the millisecond.
@@ -105,6 +106,7 @@ func (r *Record) append(b []byte) []byte {
 	b = text(b, "f", r.From)
 	b = r.Agent.append(b)
 	b = list(b, "e", r.Entities)
+	b = list(b, "l", r.Listed)
 	b = list(b, "p", r.Patients)
 	b = text(b, "q", r.Query)
 	b = text(b, "d", r.Detail)

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -158,7 +159,11 @@ func (x *renderer) render(ctx context.Context, e *fhir.Event) (fhir.Resource, er
 	a.Source.Type = []coding{{systemSource, "4", "Application Server"}}
 	a.Entity = x.things(r)
 	a.Text = map[string]string{"status": "generated", "div": x.sentence(ctx, r, at)}
-	out.JSON, err = json.Marshal(&a)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err = enc.Encode(&a)
+	out.JSON = bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 	return out, err
 }
 
@@ -236,7 +241,7 @@ func (x *renderer) things(r *Record) (all []thing) {
 		named["Patient/"+id] = true
 		all = append(all, thing{What: &reference{Reference: "Patient/" + id}, Type: of("1", "Person"), Role: as("1", "Patient")})
 	}
-	for _, e := range r.Entities {
+	for _, e := range append(r.Entities[:len(r.Entities):len(r.Entities)], r.Listed...) {
 		if !named[e] {
 			all = append(all, thing{What: &reference{Reference: e}, Type: of("2", "System Object"), Role: as("4", "Domain Resource")})
 		}

@@ -52,7 +52,7 @@ func (s *Store) Search(ctx context.Context, q *search.Query) (*search.Result, er
 		return nil, err
 	}
 	s.trail.settle(ctx)
-	plan(where, &l.query)
+	l.plan(ctx, where)
 	return result, l.run(ctx, q, result)
 }
 
@@ -164,13 +164,14 @@ func (l *look) holds(ctx context.Context, e *fhir.Event) (fhir.Resource, bool, e
 	return r, ok, err
 }
 
-// plan narrows q to where the events are for which all of where hold. What it does
-// not understand it leaves to holds.
-func plan(where []search.Expr, q *fhir.EventQuery) {
+// plan narrows the query to where the events are for which all of where hold. What
+// it does not understand it leaves to holds.
+func (l *look) plan(ctx context.Context, where []search.Expr) {
+	q := &l.query
 	for _, e := range where {
 		switch e := e.(type) {
 		case search.And:
-			plan(e, q)
+			l.plan(ctx, e)
 		case search.IDs:
 			planIDs(e.Any, q)
 		case search.Updated:
@@ -180,18 +181,18 @@ func plan(where []search.Expr, q *fhir.EventQuery) {
 				planTime(&e.Values[0], q)
 			}
 		}
-		if keys, ok := keysFor(e); ok {
+		if keys, ok := l.keysFor(ctx, e); ok {
 			q.Keys = append(q.Keys, keys)
 		}
 	}
 }
 
 // keysFor returns keys of which every event has one that e holds for.
-func keysFor(e search.Expr) (keys []int64, ok bool) {
+func (l *look) keysFor(ctx context.Context, e search.Expr) (keys []int64, ok bool) {
 	switch e := e.(type) {
 	case search.Or:
 		for _, x := range e {
-			some, ok := keysFor(x)
+			some, ok := l.keysFor(ctx, x)
 			if !ok {
 				return nil, false
 			}
@@ -200,19 +201,19 @@ func keysFor(e search.Expr) (keys []int64, ok bool) {
 		return keys, len(keys) > 0
 	case search.And:
 		for _, x := range e {
-			if keys, ok := keysFor(x); ok {
+			if keys, ok := l.keysFor(ctx, x); ok {
 				return keys, true
 			}
 		}
 	case search.Match:
 		if e.Modifier == "" {
-			return matchKeys(e.Param.Code, e.Values)
+			return l.matchKeys(ctx, e.Param.Code, e.Values)
 		}
 	}
 	return nil, false
 }
 
-func matchKeys(code string, values []search.Value) (keys []int64, ok bool) {
+func (l *look) matchKeys(ctx context.Context, code string, values []search.Value) (keys []int64, ok bool) {
 	for i := range values {
 		v := &values[i]
 		if code == "altid" {
@@ -239,10 +240,26 @@ func matchKeys(code string, values []search.Value) (keys []int64, ok bool) {
 				keys = append(keys, keyPatient(ref.ID))
 			case code == "entity":
 				keys = append(keys, keyEntity(ref.Current().String()))
+				for _, p := range l.patientsOf(ctx, ref.Current()) {
+					keys = append(keys, keyPatient(p))
+				}
 			}
 		}
 	}
 	return keys, len(keys) > 0
+}
+
+// patientsOf returns the patients of a resource, by whom searches that listed it are
+// found. Of one that was deleted they are those of the version before.
+func (l *look) patientsOf(ctx context.Context, ref fhir.Ref) (patients []string) {
+	found, err := l.Store.Store.History(ctx, &search.History{Type: ref.Type, ID: ref.ID, Count: 2, Restriction: search.Unrestricted})
+	if err != nil {
+		return nil
+	}
+	for i := range found.Entries {
+		patients = append(patients, rest.PatientsIn(found.Entries[i].JSON)...)
+	}
+	return patients
 }
 
 // planTime narrows the time.

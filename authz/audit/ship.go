@@ -141,7 +141,7 @@ func (t *Trail) drain(ctx context.Context, s *source, size int64, again bool) er
 // setAside keeps a second name for a journal that cannot be read to its end, so that
 // it can be looked into when it has been shipped as far as possible.
 func (t *Trail) setAside(f *os.File, damage error) {
-	err := os.Link(f.Name(), f.Name()+".damaged")
+	err := os.Link(nameOf(f), nameOf(f)+".damaged")
 	t.Log.Error("audit: a journal cannot be read to its end; it is kept as .damaged", "error", damage, "kept", err == nil)
 }
 

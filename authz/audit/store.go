@@ -106,6 +106,7 @@ func (s *Store) Apply(ctx context.Context, b *bundle.Batch) ([]bundle.Result, er
 			ours = append(ours, i)
 		}
 	}
+	defer s.trail.inbox.Store(true) // once it is committed, there is something to link
 	if ours == nil {
 		return s.Store.Apply(ctx, b)
 	}
@@ -155,7 +156,6 @@ func (s *Store) applyOthers(ctx context.Context, b *bundle.Batch, ours []int, re
 			results[at[k]] = some[k]
 		}
 		written = true
-		s.trail.inbox.Store(true)
 		if b.Events == nil {
 			return events
 		}
@@ -205,7 +205,7 @@ func (s *Store) accept(b *bundle.Batch, ours []int, results []bundle.Result) (ev
 		}
 		at := Time(id)
 		r := Record{Kind: FromApp, Action: "C", Resource: content.Body.Stamp(1, at)}
-		events = append(events, fhir.Event{ID: id, Month: month(id), Content: r.append(nil)})
+		events = append(events, fhir.Event{ID: id, Month: month(id), Keys: r.keys(), Content: r.append(nil)})
 		results[i] = bundle.Result{Outcome: bundle.Created, Resource: fhir.Resource{
 			Ref: fhir.Ref{Type: eventType, ID: c.Ref.ID, Version: 1}, Updated: at, Method: fhir.POST, JSON: r.Resource,
 		}}

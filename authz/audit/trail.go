@@ -75,12 +75,12 @@ type Config struct {
 
 // How the shipper works.
 const (
-	shipEvery  = 200 * time.Millisecond // how long an event waits for others, to be linked with them
-	inboxEvery = 5 * time.Second        // how often the inbox is looked at although nothing was put there here
-	syncEvery  = time.Second            // how often the journal is brought onto the disk
-	shipBytes  = 256 << 10              // of the journal, in one transaction, about
-	shipInbox  = 500                    // events of the inbox in one transaction
-	patience   = 10 * time.Second       // between tries while the database is away, at most
+	shipEvery  = time.Second      // how long an event waits for others, to be linked with them
+	inboxEvery = 5 * time.Second  // how often the inbox is looked at although nothing was put there here
+	syncEvery  = time.Second      // how often the journal is brought onto the disk
+	shipBytes  = 512 << 10        // of the journal, in one transaction, about
+	shipInbox  = 500              // events of the inbox in one transaction
+	patience   = 10 * time.Second // between tries while the database is away, at most
 )
 
 // Trail records, links and signs. It is a rest.Auditor and a Recorder.
@@ -178,11 +178,14 @@ func (t *Trail) Event(ctx context.Context, a *rest.Access) fhir.Event {
 	for _, ref := range a.Refs {
 		r.Entities = append(r.Entities, ref.String())
 	}
+	if len(a.Listed) > 0 {
+		r.Listed = make([]string, 0, len(a.Listed))
+		for _, ref := range a.Listed {
+			r.Listed = append(r.Listed, ref.String())
+		}
+	}
 	if len(a.Refs) == 0 && a.ID != "" {
 		r.Entities = append(r.Entities, fhir.Ref{Type: a.Type, ID: a.ID, Version: a.Version}.String())
-	}
-	if a.Action == 'C' || a.Action == 'U' || a.Action == 'D' {
-		t.inbox.Store(true)
 	}
 	return r.event()
 }

@@ -27,6 +27,7 @@ type commands struct {
 	Seed        seed     `cmd:"" help:"Make up a Mexican population, for trying things out."`
 	Migrate     migrate  `cmd:"" help:"Create the database, or bring it up to date."`
 	Package     packages `cmd:"" help:"Load and list implementation guides."`
+	Audit       trail    `cmd:"" help:"Verify, export and expire the audit trail."`
 	Version     version  `cmd:"" help:"Print the version."`
 }
 

@@ -20,15 +20,16 @@ import (
 
 // serve answers the FHIR API.
 type serve struct {
-	Storage           storage `embed:""`
-	Listen            string  `help:"Where to listen. Only addresses of this machine are taken." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
-	BaseURL           string  `help:"The public FHIR base, when it is not http://HOST:PORT/fhir." placeholder:"URL"`
-	Validation        string  `help:"How resources are checked before they are written: off, base or profiles; and by type: base,Patient=profiles." default:"base" placeholder:"MODE"`
-	UnknownExtensions string  `help:"What $validate calls an extension whose definition is not known: error, as the reference validator does, or information. It never keeps a resource from being written." enum:"error,information" default:"error"`
-	DeleteMany        bool    `help:"Let a conditional delete remove every match. Without it, more than one match is refused."`
-	Demo              bool    `help:"Fill an empty database with a synthetic Mexican population."`
-	InsecureNoAuth    bool    `help:"Serve without access control, which does not exist yet. Whoever reaches the port may do everything." name:"insecure-no-auth"`
-	Limits            limits  `embed:"" prefix:"max-"`
+	Storage           storage  `embed:""`
+	Listen            string   `help:"Where to listen. Only addresses of this machine are taken." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	BaseURL           string   `help:"The public FHIR base, when it is not http://HOST:PORT/fhir." placeholder:"URL"`
+	Validation        string   `help:"How resources are checked before they are written: off, base or profiles; and by type: base,Patient=profiles." default:"base" placeholder:"MODE"`
+	UnknownExtensions string   `help:"What $validate calls an extension whose definition is not known: error, as the reference validator does, or information. It never keeps a resource from being written." enum:"error,information" default:"error"`
+	DeleteMany        bool     `help:"Let a conditional delete remove every match. Without it, more than one match is refused."`
+	Demo              bool     `help:"Fill an empty database with a synthetic Mexican population."`
+	InsecureNoAuth    bool     `help:"Serve without access control, which does not exist yet. Whoever reaches the port may do everything." name:"insecure-no-auth"`
+	Limits            limits   `embed:"" prefix:"max-"`
+	Audit             auditing `embed:"" prefix:"audit-"`
 }
 
 // limits bounds what one request may cost.
@@ -68,6 +69,10 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 		return err
 	}
 	go store.vocabulary.follow(ctx)
+	if err := s.Audit.open(s, store, log); err != nil {
+		return err
+	}
+	defer store.closeTrail(log)
 	server, err := s.server(ln, store, log)
 	if err != nil {
 		return err
@@ -109,12 +114,14 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 	policy.Validator = store.validator(store.terminology())
 	m := newMetrics()
 	store.watch(m)
+	held, auditor := store.audited(base)
 	api, err := rest.New(rest.Config{
-		Store: store, Guard: authz.Open{}, BaseURL: base, CursorKey: store.key("links"),
+		Store: held, Audit: auditor, Guard: authz.Open{}, BaseURL: base, CursorKey: store.key("links"),
 		Limits: s.Limits.rest(), Observer: &observer{log: log, metrics: m}, Software: "Amate " + release,
 		Terminology: func(context.Context) ([]byte, error) {
 			return service.Capabilities(store.terminology(), base, "Amate "+release, time.Now()), nil
 		},
+		Search:     rest.Search{Terminology: store.terminology(), FullText: s.Storage.FullText.has},
 		DeleteMany: s.DeleteMany, Operations: operations(store), Rules: policy.Check, Conformance: store.definitions.conformance,
 	})
 	if err != nil {

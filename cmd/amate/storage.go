@@ -11,8 +11,11 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/amate-health/amate/authz/audit"
+	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
 	"github.com/amate-health/amate/fhir/rest"
+	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/migrations"
 	"github.com/amate-health/amate/store/postgres"
 	"github.com/amate-health/amate/store/sqlite"
@@ -22,11 +25,14 @@ import (
 type storage struct {
 	Data     string `help:"Folder of the SQLite database, and of the journal of imports." default:"amate-data" placeholder:"DIR" type:"path"`
 	Database string `help:"PostgreSQL database to use instead of SQLite: postgres://..." placeholder:"URL"`
+
+	FullText textTypes `help:"Types of resources whose text _text and _content search, from when they are written: all, none, a list, or all but some, as in all,-Observation." default:"all" placeholder:"TYPES"`
 }
 
 // engine is what both stores have beside the contract of the API.
 type engine interface {
 	rest.Store
+	audit.Chains
 	Secret() []byte
 	Close() error
 }
@@ -40,6 +46,35 @@ type opened struct {
 	definitions *definitions // stored profiles; nil where nothing asks for them
 
 	strictExtensions bool // for $validate
+
+	trail *audit.Trail // nil where nobody is served
+}
+
+// Read, Search and History tell the audit trail what they return, whoever asked.
+
+func (o *opened) Read(ctx context.Context, ref fhir.Ref) (fhir.Resource, error) {
+	r, err := o.engine.Read(ctx, ref)
+	if err == nil {
+		rest.Touched(ctx, r)
+	}
+	return r, err
+}
+
+func (o *opened) Search(ctx context.Context, q *search.Query) (*search.Result, error) {
+	found, err := o.engine.Search(ctx, q)
+	if err == nil {
+		rest.Touched(ctx, found.Matches...)
+		rest.Touched(ctx, found.Included...)
+	}
+	return found, err
+}
+
+func (o *opened) History(ctx context.Context, q *search.History) (*search.Versions, error) {
+	found, err := o.engine.History(ctx, q)
+	if err == nil {
+		rest.Touched(ctx, found.Entries...)
+	}
+	return found, err
 }
 
 // Apply writes, and lets those know who keep in step with it.

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -42,9 +43,10 @@ type Access struct {
 	Code        fhir.Code // why it was refused, 0 when it was not or the fault was ours
 
 	Refs     []fhir.Ref // what was shown or written, each once; what was written, with its version
+	Listed   []fhir.Ref // what a search, a history or an operation showed of patients, each once; none is in Refs
 	Patients []string   // ids of the patients whom that, or the question, concerns; each once
 
-	mu   sync.Mutex // over Refs and Patients, while it is performed
+	mu   sync.Mutex // over Refs, Listed and Patients, while it is performed
 	seen bool       // the Guard has let it through
 	kept bool       // the store has recorded it
 }
@@ -66,8 +68,14 @@ func Touched(ctx context.Context, resources ...fhir.Resource) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	listing := a.Action == 'E' || a.Interaction != Read && a.Interaction != VRead && a.Action == 'R'
 	for i := range resources {
-		a.touch(resources[i].Ref.Current(), &resources[i])
+		r := &resources[i]
+		before := len(a.Patients)
+		if a.touch(r.Ref.Current(), r); listing && len(a.Patients) > before && r.Ref.Type != "Patient" {
+			last := len(a.Refs) - 1
+			a.Refs, a.Listed = a.Refs[:last], append(a.Listed, a.Refs[last])
+		}
 	}
 }
 
@@ -167,24 +175,24 @@ func (a *Access) finish(resp *Response, err error) {
 	a.tidy()
 }
 
-// tidy leaves each of Refs and Patients once.
+// tidy leaves each of Refs, Listed and Patients once.
 func (a *Access) tidy() {
-	if len(a.Refs) > 1 {
-		slices.SortFunc(a.Refs, func(x, y fhir.Ref) int {
-			if c := strings.Compare(x.Type, y.Type); c != 0 {
-				return c
-			}
-			if c := strings.Compare(x.ID, y.ID); c != 0 {
-				return c
-			}
-			return int(x.Version - y.Version)
-		})
-		a.Refs = slices.Compact(a.Refs)
-	}
+	a.Refs, a.Listed = once(a.Refs), once(a.Listed)
 	if len(a.Patients) > 1 {
 		slices.Sort(a.Patients)
 		a.Patients = slices.Compact(a.Patients)
 	}
+}
+
+// once sorts refs and leaves each once.
+func once(refs []fhir.Ref) []fhir.Ref {
+	if len(refs) < 2 {
+		return refs
+	}
+	slices.SortFunc(refs, func(x, y fhir.Ref) int {
+		return cmp.Or(strings.Compare(x.Type, y.Type), strings.Compare(x.ID, y.ID), cmp.Compare(x.Version, y.Version))
+	})
+	return slices.Compact(refs)
 }
 
 // note records an access: with the others of its HTTP request, or at once.

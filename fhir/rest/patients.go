@@ -14,6 +14,10 @@ var (
 	oddCharacter = []byte(`\u`)
 )
 
+// PatientsIn returns the ids of the patients to whom a resource, in compact JSON,
+// refers: perhaps some of them more than once.
+func PatientsIn(json []byte) []string { return patientsIn(nil, json) }
+
 // patientsIn appends the ids of the patients to whom a resource, in compact JSON,
 // refers anywhere: those whom it concerns. It reads every answer, so that it looks
 // for the references without taking the JSON apart; one that is written with

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"log/slog"
+	"path/filepath"
+
+	"github.com/amate-health/amate/authz/audit"
+	"github.com/amate-health/amate/fhir/rest"
+)
+
+// auditing says how the audit trail is kept.
+type auditing struct {
+	Off  bool   `help:"Keep no audit trail. Only together with --insecure-no-auth."`
+	GoOn bool   `help:"Answer requests although the audit trail cannot be written, instead of refusing them with 503." name:"go-on"`
+	Key  string `help:"File of the key that signs checkpoints, made when it is not there; the default is audit-key.pem in --data. Servers of one database may share it." placeholder:"FILE" type:"path"`
+}
+
+// keyFile returns where the key is.
+func (a *auditing) keyFile(s storage) string {
+	if a.Key != "" {
+		return a.Key
+	}
+	return filepath.Join(s.Data, "audit-key.pem")
+}
+
+// open begins the audit trail of store.
+func (a *auditing) open(s *serve, store *opened, log *slog.Logger) error {
+	if a.Off {
+		if !s.InsecureNoAuth {
+			return usagef("--audit-off is for trying things out, together with --insecure-no-auth: who reads a record must be on record")
+		}
+		return nil
+	}
+	signer, err := audit.LoadSigner(a.keyFile(s.Storage))
+	if err != nil {
+		return err
+	}
+	store.trail, err = audit.Open(audit.Config{
+		Chains: store, Dir: filepath.Join(s.Storage.Data, "audit"), Signer: signer, Log: log, GoOn: a.GoOn,
+	})
+	return err
+}
+
+// audited returns the store that the API is served from, and what records its use;
+// nil for nothing.
+func (o *opened) audited(base string) (rest.Store, rest.Auditor) {
+	if o.trail == nil {
+		return o, nil
+	}
+	return audit.NewStore(o, o.trail, base), o.trail
+}
+
+// closeTrail ends the audit trail, before the store is closed.
+func (o *opened) closeTrail(log *slog.Logger) {
+	if o.trail == nil {
+		return
+	}
+	if err := o.trail.Close(); err != nil {
+		log.Error("close the audit trail", "error", err)
+	}
+}
