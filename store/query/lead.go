@@ -77,10 +77,7 @@ func (w *where) leadOf(e search.Expr) (lead, bool) {
 	case search.Updated:
 		return l, false
 	}
-	parts, ok := e.(search.Or)
-	if !ok {
-		parts = search.Or{e}
-	}
+	parts := alternatives(e)
 	if postings, ok := w.onlyPostings(parts); ok {
 		l.kind, l.postings = streamed, postings
 		if len(postings) > manyStreams {
@@ -118,29 +115,87 @@ func isSet(e search.Expr) bool {
 	switch e := e.(type) {
 	case search.Match:
 		return e.Modifier != "missing"
-	case search.Chain, search.Has:
+	case search.Chain, search.Has, search.IDs:
 		return true
 	case search.Words:
 		return len(e.All) > 0
+	case search.And: // of ids and their type
+		return holdsIDs(e) && !slices.ContainsFunc(e, func(part search.Expr) bool {
+			_, typed := part.(search.Types)
+			return !typed && !holdsIDs(part)
+		})
 	}
 	return false
 }
 
+// holdsIDs reports whether e names resources by their ids, whatever else it asks.
+func holdsIDs(e search.Expr) bool {
+	if and, ok := e.(search.And); ok {
+		return slices.ContainsFunc(and, holdsIDs)
+	}
+	_, ok := e.(search.IDs)
+	return ok
+}
+
 func notSet(e search.Expr) bool { return !isSet(e) }
 
-// onlyPostings returns the postings of all parts, if each asks for nothing else.
-func (w *where) onlyPostings(parts search.Or) ([]int64, bool) {
-	var all []int64
+// alternatives returns the parts of which any must hold, without the Or around them.
+func alternatives(e search.Expr) search.Or {
+	or, ok := e.(search.Or)
+	if !ok {
+		return search.Or{e}
+	}
+	if !slices.ContainsFunc(or, isOr) {
+		return or
+	}
+	var parts search.Or
+	for _, part := range or {
+		parts = append(parts, alternatives(part)...)
+	}
+	return parts
+}
+
+func isOr(e search.Expr) bool {
+	_, ok := e.(search.Or)
+	return ok
+}
+
+// parted returns the postings that those parts ask for that ask for nothing else, and
+// the other parts.
+func (w *where) parted(parts search.Or) (postings []int64, others search.Or) {
 	for _, e := range parts {
 		m, ok := e.(search.Match)
 		if !ok || m.Modifier != "" || !index.IsPosting(&m) {
-			return nil, false
+			others = append(others, e)
+			continue
 		}
-		all = append(all, w.PostingsOf(&m)...)
+		postings = append(postings, w.PostingsOf(&m)...)
 	}
-	slices.Sort(all)
-	return slices.Compact(all), len(parts) > 0
+	slices.Sort(postings)
+	return slices.Compact(postings), others
 }
+
+// onlyPostings returns the postings of all parts, if each asks for nothing else.
+func (w *where) onlyPostings(parts search.Or) ([]int64, bool) {
+	postings, others := w.parted(parts)
+	return postings, len(parts) > 0 && len(others) == 0
+}
+
+// record reports whether e asks, in several ways, for resources by their ids or for
+// what refers to a few persons. That is little, so that nothing needs to be counted.
+func record(e search.Expr) bool {
+	parts := alternatives(e)
+	return len(parts) > 1 && !slices.ContainsFunc(parts, func(part search.Expr) bool {
+		m, ok := part.(search.Match)
+		if !ok {
+			return !isSet(part) || !holdsIDs(part)
+		}
+		return m.Modifier != "" || len(m.Values) > fewPersons || !refersToPersons(m.Values)
+	})
+}
+
+// fewPersons is how many are few.
+const fewPersons = 20
 
 // keys appends a SELECT of the row keys, named rkey, that l gives; some perhaps twice.
 func (w *where) keys(l *lead) error {
@@ -162,17 +217,26 @@ func (w *where) keys(l *lead) error {
 		}
 		return w.DateSpan(param, values...)
 	}
-	parts, ok := l.answers[0].(search.Or)
-	if !ok {
-		parts = search.Or{l.answers[0]}
+	return w.sets(alternatives(l.answers[0]))
+}
+
+// sets appends a SELECT of the row keys for which any of parts, each an isSet, holds;
+// the postings that they ask for as one.
+func (w *where) sets(parts search.Or) error {
+	postings, others := w.parted(parts)
+	if len(postings) > 0 {
+		w.PostingSet(postings)
 	}
-	for i, e := range parts {
-		if i > 0 {
+	for i, e := range others {
+		if i > 0 || len(postings) > 0 {
 			w.Add(" UNION ALL ")
 		}
 		if err := w.set(e); err != nil {
 			return err
 		}
+	}
+	if len(postings) == 0 && len(others) == 0 {
+		w.Add("SELECT x.rkey FROM posting x WHERE FALSE")
 	}
 	return nil
 }
@@ -304,6 +368,12 @@ func guessOne(e search.Expr) int {
 		return sum
 	case search.Match:
 		return guessMatch(&e)
+	case search.And:
+		least := manyPostings
+		for _, part := range e {
+			least = min(least, guessOne(part))
+		}
+		return least
 	}
 	return manyPostings
 }

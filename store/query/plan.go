@@ -81,7 +81,7 @@ func (w *where) newPlan(typ string, parts []search.Expr, o *order, limit int, ex
 		return along, nil
 	}
 	whole := plan{lead: leads[0], sort: len(o.left()) > 0}
-	if len(leads) == 1 && (exhaustive || whole.kind == named || len(parts) == 1 && !whole.sort && whole.kind == streamed) {
+	if len(leads) == 1 && (exhaustive || whole.kind == named || len(parts) == 1 && !whole.sort && whole.kind == streamed || record(parts[whole.at[0]])) {
 		return whole, nil
 	}
 	for i := range leads {

@@ -227,11 +227,21 @@ func typeNumbers(names []string) []int64 {
 
 // or appends an Or; postings as one condition.
 func (w *where) or(parts search.Or) error {
-	if postings, ok := w.onlyPostings(parts); ok {
+	parts = alternatives(parts)
+	postings, others := w.parted(parts)
+	switch {
+	case len(parts) > 0 && len(others) == 0:
 		w.Postings(postings)
 		return nil
+	case len(postings) == 0:
+		return w.join(others, " OR ", "FALSE")
 	}
-	return w.join(parts, " OR ", "FALSE")
+	w.Add("(")
+	w.Postings(postings)
+	w.Add(" OR ")
+	err := w.join(others, " OR ", "FALSE")
+	w.Add(")")
+	return err
 }
 
 // set appends a SELECT of the row keys of all resources for which e, an isSet, holds;
@@ -247,6 +257,10 @@ func (w *where) set(e search.Expr) error {
 	case search.Words:
 		w.WordsSet(&e)
 		return nil
+	case search.IDs, search.And:
+		next := w.next()
+		w.Add("SELECT ", next.Key, " FROM resource ", next.Row, " WHERE ")
+		return next.expr(e)
 	}
 	return fhir.Errorf(fhir.NotSupported, "this search condition is not supported")
 }
