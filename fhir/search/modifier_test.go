@@ -65,7 +65,7 @@ func TestTokenModifiers(t *testing.T) {
 				"Observation?code:below=urn:zoo|animal", "Observation?code:below=urn:zoo|dog", "Observation?code:above=urn:zoo|poodle", "Observation?code:above=urn:zoo|dog",
 				"Observation?code:text=perro", "Observation?code:text=PERRO call", "Observation?code:text=callejero", "Observation?code:text=Pérro",
 				"Observation?category:text=animo", "Observation?combo-code:text=perro", "Observation?combo-code:in=http://vs/pets",
-				"Observation?category:not-in=http://vs/pets", "Observation?category:missing=true"},
+				"Observation?category:not-in=http://vs/pets", "Observation?category:missing=false"},
 			[]string{"Observation?code:not-in=http://vs/pets", "Observation?code:below=urn:zoo|cat", "Observation?code:below=urn:zoo|poodle", "Observation?code:above=urn:zoo|animal",
 				"Observation?code:text=erro", "Observation?code:text=gato", "Observation?code:text=perro gato", "Observation?code=Perro Callejero",
 				"Observation?combo-code:not-in=http://vs/pets", "Observation?component-code:text=perro"}},

@@ -137,12 +137,12 @@ func tokenEmit(t *spec.Type) func(*extractor, *leaf, element.Node) {
 
 func emitConcept(x *extractor, l *leaf, n element.Node) {
 	x.each(n, "coding", func(c element.Node) { emitCoding(x, l, c) })
-	x.display(l, x.child(n, "text"))
+	x.says(l, x.child(n, "text"))
 }
 
 func emitCoding(x *extractor, l *leaf, n element.Node) {
 	x.pair(l, x.child(n, "system"), x.child(n, "code"))
-	x.display(l, x.child(n, "display"))
+	x.says(l, x.child(n, "display"))
 }
 
 func emitIdentifier(x *extractor, l *leaf, n element.Node) {
@@ -152,7 +152,7 @@ func emitIdentifier(x *extractor, l *leaf, n element.Node) {
 	if typ == element.None || x.gather != nil {
 		return
 	}
-	x.display(l, x.child(typ, "text"))
+	x.says(l, x.child(typ, "text"))
 	x.each(typ, "coding", func(c element.Node) {
 		if code := x.child(c, "code"); len(code) > 0 && len(value) > 0 {
 			x.marked(l, ofTypeMark, x.child(c, "system"), code, value)

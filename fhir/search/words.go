@@ -15,8 +15,16 @@ func (x *extractor) word(l *leaf, kind WordKind, posting int64, text []byte) {
 	x.ix.Words = append(x.ix.Words, Word{Param: l.param, Kind: kind, Posting: posting, Text: cut(string(text[:min(len(text), 2*maxString)]))})
 }
 
-// display adds a text that goes with a token, for :text. It does not make the
-// parameter present: a concept of nothing but text has no token.
+// says adds a text that goes with a token, or stands for one: a concept of nothing
+// but text is not missing.
+func (x *extractor) says(l *leaf, text []byte) {
+	if len(text) > 0 && x.gather == nil {
+		x.present(l)
+		x.display(l, text)
+	}
+}
+
+// display adds a text for :text.
 func (x *extractor) display(l *leaf, text []byte) {
 	if len(text) == 0 || x.gather != nil {
 		return
