@@ -65,6 +65,11 @@ func unescape(s string) string {
 	return b.String()
 }
 
+// Escape returns text as it stands for itself in a query value.
+func Escape(text string) string { return escaper.Replace(text) }
+
+var escaper = strings.NewReplacer(`\`, `\\`, ",", `\,`, "|", `\|`, "$", `\$`)
+
 // prefixList names the prefixes in messages.
 const prefixList = "eq, ne, gt, lt, ge, le, sa, eb or ap"
 
