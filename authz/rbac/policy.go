@@ -179,7 +179,11 @@ func (p *Policy) Grants(roles []string, org, typ, act, purpose string) ([]Grant,
 	return all, nil
 }
 
-// types reports whether a list of groups and types has typ.
+// Shared reports whether resources of a type belong to no patient and may be seen
+// beside those of one: the group called shared.
+func (p *Policy) Shared(typ string) bool { return slices.Contains(p.groups["shared"], typ) }
+
+// about reports whether a list of groups and types has typ.
 func (p *Policy) about(typ, list string) bool {
 	for name := range strings.FieldsSeq(list) {
 		if name == "*" || name == typ || slices.Contains(p.groups[name], typ) {

@@ -35,6 +35,9 @@ func (b *allowance) take(req *Request, r *reply) {
 	b.left.Add(-int64(len(r.resp.Body) + len(r.outcome)))
 }
 
+// Changes reports whether the request may change something.
+func (r *Request) Changes() bool { return changes(r) }
+
 // changes reports whether an interaction may change something.
 func changes(req *Request) bool {
 	switch req.Interaction {

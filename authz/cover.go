@@ -1,0 +1,55 @@
+package authz
+
+import (
+	"slices"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/search"
+	"github.com/amate-health/amate/fhir/spec"
+)
+
+// The label of a record that is blocked: the patient had it cancelled, and the law
+// has it kept for years all the same. Nobody sees it but those whom the role policy
+// names.
+const (
+	LabelSystem = "https://github.com/amate-health/amate/fhir/CodeSystem/etiqueta"
+	Blocked     = "bloqueado"
+)
+
+// covered returns all conditions on what is shown of a type: those of roles and
+// scopes, that it is not blocked, and that no consent refuses it.
+func (f *profile) covered(typ string, s *showing, consents bool) []search.Expr {
+	where := slices.Clone(s.where)
+	if !s.blocked {
+		where = append(where, unblocked())
+	}
+	if !consents {
+		return where
+	}
+	params := search.SubjectParams(typ)
+	if typ == "Patient" {
+		params = nil
+	} else if len(params) == 0 {
+		return where
+	}
+	return append(where, search.Consented{
+		Self: typ == "Patient", Params: params, Needed: f.needed,
+		Facts: append(slices.Clone(f.facts), search.Fact(search.FactClass, typ)),
+	})
+}
+
+// unblocked returns the condition that a resource does not have the label.
+func unblocked() search.Expr {
+	p := spec.Param("Patient", "_security") // one for all types
+	form := LabelSystem + "|" + Blocked
+	return search.Not{X: search.Match{Param: p, Compared: p.Type, Values: []search.Value{{Raw: form, Tokens: []int64{search.TokenHash(p.ID, form)}}}}}
+}
+
+// refers returns the condition that a resource refers, by p, to one of refs.
+func refers(p *spec.SearchParam, refs ...fhir.Ref) search.Expr {
+	m := search.Match{Param: p, Compared: p.Type}
+	for _, ref := range refs {
+		m.Values = append(m.Values, search.Value{Raw: ref.String(), Refs: []fhir.Ref{ref}})
+	}
+	return m
+}

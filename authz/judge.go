@@ -1,0 +1,319 @@
+package authz
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/amate-health/amate/authz/rbac"
+	"github.com/amate-health/amate/authz/scope"
+	"github.com/amate-health/amate/fhir/rest"
+	"github.com/amate-health/amate/fhir/search"
+	"github.com/amate-health/amate/fhir/spec"
+)
+
+// perms are the permissions of SMART that acts need.
+var perms = map[string]scope.Perms{
+	"create": scope.Create, "read": scope.Read, "update": scope.Update, "delete": scope.Delete, "search": scope.Search,
+}
+
+// judge makes a decision: what is shown of every type, and what may be done with the
+// type that is asked about.
+func (f *profile) judge(ask *question) (rest.Decision, error) {
+	d := rest.Decision{Principal: f.ID, Restriction: &search.Restriction{Types: map[string][]search.Expr{}}}
+	masks := map[string][]*rest.Veil{}
+	looks := []string{"read", "search"}
+	for _, typ := range spec.Resources() {
+		acts, need := looks, scope.Read|scope.Search
+		if (ask.act == "read" || ask.act == "search") && (typ == ask.typ || ask.typ == "" && ask.act == "search") {
+			acts, need = []string{ask.act}, perms[ask.act]
+		}
+		s, err := f.show(typ, acts, need, true)
+		if err != nil {
+			return d, err
+		}
+		if s == nil {
+			continue
+		}
+		d.Restriction.Types[typ] = f.covered(typ, s, ask.consents)
+		if len(s.veils) > 0 {
+			masks[typ] = s.veils
+		}
+	}
+	if len(masks) > 0 {
+		d.Mask = rest.NewMask(masks)
+	}
+	return d, f.permit(ask, &d)
+}
+
+// permit refuses what may not be done, and narrows a decision to what it may be
+// done with.
+func (f *profile) permit(ask *question, d *rest.Decision) error {
+	switch ask.act {
+	case "": // a transaction
+		return nil
+	case "read", "search":
+		if _, ok := d.Restriction.Types[ask.typ]; !ok && (ask.typ != "" || len(d.Restriction.Types) == 0) {
+			return f.why(ask)
+		}
+		return nil
+	}
+	s, err := f.show(ask.typ, []string{ask.act}, f.needs(ask), ask.typ != "")
+	if err != nil {
+		return err
+	}
+	if s == nil {
+		return f.why(ask)
+	}
+	if ask.typ == "" {
+		return nil
+	}
+	if ask.act == "create" || ask.act == "update" {
+		d.Content = s.where
+	}
+	if ask.act != "create" {
+		if seen, ok := d.Restriction.Types[ask.typ]; ok {
+			d.Restriction.Types[ask.typ] = append(slices.Clip(seen), s.where...)
+		}
+	}
+	if ask.act == "update" {
+		return f.permitNew(ask, d)
+	}
+	return nil
+}
+
+// permitNew says whether an update may create.
+func (f *profile) permitNew(ask *question, d *rest.Decision) error {
+	upsert, err := f.rules.allowed(f, ask.typ, "upsert")
+	if err != nil {
+		return err
+	}
+	d.Existing = len(upsert) == 0
+	if !ask.criterion || !d.Existing {
+		return nil
+	}
+	// Without a match it creates, at an id that the server makes.
+	s, err := f.show(ask.typ, []string{"create"}, scope.Create, true)
+	if err == nil && s == nil {
+		err = refusal("a conditional update may create, and you may not create", &question{typ: ask.typ})
+	}
+	return err
+}
+
+// needs returns the permissions of which an act needs one.
+func (f *profile) needs(ask *question) scope.Perms {
+	if !strings.HasPrefix(ask.act, "$") {
+		return perms[ask.act]
+	}
+	if ask.changes {
+		return scope.Create | scope.Update
+	}
+	return scope.Read | scope.Search
+}
+
+// why explains a refusal: it is the role, or the token.
+func (f *profile) why(ask *question) error {
+	grants, err := f.rules.allowed(f, ask.typ, ask.act)
+	if err != nil {
+		return err
+	}
+	if len(grants) == 0 {
+		return refusal("your role, for this purpose, may not", ask)
+	}
+	return refusal("the scopes of the token, or the patient it is for, do not let you", ask)
+}
+
+// showing is what is shown of a type.
+type showing struct {
+	where   []search.Expr // all must hold
+	blocked bool          // what is blocked as well
+	veils   []*rest.Veil
+}
+
+// show returns what a caller may do acts with, of resources of type typ; nil for
+// nothing. With scoped, the token must let it through.
+func (f *profile) show(typ string, acts []string, need scope.Perms, scoped bool) (*showing, error) {
+	s := &showing{}
+	var any search.Or
+	unconditional := false
+	for _, act := range acts {
+		grants, err := f.rules.allowed(f, typ, act)
+		if err != nil {
+			return nil, err
+		}
+		for _, g := range grants {
+			where, ok := f.granted(typ, &g, s)
+			if !ok {
+				continue
+			}
+			if v := f.rules.veils[g.Mask]; v != nil && !slices.Contains(s.veils, v) {
+				s.veils = append(s.veils, v)
+			}
+			unconditional = unconditional || len(where) == 0
+			any = addOnce(any, where)
+		}
+	}
+	if len(any) == 0 {
+		return nil, nil
+	}
+	if !unconditional {
+		s.where = append(s.where, anyOf(any))
+	}
+	if !scoped {
+		if !f.set.Allows("", need) {
+			return nil, nil
+		}
+		return s, nil
+	}
+	in, ok, err := f.scoped(typ, need)
+	if err != nil || !ok {
+		return nil, err
+	}
+	s.where = append(s.where, in...)
+	return s, nil
+}
+
+// addOnce adds the conjunction where, unless it is there.
+func addOnce(any search.Or, where []search.Expr) search.Or {
+	text := search.And(where).String()
+	if slices.ContainsFunc(any, func(e search.Expr) bool { return e.String() == text }) {
+		return any
+	}
+	return append(any, search.And(where))
+}
+
+// anyOf unfolds what has one part only.
+func anyOf(any search.Or) search.Expr {
+	if len(any) > 1 {
+		return any
+	}
+	if all, ok := any[0].(search.And); ok && len(all) == 1 {
+		return all[0]
+	}
+	return any[0]
+}
+
+// scoped returns the condition under which the token lets resources of a type
+// through, and whether it ever does.
+func (f *profile) scoped(typ string, need scope.Perms) ([]search.Expr, bool, error) {
+	grants, err := f.set.Grants(typ, need, f.base)
+	if err != nil {
+		return nil, false, err
+	}
+	var any search.Or
+	for _, g := range grants {
+		where := g.Where
+		if g.Context == scope.Patient {
+			in, ok := f.inRecord(typ)
+			if !ok {
+				continue
+			}
+			where = append(slices.Clip(in), where...)
+		}
+		if len(where) == 0 {
+			return nil, true, nil
+		}
+		any = addOnce(any, where)
+	}
+	if len(any) == 0 {
+		return nil, false, nil
+	}
+	return []search.Expr{anyOf(any)}, true, nil
+}
+
+// inRecord returns the condition that a resource is in the record of the patient in
+// context, or belongs to no patient at all.
+func (f *profile) inRecord(typ string) ([]search.Expr, bool) {
+	if f.Patient == "" {
+		return nil, false
+	}
+	if in := search.Patients([]string{f.Patient}, typ); in != nil {
+		return []search.Expr{in}, true
+	}
+	return nil, f.rules.policy.Shared(typ)
+}
+
+// granted returns the condition that a rule names, and whether it can hold for
+// resources of type typ. It notes in s when the rule shows what is blocked.
+func (f *profile) granted(typ string, g *rbac.Grant, s *showing) (where []search.Expr, ok bool) {
+	parts, err := rbac.ParseRestriction(g.Restriction)
+	if err != nil {
+		return nil, false // it was checked when the policy was read
+	}
+	for _, part := range parts {
+		e, holds := f.named(typ, &part)
+		if !holds {
+			return nil, false
+		}
+		if e != nil {
+			where = append(where, e)
+		}
+		s.blocked = s.blocked || part.Name == rbac.AllAndBlocked
+	}
+	return where, true
+}
+
+// named returns the condition of one part of a restriction: nil when it asks for
+// nothing.
+func (f *profile) named(typ string, part *rbac.Part) (search.Expr, bool) {
+	if part.Params != nil {
+		q, err := search.Parse(typ, part.Params, search.Options{Base: f.base})
+		if err != nil || len(q.Where) == 0 {
+			return nil, false
+		}
+		return search.And(q.Where), true
+	}
+	switch part.Name {
+	case rbac.All, rbac.AllAndBlocked:
+		return nil, true
+	case rbac.OwnCompartment:
+		return f.about(typ, f.self())
+	case rbac.Wards:
+		return f.about(typ, f.wards)
+	case rbac.OwnUnit:
+		return f.own.condition(typ, 0)
+	case rbac.OwnJurisdiction:
+		return f.own.condition(typ, 1)
+	case rbac.OwnState:
+		return f.own.condition(typ, 2)
+	case rbac.Self:
+		return f.themselves(typ)
+	}
+	return nil, false
+}
+
+// self returns the patient whose record is the caller's own: themselves, or for an
+// app without a person, the one in context.
+func (f *profile) self() []string {
+	switch {
+	case f.User.Type == "Patient":
+		return []string{f.User.ID}
+	case f.User.ID == "" && f.Patient != "":
+		return []string{f.Patient}
+	}
+	return nil
+}
+
+// about returns the condition that a resource is about one of these patients.
+func (f *profile) about(typ string, patients []string) (search.Expr, bool) {
+	if len(patients) == 0 {
+		return nil, false
+	}
+	in := search.Patients(patients, typ)
+	return in, in != nil
+}
+
+// themselves returns the condition that a resource is the caller, or a role of theirs.
+func (f *profile) themselves(typ string) (search.Expr, bool) {
+	if f.User.ID == "" {
+		return nil, false
+	}
+	if typ == f.User.Type {
+		return search.IDs{Any: []string{f.User.ID}}, true
+	}
+	for _, code := range []string{"practitioner", "relatedperson"} {
+		if p := spec.Param(typ, code); p != nil && p.Type == spec.Reference && slices.Contains(p.Targets, f.User.Type) {
+			return refers(p, f.User), true
+		}
+	}
+	return nil, false
+}
