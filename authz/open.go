@@ -13,5 +13,5 @@ type Open struct{}
 
 // Check allows req, and says out loud that nothing is restricted.
 func (Open) Check(context.Context, *rest.Request) (rest.Decision, error) {
-	return rest.Decision{Restriction: search.Unrestricted, Principal: "anyone"}, nil
+	return rest.Decision{Restriction: search.Unrestricted, Principal: "anyone", Explain: true}, nil
 }

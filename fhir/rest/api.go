@@ -39,6 +39,10 @@ type Config struct {
 
 	Rules bundle.Rules // what is held to before it is written; nil is the base rules of R4
 
+	// Explain tells how a search is carried out, for those whom the Guard lets see it;
+	// nil tells nobody.
+	Explain func(ctx context.Context, q *search.Query) ([]search.Plan, error)
+
 	// Search says by what resources are found, and what they are indexed by.
 	Search Search
 

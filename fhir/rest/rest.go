@@ -50,4 +50,5 @@ type Decision struct {
 
 	Mask      *Mask // what is left out of every answer; nil for nothing
 	Emergency bool  // the caller broke the glass: consents did not bind the decision
+	Explain   bool  // the caller may see how searches are carried out, which tells how much there is of everything
 }

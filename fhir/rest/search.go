@@ -28,6 +28,10 @@ func (a *API) catalogue() *search.Catalogue {
 //
 // See https://hl7.org/fhir/R4/http.html#search.
 func (a *API) search(ctx context.Context, req *Request, d Decision) (*Response, error) {
+	explained, err := a.takeExplain(req, d)
+	if err != nil {
+		return nil, err
+	}
 	cursor, params, err := a.openCursor(req)
 	if err != nil {
 		return nil, err
@@ -45,6 +49,9 @@ func (a *API) search(ctx context.Context, req *Request, d Decision) (*Response, 
 	if req.Form.Summary == "count" {
 		q.Count, q.Total, q.Includes = 0, search.TotalAccurate, nil
 	}
+	if explained {
+		return a.explanation(ctx, q)
+	}
 	res, err := a.Store.Search(ctx, q)
 	if err != nil {
 		return nil, err
@@ -61,6 +68,7 @@ func (a *API) searchOptions(req *Request) search.Options {
 		MaxCount:     a.limits.MaxCount,
 		Catalogue:    a.catalogue(),
 		Terminology:  a.Search.Terminology,
+		FullText:     a.Search.FullText,
 	}
 	if !req.Form.mask.Empty() {
 		o.Hidden = req.Form.mask.Hides
