@@ -13,7 +13,7 @@ import (
 //
 // See https://hl7.org/fhir/R4/http.html#ccreate.
 func (m Maker) Criterion(typ string, params []search.Param, only *search.Restriction) (*search.Query, error) {
-	q, err := search.Parse(typ, params, search.Options{Base: m.Base, DefaultCount: 2, Catalogue: m.catalogue(), Terminology: m.Terminology})
+	q, err := search.Parse(typ, params, search.Options{Base: m.Base, DefaultCount: 2, Catalogue: m.catalogue(), Terminology: m.Terminology, FullText: m.FullText})
 	if err != nil {
 		return nil, err
 	}

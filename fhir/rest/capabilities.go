@@ -94,7 +94,7 @@ func (a *API) capabilityStatement(loaded *Conformance, catalogue *search.Catalog
 	}
 	p.buf = append(p.buf, ']')
 	p.interactions(offered, Transaction, Batch, SearchSystem, HistorySystem)
-	p.searchParams(catalogue, "")
+	p.searchParams(a.searchable(catalogue, ""))
 	a.operations(p, "")
 	p.compartments()
 	p.buf = append(p.buf, "}]}"...)
@@ -127,7 +127,7 @@ func (a *API) capability(p *page, typ string, offered, conditional map[Interacti
 	}
 	p.list("referencePolicy", "literal", "logical")
 	p.includes(catalogue, typ)
-	p.searchParams(catalogue, typ)
+	p.searchParams(a.searchable(catalogue, typ))
 	a.operations(p, typ)
 	p.close()
 }
@@ -162,13 +162,21 @@ func (p *page) includes(catalogue *search.Catalogue, typ string) {
 	}
 }
 
-// searchParams writes the parameters that a search of a type takes.
-func (p *page) searchParams(catalogue *search.Catalogue, typ string) {
-	first := true
+// searchable returns the parameters that a search of a type takes.
+func (a *API) searchable(catalogue *search.Catalogue, typ string) (all []*spec.SearchParam) {
 	for _, sp := range catalogue.Params(typ) {
-		if !catalogue.Searchable(sp) {
-			continue
+		textual := sp.Code == "_text" || sp.Code == "_content"
+		if catalogue.Searchable(sp) || textual && typ != "" && a.Search.FullText != nil && a.Search.FullText(typ) {
+			all = append(all, sp)
 		}
+	}
+	return all
+}
+
+// searchParams writes parameters of searches.
+func (p *page) searchParams(all []*spec.SearchParam) {
+	first := true
+	for _, sp := range all {
 		if first {
 			p.member("searchParam")
 			p.buf = append(p.buf, '[')

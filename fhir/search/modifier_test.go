@@ -3,8 +3,13 @@ package search_test
 import (
 	"fmt"
 	"iter"
+	"maps"
+	"math/big"
+	"slices"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/search"
@@ -175,4 +180,38 @@ func TestUnits(t *testing.T) {
 	} {
 		c.run(t)
 	}
+}
+
+// TestUnitsAgree compares quantities of random units with exact arithmetic.
+func TestUnitsAgree(t *testing.T) {
+	factors := map[string]*big.Rat{ // grams
+		"kg": big.NewRat(1000, 1), "g": big.NewRat(1, 1), "mg": big.NewRat(1, 1000), "ug": big.NewRat(1, 1_000_000), "[lb_av]": nil, "[oz_av]": nil,
+	}
+	factors["[lb_av]"], _ = new(big.Rat).SetString("453.59237")
+	factors["[oz_av]"] = new(big.Rat).Quo(factors["[lb_av]"], big.NewRat(16, 1))
+	units := slices.Sorted(maps.Keys(factors))
+	rapid.Check(t, func(t *rapid.T) {
+		draw := func(name string) (string, string, *big.Rat) {
+			text := rapid.StringMatching(`[0-9]{1,4}(\.[0-9]{1,3})?`).Draw(t, name)
+			text = strings.TrimLeft(text[:len(text)-1], "0") + text[len(text)-1:]
+			if strings.HasPrefix(text, ".") {
+				text = "0" + text
+			}
+			unit := rapid.SampledFrom(units).Draw(t, name+" unit")
+			v, ok := new(big.Rat).SetString(text)
+			if !ok {
+				t.Fatal(text)
+			}
+			return text, unit, v.Mul(v, factors[unit])
+		}
+		stored, unit, have := draw("stored")
+		asked, askedUnit, at := draw("asked")
+		resource := fmt.Sprintf(`{"resourceType":"Observation","valueQuantity":{"value":%s,"system":"http://unitsofmeasure.org","code":%q}}`, stored, unit)
+		for prefix, want := range map[string]bool{"gt": have.Cmp(at) > 0, "lt": have.Cmp(at) < 0, "ge": have.Cmp(at) >= 0, "le": have.Cmp(at) <= 0} {
+			query := "Observation?value-quantity=" + prefix + asked + "|http://unitsofmeasure.org|" + askedUnit
+			if got := heldBy(t, resource, query); got != want {
+				t.Fatalf("%s finds %s: %t", query, resource, got)
+			}
+		}
+	})
 }

@@ -23,6 +23,8 @@ type Options struct {
 	Catalogue   *Catalogue  // the parameters that can be searched by; nil is Standard
 	Terminology Terminology // for :in, :not-in, :above and :below on tokens; nil refuses them
 
+	FullText func(typ string) bool // whether resources of a type are indexed for _text and _content; nil is all
+
 	// Hidden reports whether a parameter of resources of type typ, with a modifier,
 	// looks at what the caller may not see: it is refused, wherever in a search it
 	// stands. nil hides nothing.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/spec"
 )
 
 // maxTerms bounds the words of one _text or _content.
@@ -23,6 +24,9 @@ func (p *parser) fullText(param Param) error {
 	}
 	if param.Value == "" {
 		return unknown("search parameter %s has no value", show(name))
+	}
+	if typ, ok := p.textless(); ok {
+		return unknown("this server does not index the text of %s, which %s would search", typ, name)
 	}
 	raws, err := list(name, param.Value)
 	if err != nil {
@@ -51,6 +55,22 @@ func (p *parser) fullText(param Param) error {
 	}
 	p.q.Where = append(p.q.Where, any)
 	return nil
+}
+
+// textless returns a type that is searched and not indexed for full text, if any is.
+func (p *parser) textless() (typ string, ok bool) {
+	types := p.types
+	if p.q.Type != "" {
+		types = []string{p.q.Type}
+	} else if len(types) == 0 {
+		types = spec.Resources()
+	}
+	for _, typ := range types {
+		if p.opts.FullText != nil && !p.opts.FullText(typ) {
+			return typ, true
+		}
+	}
+	return "", false
 }
 
 // wordTokens parts a text at white space, parentheses and quotes. What stood in

@@ -132,3 +132,17 @@ func FuzzAnalyse(f *testing.F) {
 		}
 	})
 }
+
+// TestTextless: a type whose text is not indexed cannot be searched by it.
+func TestTextless(t *testing.T) {
+	opts := search.Options{FullText: func(typ string) bool { return typ != "Observation" }}
+	for text, want := range map[string]bool{
+		"Patient?_text=fever": true, "Observation?_text=fever": false, "Observation?_content=fever": false, "?_content=fever": false, "?_type=Patient&_content=fever": true, "?_type=Patient,Observation&_text=fever": false,
+	} {
+		typ, params := splitQuery(text)
+		_, err := search.Parse(typ, params, opts)
+		if (err == nil) != want || err != nil && !strings.Contains(err.Error(), "does not index the text of") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}

@@ -244,8 +244,8 @@ func tokenForms(p *spec.SearchParam, raw string) ([]string, error) {
 		parts[i] = unescape(parts[i])
 	}
 	switch {
-	case strings.ContainsFunc(raw, func(r rune) bool { return r < ' ' }):
-		return nil, badValue(p, raw, "a token has no control characters")
+	case strings.ContainsFunc(raw, func(r rune) bool { return r <= rune(ofTypeMark[0]) }):
+		return nil, badValue(p, raw, "it holds a control character")
 	case len(parts) == 1:
 		return []string{parts[0], foldedForm + strings.ToLower(parts[0])}, nil
 	case len(parts) == 2 && parts[0] != "" && parts[1] == "":
