@@ -287,11 +287,10 @@ func (s *Server) patient(ctx context.Context, account *people.Account, id string
 func (s *Server) asking(ctx context.Context, a *people.Account, patient string) context.Context {
 	p := &authz.Principal{
 		ID: a.ID, Client: "sign-in", Roles: a.Roles, Org: a.Org, User: a.Ref(), Patient: patient,
-		Scopes: []string{"user/Patient.rs", "user/Encounter.rs"}, Purpose: "TREAT",
+		Scopes: []string{"user/Patient.rs", "user/Encounter.rs"},
 	}
 	if slices.Contains(a.Records(), patient) {
 		p.Scopes = []string{"patient/Patient.rs", "patient/Encounter.rs"}
-		p.Purpose = "PATRQT"
 	}
 	return p.With(ctx)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4/jwt"
 
+	"github.com/amate-health/amate/authz"
 	"github.com/amate-health/amate/authz/client"
 	"github.com/amate-health/amate/authz/people"
 	"github.com/amate-health/amate/authz/scope"
@@ -90,10 +91,14 @@ func (s *Server) grantOf(ctx context.Context, id string) (*grant, error) {
 
 // end ends a grant with every token that came from it.
 func (s *Server) end(ctx context.Context, id string) error {
-	if err := s.Revocations.Grant(ctx, id); err != nil {
+	return end(ctx, s.State, s.Revocations, id)
+}
+
+func end(ctx context.Context, state authz.State, revocations *token.Revocations, id string) error {
+	if err := revocations.Grant(ctx, id); err != nil {
 		return err
 	}
-	return s.State.Remove(ctx, grantKind, id, 0)
+	return state.Remove(ctx, grantKind, id, 0)
 }
 
 // endFor ends a grant because of why, and returns that.
@@ -105,20 +110,20 @@ func (s *Server) endFor(ctx context.Context, id string, why error) error {
 }
 
 // EndAccount ends every grant and session of an account, and the tokens that it holds.
-func (s *Server) EndAccount(ctx context.Context, account string) error {
+func EndAccount(ctx context.Context, state authz.State, revocations *token.Revocations, d *people.Directory, account string) error {
 	const page = 100
 	for {
-		entries, err := s.State.Entries(ctx, grantKind, account, "", page)
+		entries, err := state.Entries(ctx, grantKind, account, "", page)
 		if err != nil {
 			return err
 		}
 		for _, e := range entries {
-			if err := s.end(ctx, e.Key); err != nil {
+			if err := end(ctx, state, revocations, e.Key); err != nil {
 				return err
 			}
 		}
 		if len(entries) < page {
-			return s.People.EndAll(ctx, account)
+			return d.EndAll(ctx, account)
 		}
 	}
 }

@@ -202,7 +202,7 @@ func (s *Server) reset(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.EndAccount(r.Context(), id); err != nil {
+	if err := EndAccount(r.Context(), s.State, s.Revocations, s.People, id); err != nil {
 		return err
 	}
 	s.observe(r, Event{What: "password", Account: id})

@@ -9,15 +9,6 @@ import (
 	"syscall"
 )
 
-// explicitlyOpen refuses to serve without access control unless that was asked for.
-func explicitlyOpen(insecure bool) error {
-	if insecure {
-		return nil
-	}
-	return usagef("this version has no access control: whoever reaches the port reads and changes every record. " +
-		"If that is what you want, for trying it out on this machine, say so:\n\n\tamate serve --insecure-no-auth\n")
-}
-
 // loopbackOnly refuses to listen where another machine could reach the server.
 // With no access control that would hand the records to anybody on the network.
 func loopbackOnly(addr string) error {
@@ -26,8 +17,8 @@ func loopbackOnly(addr string) error {
 		return usagef("--listen %q: want HOST:PORT, such as 127.0.0.1:8080", addr)
 	}
 	if !isLoopback(host) {
-		return usagef("--listen %s would be open to other machines, and there is no access control yet: "+
-			"listen on 127.0.0.1 or [::1], and let others in through something that asks who they are", addr)
+		return usagef("--listen %s would be open to other machines, and --insecure-no-auth lets everybody do everything: "+
+			"listen on 127.0.0.1 or [::1], or serve with access control", addr)
 	}
 	return nil
 }
@@ -41,24 +32,41 @@ func isLoopback(host string) bool {
 	return err == nil && ip.Unmap().IsLoopback()
 }
 
-// listen opens a loopback address. What "localhost" means is up to the machine,
-// so the address that came out is looked at as well.
-func listen(addr string) (net.Listener, error) {
-	if err := loopbackOnly(addr); err != nil {
+// listen opens the address of --listen. Without access control it must be one of this
+// machine; what "localhost" means is up to the machine, so the address that came out
+// is looked at as well.
+func (s *serve) listen() (net.Listener, error) {
+	if err := s.mayListen(s.Listen); err != nil {
 		return nil, err
 	}
-	ln, err := net.Listen("tcp", addr)
+	ln, err := net.Listen("tcp", s.Listen)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, usagef("something listens on %s already: stop it, or choose another port with --listen 127.0.0.1:PORT", addr)
+		return nil, usagef("something listens on %s already: stop it, or choose another port with --listen 127.0.0.1:PORT", s.Listen)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := loopbackOnly(ln.Addr().String()); err != nil {
+	if err := s.mayListen(ln.Addr().String()); err != nil {
 		ln.Close()
 		return nil, err
 	}
 	return ln, nil
+}
+
+// mayListen refuses addresses that other machines reach: without access control, and
+// where it is not known under which name they do, since tokens are good for one name.
+func (s *serve) mayListen(addr string) error {
+	if s.InsecureNoAuth {
+		return loopbackOnly(addr)
+	}
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return usagef("--listen %q: want HOST:PORT, such as 127.0.0.1:8080", addr)
+	}
+	if !isLoopback(host) && s.BaseURL == "" {
+		return usagef("--listen %s is open to other machines: say with --base-url under which URL they reach it, such as https://fhir.example.org/fhir", addr)
+	}
+	return nil
 }
 
 // ownHostsOnly refuses requests that were meant for another host than this machine

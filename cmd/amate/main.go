@@ -28,6 +28,9 @@ type commands struct {
 	Migrate     migrate  `cmd:"" help:"Create the database, or bring it up to date."`
 	Package     packages `cmd:"" help:"Load and list implementation guides."`
 	Audit       trail    `cmd:"" help:"Verify, export and expire the audit trail."`
+	Token       bearer   `cmd:"" help:"Make an access token."`
+	User        users    `cmd:"" help:"Manage the accounts of people."`
+	Client      apps     `cmd:"" help:"Manage the apps and systems that may ask for tokens."`
 	Version     version  `cmd:"" help:"Print the version."`
 }
 

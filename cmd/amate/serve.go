@@ -12,7 +12,6 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
-	"github.com/amate-health/amate/authz"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/terminology/service"
 	"github.com/amate-health/amate/fhir/validate"
@@ -20,16 +19,18 @@ import (
 
 // serve answers the FHIR API.
 type serve struct {
-	Storage           storage  `embed:""`
-	Listen            string   `help:"Where to listen. Only addresses of this machine are taken." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
-	BaseURL           string   `help:"The public FHIR base, when it is not http://HOST:PORT/fhir." placeholder:"URL"`
-	Validation        string   `help:"How resources are checked before they are written: off, base or profiles; and by type: base,Patient=profiles." default:"base" placeholder:"MODE"`
-	UnknownExtensions string   `help:"What $validate calls an extension whose definition is not known: error, as the reference validator does, or information. It never keeps a resource from being written." enum:"error,information" default:"error"`
-	DeleteMany        bool     `help:"Let a conditional delete remove every match. Without it, more than one match is refused."`
-	Demo              bool     `help:"Fill an empty database with a synthetic Mexican population."`
-	InsecureNoAuth    bool     `help:"Serve without access control, which does not exist yet. Whoever reaches the port may do everything." name:"insecure-no-auth"`
-	Limits            limits   `embed:"" prefix:"max-"`
-	Audit             auditing `embed:"" prefix:"audit-"`
+	Storage           storage     `embed:""`
+	Listen            string      `help:"Where to listen. Other addresses than those of this machine need --base-url." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	BaseURL           string      `help:"The public FHIR base, when it is not http://HOST:PORT/fhir." placeholder:"URL"`
+	Validation        string      `help:"How resources are checked before they are written: off, base or profiles; and by type: base,Patient=profiles." default:"base" placeholder:"MODE"`
+	UnknownExtensions string      `help:"What $validate calls an extension whose definition is not known: error, as the reference validator does, or information. It never keeps a resource from being written." enum:"error,information" default:"error"`
+	DeleteMany        bool        `help:"Let a conditional delete remove every match. Without it, more than one match is refused."`
+	Explain           bool        `help:"Let those who may see everything ask by __explain=true how a search is carried out. Always so without access control."`
+	Demo              bool        `help:"Fill an empty database with a synthetic Mexican population."`
+	InsecureNoAuth    bool        `help:"Serve without access control, on this machine only: whoever reaches the port may do everything. For first steps and benchmarks." name:"insecure-no-auth"`
+	TrustIssuers      issuersFile `help:"YAML file of issuers elsewhere, such as a Keycloak, whose access tokens are taken beside our own." placeholder:"FILE" type:"path"`
+	Limits            limits      `embed:"" prefix:"max-"`
+	Audit             auditing    `embed:"" prefix:"audit-"`
 }
 
 // limits bounds what one request may cost.
@@ -48,10 +49,11 @@ type limits struct {
 const drainWithin = 30 * time.Second
 
 func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
-	if err := explicitlyOpen(s.InsecureNoAuth); err != nil {
+	trusted, err := s.TrustIssuers.read()
+	if err != nil {
 		return err
 	}
-	ln, err := listen(s.Listen)
+	ln, err := s.listen()
 	if err != nil {
 		return err
 	}
@@ -73,22 +75,29 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 		return err
 	}
 	defer store.closeTrail(log)
+	if !s.InsecureNoAuth {
+		if store.access, err = s.openAccess(ctx, ln, store, trusted, log); err != nil {
+			return err
+		}
+	}
 	server, err := s.server(ln, store, log)
 	if err != nil {
 		return err
 	}
 	if s.Demo {
-		if err := seedDemo(ctx, store, log); err != nil {
+		if err := s.demonstrate(ctx, store, log); err != nil {
 			return err
 		}
 	}
 	if err := installOwn(ctx, store); err != nil {
 		return err
 	}
-	log.Warn("THERE IS NO ACCESS CONTROL: every program on this machine can read and change every record",
-		"flag", "--insecure-no-auth")
+	if s.InsecureNoAuth {
+		log.Warn("THERE IS NO ACCESS CONTROL: every program on this machine can read and change every record",
+			"flag", "--insecure-no-auth")
+	}
 	log.Info("listening", "base", server.base, "database", s.Storage.String())
-	fmt.Fprint(out.out, greeting(server.base, s.Demo))
+	fmt.Fprint(out.out, s.greeting(server.base))
 	return server.run(ctx, log)
 }
 
@@ -100,12 +109,17 @@ type server struct {
 	health *health
 }
 
+// base is the public FHIR base.
+func (s *serve) base(ln net.Listener) string {
+	if s.BaseURL != "" {
+		return strings.TrimRight(s.BaseURL, "/")
+	}
+	return "http://" + ln.Addr().String() + "/fhir"
+}
+
 // server wires the API to a store and a listener.
 func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*server, error) {
-	base := strings.TrimRight(s.BaseURL, "/")
-	if base == "" {
-		base = "http://" + ln.Addr().String() + "/fhir"
-	}
+	base := s.base(ln)
 	store.strictExtensions = s.UnknownExtensions == "error"
 	policy, err := validate.ParsePolicy(s.Validation)
 	if err != nil {
@@ -116,12 +130,13 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 	store.watch(m)
 	held, auditor := store.audited(base)
 	api, err := rest.New(rest.Config{
-		Store: held, Audit: auditor, Guard: authz.Open{}, BaseURL: base, CursorKey: store.key("links"),
+		Store: held, Audit: auditor, Guard: store.guard(), Admit: store.admit(), BaseURL: base, CursorKey: store.key("links"),
 		Limits: s.Limits.rest(), Observer: &observer{log: log, metrics: m}, Software: "Amate " + release,
 		Terminology: func(context.Context) ([]byte, error) {
 			return service.Capabilities(store.terminology(), base, "Amate "+release, time.Now()), nil
 		},
 		Search:     rest.Search{Terminology: store.terminology(), FullText: s.Storage.FullText.has},
+		Explain:    s.explain(store),
 		DeleteMany: s.DeleteMany, Operations: operations(store), Rules: policy.Check, Conformance: store.definitions.conformance,
 	})
 	if err != nil {
@@ -132,7 +147,9 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 	r.Get("/health/live", h.live)
 	r.Get("/health/ready", h.ready)
 	r.Method(http.MethodGet, "/metrics", m.handler())
-	api.Mount(r)
+	if err := store.mount(r, api, log); err != nil {
+		return nil, err
+	}
 	return &server{base: base, ln: ln, health: h, http: &http.Server{
 		Handler:           ownHostsOnly(base, r),
 		ReadHeaderTimeout: 10 * time.Second,

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/amate-health/amate/authz"
 	"github.com/amate-health/amate/authz/audit"
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
@@ -32,7 +33,9 @@ type storage struct {
 // engine is what both stores have beside the contract of the API.
 type engine interface {
 	rest.Store
+	authz.State
 	audit.Chains
+	Explain(ctx context.Context, q *search.Query) ([]search.Plan, error)
 	Secret() []byte
 	Close() error
 }
@@ -48,6 +51,8 @@ type opened struct {
 	strictExtensions bool // for $validate
 
 	trail *audit.Trail // nil where nobody is served
+
+	access *access // nil without access control
 }
 
 // Read, Search and History tell the audit trail what they return, whoever asked.
