@@ -83,6 +83,7 @@ func TestMetadataKeepsItsWord(t *testing.T) {
 	}
 	values := map[string]string{
 		"number": "1", "date": "2026", "string": "x", "token": "x", "reference": "x", "quantity": "1", "uri": "http://x",
+		"composite": "x$2026", "special": "1%7C2",
 	}
 	tried := 0
 	for _, r := range c.Rest[0].Resource {
