@@ -18,13 +18,15 @@ type Indexer = func(r *fhir.Resource) (search.Index, error)
 
 // Reindex brings the index rows of the current versions of refs to what x says of
 // them, and returns how many resources had others. Versions stay as they are. What
-// does not exist any more is passed over.
+// does not exist any more is passed over. Given words, it adds what the dictionary may
+// lack, too; without, only what those resources say whose rows change. That is enough,
+// unless the rows were written by a program that had no dictionary.
 //
 // Rows are compared before anything is locked, so that those who write wait only
 // for resources that have to change; under the lock they are compared again, with
 // the version that is current then.
-func Reindex(ctx context.Context, w Writer, refs []fhir.Ref, x Indexer) (changed int, err error) {
-	r := &reindexing{indexer: x, made: map[fhir.Ref]*search.Index{}}
+func Reindex(ctx context.Context, w Writer, words *WordCache, refs []fhir.Ref, x Indexer) (changed int, err error) {
+	r := &reindexing{indexer: x, words: words, made: map[fhir.Ref]*search.Index{}}
 	var stale []fhir.Ref
 	err = w.Attempt(ctx, false, func(tx Tx) error {
 		steps, err := r.steps(ctx, tx, refs)
@@ -53,6 +55,7 @@ func Reindex(ctx context.Context, w Writer, refs []fhir.Ref, x Indexer) (changed
 // reindexing is one call of Reindex.
 type reindexing struct {
 	indexer Indexer
+	words   *WordCache
 	made    map[fhir.Ref]*search.Index // by version, so that nothing is worked out twice
 }
 
@@ -127,7 +130,8 @@ func (r *reindexing) stale(ctx context.Context, tx Tx, steps []step) ([]fhir.Ref
 			return index.MaxKey // what has no row yet is not what is stored
 		})
 		s.row.Index.Sort()
-		if gone, added := index.Diff(&s.row.Index, &rows); !none(&gone) || !none(&added) {
+		gone, added := index.Diff(&s.row.Index, &rows)
+		if !none(&gone) || !none(&added) || r.unsaid(index.Words(&s.content.Index)) {
 			refs = append(refs, s.ref)
 		}
 	}
@@ -136,6 +140,11 @@ func (r *reindexing) stale(ctx context.Context, tx Tx, steps []step) ([]fhir.Ref
 
 // none reports whether there is no row of any sort.
 func none(rows *index.Rows) bool { return reflect.ValueOf(rows).Elem().IsZero() }
+
+// unsaid reports whether some of words may not be in the dictionary.
+func (r *reindexing) unsaid(words []search.Word) bool {
+	return r.words != nil && len(r.words.New([]Write{{Words: words}})) > 0
+}
 
 // write writes the rows of refs, which are locked.
 func (r *reindexing) write(ctx context.Context, tx Tx, refs []fhir.Ref) (changed int, err error) {
@@ -149,14 +158,18 @@ func (r *reindexing) write(ctx context.Context, tx Tx, refs []fhir.Ref) (changed
 	}
 	var writes []Write
 	for i := range steps {
-		if w := steps[i].write; !none(&w.Gone) || !none(&w.Added) {
-			writes = append(writes, *w)
+		w := steps[i].write
+		if !none(&w.Gone) || !none(&w.Added) {
+			changed++
+		} else if !r.unsaid(w.Words) {
+			continue
 		}
+		writes = append(writes, *w)
 	}
 	if len(writes) == 0 {
 		return 0, nil
 	}
-	return len(writes), tx.Write(ctx, writes)
+	return changed, tx.Write(ctx, writes)
 }
 
 // Walk goes through the resources of a type that exist: all of them, in the order

@@ -87,7 +87,11 @@ func (t *racingTx) sameRows(conn *sqlite.Conn, writes []store.Write) error {
 }
 
 // Reindex brings the index rows of the current versions of refs to what x says of
-// them, and returns how many resources had others.
-func (s *Store) Reindex(ctx context.Context, refs []fhir.Ref, x store.Indexer) (changed int, err error) {
-	return store.Reindex(ctx, s, refs, x)
+// them, and returns how many resources had others. With words, the dictionary gets
+// what it may lack, though the rows are as they should be.
+func (s *Store) Reindex(ctx context.Context, refs []fhir.Ref, x store.Indexer, words bool) (changed int, err error) {
+	if words {
+		return store.Reindex(ctx, s, s.words, refs, x)
+	}
+	return store.Reindex(ctx, s, nil, refs, x)
 }

@@ -16,7 +16,7 @@ import (
 // Reindexer is a store whose index rows can be made anew.
 type Reindexer interface {
 	Store
-	Reindex(ctx context.Context, refs []fhir.Ref, x func(*fhir.Resource) (search.Index, error)) (changed int, err error)
+	Reindex(ctx context.Context, refs []fhir.Ref, x func(*fhir.Resource) (search.Index, error), words bool) (changed int, err error)
 }
 
 // Reindexing runs every test of reindexing on an engine. open returns a fresh, empty store.
@@ -60,7 +60,7 @@ func bySaying(r *fhir.Resource) (search.Index, error) {
 // reindex reindexes resources, and expects that so many change.
 func (f *reindexFixture) reindex(want int, refs []fhir.Ref, x func(*fhir.Resource) (search.Index, error)) {
 	f.Helper()
-	if n, err := f.r.Reindex(f.ctx, refs, x); err != nil || n != want {
+	if n, err := f.r.Reindex(f.ctx, refs, x, false); err != nil || n != want {
 		f.Errorf("%d changed, %v; want %d", n, err, want)
 	}
 }
@@ -133,7 +133,7 @@ var reindexTests = map[string]func(*reindexFixture){
 	"what cannot be indexed stops it": func(f *reindexFixture) {
 		f.apply(update("Observation/a", "one", says("two")))
 		failing := func(*fhir.Resource) (search.Index, error) { return search.Index{}, fmt.Errorf("no") }
-		if _, err := f.r.Reindex(f.ctx, []fhir.Ref{ref("Observation/a")}, failing); err == nil {
+		if _, err := f.r.Reindex(f.ctx, []fhir.Ref{ref("Observation/a")}, failing, false); err == nil {
 			f.Error("no error")
 		}
 		f.finding("two", "a")
@@ -152,7 +152,7 @@ var reindexTests = map[string]func(*reindexFixture){
 			f.apply(changes...)
 			together(resources+2, func(i int) {
 				if i >= resources {
-					if _, err := f.r.Reindex(f.ctx, refs, bySaying); err != nil {
+					if _, err := f.r.Reindex(f.ctx, refs, bySaying, false); err != nil {
 						f.Error(err)
 					}
 					return
