@@ -28,10 +28,12 @@ func TestServeRefusals(t *testing.T) {
 		args []string
 		want string
 	}{
-		"without saying that it is open": {[]string{"serve"}, "amate serve --insecure-no-auth"},
-		"open to the network":            {[]string{"serve", "--insecure-no-auth", "--listen", "0.0.0.0:0"}, "open to other machines"},
-		"unknown command":                {[]string{"server"}, "server"},
-		"unknown flag":                   {[]string{"serve", "--port", "80"}, "--port"},
+		"no access control on the network": {[]string{"serve", "--insecure-no-auth", "--listen", "0.0.0.0:0"}, "open to other machines"},
+		"under an unknown name":            {[]string{"serve", "--listen", "0.0.0.0:0"}, "--base-url"},
+		"no port":                          {[]string{"serve", "--listen", "127.0.0.1"}, "HOST:PORT"},
+		"issuers that are not there":       {[]string{"serve", "--trust-issuers", "/nowhere.yaml"}, "--trust-issuers"},
+		"unknown command":                  {[]string{"server"}, "server"},
+		"unknown flag":                     {[]string{"serve", "--port", "80"}, "--port"},
 	}
 	for name, tt := range tests {
 		var out, errs bytes.Buffer
