@@ -49,6 +49,16 @@ var routes = []route{
 	{http.MethodPost, "/{type}/{id}/{member}/_search", SearchType},
 }
 
+// Routes lists what the interface offers, each as method and pattern: "GET
+// /{type}/{id}". Operations come on top.
+func Routes() []string {
+	all := make([]string, len(routes))
+	for i, line := range routes {
+		all[i] = line.method + " " + line.pattern
+	}
+	return all
+}
+
 // router matches a method and a path against routes, for HTTP and for the
 // entries of a batch alike.
 type router struct {
@@ -79,7 +89,9 @@ func (r *router) match(req *Request, method, path string) error {
 	if len(path) > 1 {
 		path = strings.TrimSuffix(path, "/")
 	}
+	path, item := r.withoutItem(path)
 	if typ, id, name, ok := operationPath(path); ok {
+		req.Params = append(req.Params, item...)
 		return r.matchOperation(req, method, typ, id, name)
 	}
 	var at chi.Context
@@ -135,6 +147,7 @@ func (r *Request) place(typ, id, vid string) error {
 
 // allowed lists the methods that path takes, for the Allow header.
 func (r *router) allowed(path string) (all []string) {
+	path, _ = r.withoutItem(path)
 	if typ, id, name, ok := operationPath(path); ok {
 		if op := r.operationAt(typ, id, name); op != nil {
 			all = methodsOf(op)

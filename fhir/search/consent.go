@@ -18,17 +18,17 @@ import (
 // applies, since those are its exceptions. A group of facts is asked for, of which
 // one must be true: it is one of the actors, or it is for one of the purposes.
 //
-// The rows stand among Index.Dates under parameters of their own. Range.Hi says
+// The rows stand among Index.Dates under parameters of their own. Range.Lo says
 // which rule, exception (0 is the rule itself) and group they belong to.
 //
 // See https://hl7.org/fhir/R4/consent.html.
 const (
-	ConsentFrom  uint16 = 19991 // Range.Lo: from when a rule or exception is in force; the group is 0
-	ConsentUntil uint16 = 19992 // Range.Lo: until when, exclusive
-	ConsentTerm  uint16 = 19993 // Range.Lo: a fact of a group
+	ConsentFrom  uint16 = 19991 // Range.Hi: from when a rule or exception is in force; the group is 0
+	ConsentUntil uint16 = 19992 // Range.Hi: until when, exclusive
+	ConsentTerm  uint16 = 19993 // Range.Hi: a fact of a group
 )
 
-// The parts of Range.Hi, in bits from the right: group, exception, rule, effect.
+// The parts of Range.Lo, in bits from the right: group, exception, rule, effect.
 const (
 	ConsentGroups     = 12 // bits of a group
 	ConsentExceptions = 12
@@ -367,10 +367,10 @@ func (x *extractor) rules(p *provision, around [][]int64, n *int) {
 
 // rule adds the rows of one rule or exception.
 func (x *extractor) rule(at, from, until int64, groups [][]int64) {
-	x.ix.Dates = append(x.ix.Dates, Range{Param: ConsentFrom, Lo: from, Hi: at}, Range{Param: ConsentUntil, Lo: until, Hi: at})
+	x.ix.Dates = append(x.ix.Dates, Range{Param: ConsentFrom, Lo: at, Hi: from}, Range{Param: ConsentUntil, Lo: at, Hi: until})
 	for i, group := range groups {
 		for _, fact := range group {
-			x.ix.Dates = append(x.ix.Dates, Range{Param: ConsentTerm, Lo: fact, Hi: at | int64(i+1)})
+			x.ix.Dates = append(x.ix.Dates, Range{Param: ConsentTerm, Lo: at | int64(i+1), Hi: fact})
 		}
 	}
 }

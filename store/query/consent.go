@@ -10,7 +10,7 @@ import (
 	"github.com/amate-health/amate/store/index"
 )
 
-// The parts of Range.Hi of the rows that a Consent has, as SQL.
+// The parts of Range.Lo of the rows that a Consent has, as SQL.
 var (
 	headMask = strconv.FormatInt(1<<(search.ConsentGroups+search.ConsentExceptions)-1, 10) // 0 for the rule itself
 	ruleSpan = strconv.FormatInt(1<<(search.ConsentGroups+search.ConsentExceptions), 10)
@@ -50,8 +50,8 @@ func (r *rules) any(c *search.Consented, denial bool) {
 		r.Add(" OR EXISTS (SELECT 1 FROM ")
 		source()
 		r.Add("posting cp JOIN date_value h ON h.rkey = cp.rkey AND h.param = ").Param(search.ConsentFrom)
-		r.Add(" AND (h.hi & ", headMask, ") = 0 AND h.lo <= ").Int(r.now)
-		r.Add(" AND h.hi ", map[bool]string{true: ">=", false: "<"}[denial], " ", denies)
+		r.Add(" AND (h.lo & ", headMask, ") = 0 AND h.hi <= ").Int(r.now)
+		r.Add(" AND h.lo ", map[bool]string{true: ">=", false: "<"}[denial], " ", denies)
 		r.Add(" WHERE cp.posting = (").Int(from).Add(" | ", key, ")")
 		r.inForce("h")
 		r.met("h")
@@ -71,17 +71,17 @@ func (r *rules) any(c *search.Consented, denial bool) {
 // not ended.
 func (r *rules) inForce(head string) {
 	r.Add(" AND EXISTS (SELECT 1 FROM date_value u WHERE u.rkey = ", head, ".rkey AND u.param = ").Param(search.ConsentUntil)
-	r.Add(" AND u.hi = ", head, ".hi AND u.lo > ").Int(r.now).Add(")")
+	r.Add(" AND u.lo = ", head, ".lo AND u.hi > ").Int(r.now).Add(")")
 }
 
 // met appends that of each group of facts of a rule or exception one is true.
 func (r *rules) met(head string) {
 	r.Add(" AND NOT EXISTS (SELECT 1 FROM date_value t WHERE t.rkey = ", head, ".rkey AND t.param = ").Param(search.ConsentTerm)
-	r.Add(" AND t.hi > ", head, ".hi AND t.hi < ", head, ".hi + ", partSpan, " GROUP BY t.hi HAVING max(CASE WHEN ")
-	r.AnyInt("t.lo", r.facts)
+	r.Add(" AND t.lo > ", head, ".lo AND t.lo < ", head, ".lo + ", partSpan, " GROUP BY t.lo HAVING max(CASE WHEN ")
+	r.AnyInt("t.hi", r.facts)
 	r.Add(" OR ")
-	r.has("(t.lo | ", ")")
-	r.Add(" OR t.lo = ").Int(search.Unlabelled).Add(" AND NOT EXISTS (SELECT 1 FROM posting y WHERE ")
+	r.has("(t.hi | ", ")")
+	r.Add(" OR t.hi = ").Int(search.Unlabelled).Add(" AND NOT EXISTS (SELECT 1 FROM posting y WHERE ")
 	r.AnyInt("y.posting", postingsOf(search.Confidential()))
 	r.Add(" AND y.rkey = ", r.Row, ".rkey) THEN 1 ELSE 0 END) = 0)")
 }
@@ -94,7 +94,7 @@ func (r *rules) has(before, after string) {
 // unexcepted appends that no exception of the rule h applies.
 func (r *rules) unexcepted() {
 	r.Add(" AND NOT EXISTS (SELECT 1 FROM date_value e WHERE e.rkey = h.rkey AND e.param = ").Param(search.ConsentFrom)
-	r.Add(" AND e.hi > h.hi AND e.hi < h.hi + ", ruleSpan, " AND (e.hi & ", partMask, ") = 0 AND e.lo <= ").Int(r.now)
+	r.Add(" AND e.lo > h.lo AND e.lo < h.lo + ", ruleSpan, " AND (e.lo & ", partMask, ") = 0 AND e.hi <= ").Int(r.now)
 	r.inForce("e")
 	r.met("e")
 	r.Add(")")
