@@ -10,8 +10,11 @@ import (
 	"github.com/amate-health/amate/store/query"
 )
 
-// maxIncluded is how many resources one page may include.
-const maxIncluded = 10_000
+const (
+	maxIncluded = 10_000  // resources that one page may include
+	maxRounds   = 100     // steps of includes that iterate
+	maxReverse  = 200_000 // references that one _revinclude looks for at a time
+)
 
 // includes returns what a page brings along by _include and _revinclude, each
 // resource once, and none that is a match.
@@ -28,6 +31,9 @@ func (x *searching) includes(ctx context.Context, page []Found) ([]Found, error)
 	var all []Found
 	fresh := page
 	for round := 0; len(fresh) > 0; round++ {
+		if round > maxRounds {
+			return nil, fhir.Errorf(fhir.TooCostly, "includes that iterate lead on for more than %d steps", maxRounds)
+		}
 		statements, err := x.includeStatements(fresh, round, maxIncluded+1-len(all))
 		if err != nil || len(statements) == 0 {
 			return all, err
@@ -66,6 +72,9 @@ func (x *searching) includeStatements(rows []Found, round, limit int) ([]*query.
 		var err error
 		if include.Reverse {
 			if keys := referredTo(include, rows); len(keys) > 0 {
+				if len(keys)*len(include.Params) > maxReverse {
+					return nil, fhir.Errorf(fhir.TooCostly, "_revinclude looks for too many references at a time; ask for a smaller page, or name the parameters")
+				}
 				s, err = x.compiler.Reverse(x.q.Restriction, include.Source, paramIDs(include), keys, limit)
 			}
 		} else if keys := targets(include, rows); len(keys) > 0 {
@@ -85,6 +94,13 @@ func (x *searching) includeStatements(rows []Found, round, limit int) ([]*query.
 func targets(include *search.Include, rows []Found) []int64 {
 	var keys []int64
 	for i := range rows {
+		if include.Source == "" {
+			at, _ := slices.BinarySearch(rows[i].Postings, 0) // those of references are positive
+			for _, posting := range rows[i].Postings[at:] {
+				keys = append(keys, index.LinkTarget(posting))
+			}
+			continue
+		}
 		if rows[i].Resource.Ref.Type != include.Source {
 			continue
 		}

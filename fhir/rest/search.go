@@ -46,6 +46,9 @@ func (a *API) search(ctx context.Context, req *Request, d Decision) (*Response, 
 		}
 	}
 	q.After, q.Restriction, q.Bytes = cursor, d.Restriction, a.limits.Answer
+	if req.Form.Summary == "text" && len(q.Includes) > 0 {
+		return nil, fhir.Errorf(fhir.Invalid, "_include and _revinclude cannot be combined with _summary=text")
+	}
 	if req.Form.Summary == "count" {
 		q.Count, q.Total, q.Includes = 0, search.TotalAccurate, nil
 	}

@@ -123,16 +123,20 @@ func TestRefused(t *testing.T) {
 		"Patient?_include=Observation:encounter":                `needs :iterate`,
 		"Patient?_include=Patient:organization:Foo":             `ends in a resource type`,
 		"Patient?_include:x=Patient:organization":               `modifier :"x"`,
-		"Patient?_revinclude=*":                                 `the form Type:parameter`,
-		"Patient?_revinclude=Observation:device":                `never refers to Patient`,
-		"Observation?patient.famly=x":                           `unknown search parameter "famly" of Patient; did you mean family`,
-		"Observation?code.text=x":                               `"code" of Observation is of type token; only a reference can be followed`,
-		"Observation?patient.general-practitioner.x=1":          `unknown search parameter`,
-		"Patient?_has:Observation:patient=x":                    `does not have the form _has:Type:reference:parameter`,
-		"Patient?_has:Foo:patient:code=x":                       `"Foo"`,
-		"Patient?_has:Observation:code:code=x":                  `no reference`,
-		"Patient?_has:Observation:device:code=x":                `never refers to Patient`,
-		"Observation?_sort=combo-value-quantity":                `cannot sort by`,
+		"?_revinclude=*":                                        `for a search of one type`,
+		"Patient?_revinclude:iterate=*":                         `for a search of one type`,
+		"QuestionnaireResponse?_include=QuestionnaireResponse:questionnaire": `refers by canonical URL`,
+		"Questionnaire?_revinclude=QuestionnaireResponse:questionnaire":      `refers by canonical URL`,
+		"PlanDefinition?_include=PlanDefinition:url":                         `no reference`,
+		"Patient?_revinclude=Observation:device":                             `never refers to Patient`,
+		"Observation?patient.famly=x":                                        `unknown search parameter "famly" of Patient; did you mean family`,
+		"Observation?code.text=x":                                            `"code" of Observation is of type token; only a reference can be followed`,
+		"Observation?patient.general-practitioner.x=1":                       `unknown search parameter`,
+		"Patient?_has:Observation:patient=x":                                 `does not have the form _has:Type:reference:parameter`,
+		"Patient?_has:Foo:patient:code=x":                                    `"Foo"`,
+		"Patient?_has:Observation:code:code=x":                               `no reference`,
+		"Patient?_has:Observation:device:code=x":                             `never refers to Patient`,
+		"Observation?_sort=combo-value-quantity":                             `cannot sort by`,
 	} {
 		typ, params := splitQuery(text)
 		_, err := search.Parse(typ, params, search.Options{Base: base, Now: now})
@@ -249,10 +253,10 @@ func TestIncludes(t *testing.T) {
 	}
 	for i, want := range []search.Include{
 		{Source: "MedicationRequest"}, {Source: "MedicationRequest", Target: "Patient"}, {Source: "Encounter", Iterate: true},
-		{Source: "MedicationRequest"}, {Source: "MedicationRequest"},
+		{Source: "MedicationRequest"}, {},
 	} {
 		in := q.Includes[i]
-		if in.Source != want.Source || in.Target != want.Target || in.Iterate != want.Iterate || in.Reverse || len(in.Params) == 0 {
+		if in.Source != want.Source || in.Target != want.Target || in.Iterate != want.Iterate || in.Reverse || (len(in.Params) == 0) != (in.Source == "") {
 			t.Errorf("%d: %+v", i, in)
 		}
 	}

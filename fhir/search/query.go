@@ -171,8 +171,8 @@ const (
 // See https://hl7.org/fhir/R4/search.html#include.
 type Include struct {
 	Reverse bool
-	Source  string              // type that holds the reference
-	Params  []*spec.SearchParam // the reference parameters followed; several for a wildcard
+	Source  string              // type that holds the reference; "" for any
+	Params  []*spec.SearchParam // the reference parameters followed; several for a wildcard; none for all of a forward one whose Source is ""
 	Target  string              // only this target type; "" for any
 	Iterate bool
 }

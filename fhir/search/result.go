@@ -193,10 +193,10 @@ func (p *parser) include(param Param) error {
 		return unknown("modifier :%s of %s is not supported; there is iterate", show(modifier), name)
 	}
 	in := Include{Reverse: name == "_revinclude", Iterate: modified}
-	parts := strings.Split(param.Value, ":")
-	if param.Value == "*" && !in.Reverse && p.q.Type != "" {
-		parts = []string{p.q.Type, "*"}
+	if param.Value == "*" {
+		return p.includeAll(in)
 	}
+	parts := strings.Split(param.Value, ":")
 	if len(parts) < 2 || len(parts) > 3 {
 		return badValueOf(name, param.Value, "it has the form Type:parameter or Type:parameter:Target")
 	}
@@ -213,6 +213,51 @@ func (p *parser) include(param Param) error {
 	}
 	p.q.Includes = append(p.q.Includes, in)
 	return nil
+}
+
+// includeAll adds the include that follows every reference: of what was found, or to it.
+func (p *parser) includeAll(in Include) error {
+	if in.Reverse {
+		if p.q.Type == "" || in.Iterate {
+			return unknown("_revinclude=* is for a search of one type, without :iterate")
+		}
+		for _, source := range spec.Resources() {
+			for _, found := range p.opts.Catalogue.Params(source) {
+				if found.Type == spec.Reference && !slices.Contains(in.Params, found) && slices.Contains(targets(found, ""), p.q.Type) {
+					in.Params = append(in.Params, found)
+				}
+			}
+		}
+	}
+	p.q.Includes = append(p.q.Includes, in)
+	return nil
+}
+
+// canonical reports whether a parameter refers by canonical URL alone.
+func canonical(param *spec.SearchParam) bool {
+	is := func(path string) bool {
+		t := spec.TypeOf(param.Base)
+		for i, name := range strings.Split(strings.TrimSpace(path), ".") {
+			if i == 0 {
+				continue // the type itself
+			}
+			var e *spec.Element
+			if t != nil {
+				e = t.Element([]byte(name))
+			}
+			if e == nil {
+				return false
+			}
+			t = e.Type
+		}
+		return t != nil && t.Is("canonical")
+	}
+	for path := range strings.SplitSeq(param.Expression, "|") {
+		if !is(path) {
+			return false
+		}
+	}
+	return true
 }
 
 // includes finds the reference parameters of an include.
@@ -235,6 +280,10 @@ func (p *parser) includes(in *Include, code string) error {
 	}
 	if found.Type != spec.Reference {
 		return unknown("search parameter %s of %s is no reference", show(code), in.Source)
+	}
+	if canonical(found) {
+		return unknown("search parameter %s of %s refers by canonical URL, which %s does not follow", show(code), in.Source,
+			map[bool]string{false: "_include", true: "_revinclude"}[in.Reverse])
 	}
 	if target != "" && !slices.Contains(targets(found, ""), target) {
 		return unknown("search parameter %s of %s never refers to %s", show(code), in.Source, target)

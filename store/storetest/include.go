@@ -58,6 +58,15 @@ var includeTests = map[string]func(*fixture){
 			{"Organization?_id=top&_revinclude:iterate=Organization:partof&_revinclude:iterate=Patient:organization", "top", "low mid p1 p2"},
 			{"Observation?_id=panel&_include:iterate=Observation:has-member", "panel", "o1 o3 panel2"},
 			{"Patient?_id=nobody&_revinclude=Observation:patient", "", ""},
+			{"Patient?_id=p1&_include=*", "p1", "dr low"},
+			{"?_id=p1,o1&_include=*", "o1 p1", "dr low"},
+			{"Observation?_id=o1&_include:iterate=*", "o1", "dr low mid p1 top"},
+			{"Observation?_id=o1&_include:recurse=*", "o1", "dr low mid p1 top"},
+			{"Observation?_id=o1&_include=*", "o1", "p1"},
+			{"Patient?_id=p1&_revinclude=*", "p1", "o1 o2"},
+			{"Organization?_id=low&_revinclude=*", "low", "p1 p2"},
+			{"Organization?_id=low&_revinclude=*&_revinclude:iterate=Observation:patient", "low", "o1 o2 o3 p1 p2"},
+			{"Observation?_id=panel2&_include=*&_revinclude=*", "panel2", "o3 panel"},
 		} {
 			f.brings(query(f, c.text), c.matches, c.included)
 		}
