@@ -53,6 +53,9 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	if err := s.Storage.resolve(); err != nil {
+		return err
+	}
 	ln, err := s.listen()
 	if err != nil {
 		return err
@@ -136,7 +139,7 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 			return service.Capabilities(store.terminology(), base, "Amate "+release, time.Now()), nil
 		},
 		Search:     rest.Search{Terminology: store.terminology(), FullText: s.Storage.FullText.has},
-		Explain:    s.explain(store),
+		Explain:    store.explainer(s.Explain || s.InsecureNoAuth),
 		DeleteMany: s.DeleteMany, Operations: operations(store), Rules: policy.Check, Conformance: store.definitions.conformance,
 	})
 	if err != nil {

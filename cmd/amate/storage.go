@@ -27,6 +27,8 @@ type storage struct {
 	Data     string `help:"Folder of the SQLite database, and of the journal of imports." default:"amate-data" placeholder:"DIR" type:"path"`
 	Database string `help:"PostgreSQL database to use instead of SQLite: postgres://..." placeholder:"URL"`
 
+	DatabaseFile string `help:"File that holds what --database is to say, so that its password is in no list of processes." placeholder:"FILE" type:"path"`
+
 	FullText textTypes `help:"Types of resources whose text _text and _content search, from when they are written: all, none, a list, or all but some, as in all,-Observation." default:"all" placeholder:"TYPES"`
 }
 
@@ -108,6 +110,9 @@ func (t *timings) told(operation string, took time.Duration) {
 
 // String names the place without any password.
 func (s storage) String() string {
+	if s.resolve() != nil {
+		return "PostgreSQL"
+	}
 	if s.Database == "" {
 		return s.file()
 	}
@@ -124,6 +129,10 @@ func (s storage) file() string { return filepath.Join(s.Data, "amate.db") }
 // a PostgreSQL database with an older schema is refused: it has to be migrated
 // first, by somebody who knows that its servers are stopped or new enough.
 func (s storage) open(ctx context.Context, log *slog.Logger) (*opened, error) {
+	if err := s.resolve(); err != nil {
+		return nil, err
+	}
+	s.warn(log)
 	o := &opened{timings: new(timings)}
 	var err error
 	if s.Database == "" {
@@ -141,6 +150,9 @@ func (s storage) open(ctx context.Context, log *slog.Logger) (*opened, error) {
 
 // migrate brings the schema to the version of this program.
 func (s storage) migrate(ctx context.Context) error {
+	if err := s.resolve(); err != nil {
+		return err
+	}
 	var e engine
 	var err error
 	if s.Database == "" {
@@ -176,4 +188,12 @@ func (o *opened) watch(m *metrics) {
 	m.gauge("amate_store_connections_most", "Connections to the database that there may be.", func() float64 { return float64(pool.Statistics().Most) })
 	m.count("amate_store_connection_waits_total", "How often an operation had to wait for a connection.", func() float64 { return float64(pool.Statistics().Waiters) })
 	m.count("amate_store_connection_wait_seconds_total", "Time spent waiting for a connection.", func() float64 { return pool.Statistics().Waited.Seconds() })
+}
+
+// explainer returns what tells how the store carries out a search, nil unless on.
+func (o *opened) explainer(on bool) func(context.Context, *search.Query) ([]search.Plan, error) {
+	if !on {
+		return nil
+	}
+	return o.Explain
 }
