@@ -105,7 +105,8 @@ func CheckPassword(password string, about ...string) error {
 			rest = strings.ReplaceAll(rest, word, "")
 		}
 	}
-	if utf8.RuneCountInString(rest) < 4 || distinct(low) < 5 {
+	digits := strings.Trim(low, "0123456789 -/.") == "" && n < 20 // dates and telephone numbers
+	if utf8.RuneCountInString(rest) < 4 || distinct(low) < 5 || digits {
 		return fhir.Errorf(fhir.Invalid, "this password is too easy to guess")
 	}
 	return nil
