@@ -30,6 +30,10 @@ type Operation struct {
 	Types   []string // resource types that it is on; nil for every type
 	Changes bool     // it changes what is stored, so it takes POST only
 
+	// Item is the name of the parameter that a segment after the name gives, on the
+	// system: [base]/$name/[value]. "" when there is no such segment.
+	Item string
+
 	// AnyOrder takes XML whose elements are out of order, which FHIR does not allow.
 	AnyOrder bool
 	Run      func(ctx context.Context, call *Call) (*Answer, error)
