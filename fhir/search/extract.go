@@ -75,7 +75,9 @@ type extractor struct {
 	pairing Pair
 	gather  *gatherer
 	halves  [2]gatherer
-	nodes   []element.Node
+
+	texts interned
+	last  measure // the unit met last, since composites meet each again
 }
 
 func (x *extractor) reset(d *element.Doc, base string) {
@@ -89,7 +91,7 @@ func (x *extractor) reset(d *element.Doc, base string) {
 	clear(ix.Text)
 	clear(ix.Content)
 	ix.Text, ix.Content = ix.Text[:0], ix.Content[:0]
-	x.pairing, x.gather = Pair{}, nil
+	x.pairing, x.gather, x.last = Pair{}, nil, measure{}
 }
 
 // take returns a tidy copy, each slice of just its size.

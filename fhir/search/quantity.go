@@ -63,33 +63,58 @@ func emitQuantity(x *extractor, l *leaf, n element.Node) {
 
 // measured adds a range with the unit of the Quantity at n.
 func (x *extractor) measured(l *leaf, n element.Node, value, lo, hi float64) {
-	system, code, unit := x.child(n, "system"), x.child(n, "code"), x.child(n, "unit")
+	m := x.measure(n)
 	x.amount(l, 0, value, lo, hi)
-	if len(code) > 0 {
-		if len(system) > 0 && !x.canonical(l, system, code, value, lo, hi) {
-			x.amount(l, unitHash(system, code), value, lo, hi)
-		}
-		x.amount(l, unitHash(nil, code), value, lo, hi)
+	if v, a, b, ok := m.convert(value, lo, hi); ok {
+		x.amount(l, m.scale.unit, v, a, b)
+	} else if m.both != 0 {
+		x.amount(l, m.both, value, lo, hi)
 	}
-	if len(unit) > 0 && string(unit) != string(code) {
-		x.amount(l, unitHash(nil, unit), value, lo, hi)
+	if m.code != 0 {
+		x.amount(l, m.code, value, lo, hi)
+	}
+	if m.text != 0 {
+		x.amount(l, m.text, value, lo, hi)
 	}
 }
 
-// canonical adds a range in the base units of what it measures, if it has any.
-func (x *extractor) canonical(l *leaf, system, code []byte, value, lo, hi float64) bool {
-	if string(system) != unitsOfMeasure {
-		return false
+// measure is how the unit of a Quantity can be asked for, 0 where it cannot.
+type measure struct {
+	node             element.Node
+	known            bool
+	scale            *scale // of a unit of UCUM
+	both, code, text int64
+}
+
+// measure returns the unit of the Quantity at n.
+func (x *extractor) measure(n element.Node) *measure {
+	m := &x.last
+	if m.known && m.node == n {
+		return m
 	}
-	s := scaleOf(code)
-	if s == nil {
-		return false
+	system, code, unit := x.child(n, "system"), x.child(n, "code"), x.child(n, "unit")
+	*m = measure{node: n, known: true}
+	if len(code) > 0 {
+		m.code = unitHash(nil, code)
+		if string(system) == unitsOfMeasure {
+			m.scale = scaleOf(code)
+		}
+		if len(system) > 0 && m.scale == nil {
+			m.both = unitHash(system, code)
+		}
 	}
-	v, a, b, ok := s.convertAll(value, lo, hi)
-	if ok {
-		x.amount(l, s.unit, v, a, b)
+	if len(unit) > 0 && string(unit) != string(code) {
+		m.text = unitHash(nil, unit)
 	}
-	return ok
+	return m
+}
+
+// convert returns a range in the base units of what it measures, if it has any.
+func (m *measure) convert(value, lo, hi float64) (v, a, b float64, ok bool) {
+	if m.scale == nil {
+		return 0, 0, 0, false
+	}
+	return m.scale.convertAll(value, lo, hi)
 }
 
 func emitMoney(x *extractor, l *leaf, n element.Node) {

@@ -98,6 +98,15 @@ func (x *extractor) systemForms(b, system, code []byte, f forms) {
 	}
 }
 
+// markedText is marked for one part.
+func (x *extractor) markedText(l *leaf, mark, text string) int64 {
+	var buf [256]byte
+	b := append(append(binary.BigEndian.AppendUint16(buf[:0], l.param), mark...), text...)
+	h := sum(b)
+	x.ix.Tokens = append(x.ix.Tokens, h)
+	return h
+}
+
 // marked adds a form that is no value of its own.
 func (x *extractor) marked(l *leaf, mark string, parts ...[]byte) int64 {
 	var buf [256]byte

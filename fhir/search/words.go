@@ -12,7 +12,7 @@ func (x *extractor) word(l *leaf, kind WordKind, posting int64, text []byte) {
 	if len(text) == 0 {
 		return
 	}
-	x.ix.Words = append(x.ix.Words, Word{Param: l.param, Kind: kind, Posting: posting, Text: cut(string(text[:min(len(text), 2*maxString)]))})
+	x.ix.Words = append(x.ix.Words, Word{Param: l.param, Kind: kind, Posting: posting, Text: cut(x.texts.text(text[:min(len(text), 2*maxString)]))})
 }
 
 // says adds a text that goes with a token, or stands for one: a concept of nothing
@@ -29,11 +29,11 @@ func (x *extractor) display(l *leaf, text []byte) {
 	if len(text) == 0 || x.gather != nil {
 		return
 	}
-	folded := cut(Fold(string(text[:min(len(text), 4*maxString)])))
+	folded := x.texts.fold(text)
 	if folded == "" {
 		return
 	}
-	posting := x.marked(l, displayMark, []byte(folded))
+	posting := x.markedText(l, displayMark, folded)
 	x.ix.Words = append(x.ix.Words, Word{Param: l.param, Kind: DisplayWord, Posting: posting, Text: folded})
 }
 
