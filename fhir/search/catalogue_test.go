@@ -132,6 +132,8 @@ func TestAddedOfEveryType(t *testing.T) {
 			`{"resourceType":"Patient","extension":[{"url":"http://x/birthPlace","valueAddress":{"city":"Mérida"}}]}`, "Patient?birthplace=merida", "Patient?birthplace=x"},
 		{`"code":"race","base":["Patient"],"type":"token","expression":"Patient.extension('http://x/race').extension('omb').value"`,
 			`{"resourceType":"Patient","extension":[{"url":"http://x/race","extension":[{"url":"omb","valueCoding":{"system":"s","code":"c"}}]}]}`, "Patient?race=s|c", "Patient?race=t|c"},
+		{`"code":"method-value","base":["Observation"],"type":"composite","expression":"Observation","component":[{"definition":"http://hl7.org/fhir/SearchParameter/Observation-method","expression":"method"},{"definition":"http://hl7.org/fhir/SearchParameter/Observation-value-quantity","expression":"value.as(Quantity)"}]`,
+			`{"resourceType":"Observation","method":{"coding":[{"code":"m"}]},"valueQuantity":{"value":5}}`, "Observation?method-value=m$gt4", "Observation?method-value=m$gt5"},
 		{`"code":"carer","base":["Patient"],"type":"reference","expression":"Patient.generalPractitioner.first()"`,
 			`{"resourceType":"Patient","generalPractitioner":[{"reference":"Practitioner/1"}]}`, "Patient?carer=Practitioner/1", "Patient?carer=Practitioner/2"},
 	} {

@@ -187,7 +187,7 @@ func (x *extractor) joined(b []byte, second *half) {
 	x.systemForms(b, second.system, second.code, second.forms)
 }
 
-// parseComposite reads one value of a composite, still escaped: code$value.
+// composite reads one value of a composite, still escaped: code$value.
 func (p *parser) composite(param *spec.SearchParam, raw string) (Value, error) {
 	v := Value{Raw: raw}
 	halves := split(raw, '$')
@@ -204,7 +204,7 @@ func (p *parser) composite(param *spec.SearchParam, raw string) (Value, error) {
 		return v, err
 	}
 	if hashed(second.Type) {
-		return v.joined(param, cmp.Or(both, code), second, halves[1])
+		return v.joined(param, cmp.Or(both, code), second, halves[1], p.opts.Base)
 	}
 	if v, err = p.value(second, "", halves[1]); err != nil {
 		return v, err
@@ -234,7 +234,7 @@ func firstHalf(param *spec.SearchParam, raw string) (code, both string, err erro
 }
 
 // joined completes a value whose second half is hashed with the first.
-func (v Value) joined(param *spec.SearchParam, first string, second *spec.SearchParam, raw string) (Value, error) {
+func (v Value) joined(param *spec.SearchParam, first string, second *spec.SearchParam, raw, base string) (Value, error) {
 	var forms []string
 	var err error
 	switch second.Type {
@@ -244,7 +244,7 @@ func (v Value) joined(param *spec.SearchParam, first string, second *spec.Search
 		forms = []string{unescape(raw)}
 	default:
 		text := unescape(raw)
-		switch ref, ok := localRef([]byte(text), ""); {
+		switch ref, ok := localRef([]byte(text), base); {
 		case ok:
 			forms = []string{ref.String()}
 		case fhir.ValidID(text):

@@ -37,7 +37,7 @@ func TestComposites(t *testing.T) {
 		{`{"resourceType":"Group","characteristic":[{"code":{"coding":[{"code":"gender"}]},"valueCodeableConcept":{"coding":[{"code":"mixed"}]}},{"code":{"coding":[{"code":"owner"}]},"valueBoolean":true}]}`,
 			[]string{"Group?characteristic-value=gender$mixed", "Group?characteristic-value=owner$true"}, []string{"Group?characteristic-value=owner$mixed", "Group?characteristic-value=gender$true"}},
 		{`{"resourceType":"DocumentReference","relatesTo":[{"code":"replaces","target":{"reference":"DocumentReference/1"}},{"code":"appends","target":{"reference":"DocumentReference/2"}}]}`,
-			[]string{"DocumentReference?relationship=replaces$DocumentReference/1", "DocumentReference?relationship=replaces$1", "DocumentReference?relationship=http://hl7.org/fhir/document-relationship-type|appends$2"},
+			[]string{"DocumentReference?relationship=replaces$DocumentReference/1", "DocumentReference?relationship=replaces$1", "DocumentReference?relationship=replaces$" + base + "/DocumentReference/1", "DocumentReference?relationship=http://hl7.org/fhir/document-relationship-type|appends$2"},
 			[]string{"DocumentReference?relationship=replaces$2", "DocumentReference?relationship=appends$DocumentReference/1"}},
 		{`{"resourceType":"ValueSet","useContext":[{"code":{"system":"urn:u","code":"age"},"valueQuantity":{"value":5,"unit":"a"}},{"code":{"code":"focus"},"valueCodeableConcept":{"coding":[{"code":"z"}]}},{"code":{"code":"age"},"valueRange":{"low":{"value":10},"high":{"value":20}}}]}`,
 			[]string{"ValueSet?context-type-quantity=age$5", "ValueSet?context-type-quantity=urn:u|age$lt6", "ValueSet?context-type-value=focus$z", "ValueSet?context-type-quantity=|age$gt19"},

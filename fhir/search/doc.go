@@ -1,5 +1,6 @@
 // Package search is FHIR search without a database: a query string becomes a
-// [Query], a resource becomes an [Index].
+// [Query], a resource becomes an [Index], and [Holds] says whether the one finds the
+// other. A [Catalogue] tells by which parameters, those of R4 or more.
 //
 // One file per search type holds both sides, how a value is indexed and how a
 // query value is read, so that they cannot disagree on normalisation. What is

@@ -8,11 +8,14 @@ import (
 	"github.com/amate-health/amate/fhir/spec"
 )
 
+// maxSteps bounds an evaluation, so that no parameter slows down every write.
+const maxSteps = 100_000
+
 // evaluate indexes what an expression without a direct plan yields. An evaluation
 // that ends in an error, as the expression of an added parameter may, yields nothing:
 // it is no reason to refuse a resource.
 func (x *extractor) evaluate(e *evaluated, root fhirpath.Item) {
-	out, err := e.expr.EvalItem(root, nil)
+	out, err := e.expr.EvalItem(root, &fhirpath.Env{Steps: maxSteps})
 	if err != nil {
 		return
 	}
