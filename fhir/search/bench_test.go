@@ -1,6 +1,7 @@
 package search_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/amate-health/amate/fhir/element"
@@ -59,6 +60,17 @@ func BenchmarkExtractFullText(b *testing.B) {
 // BenchmarkFilter reads a _filter of usual size.
 func BenchmarkFilter(b *testing.B) {
 	params := []search.Param{{"_filter", `given eq "peter" and birthdate ge 2014-10-10 and (gender eq female or not (active eq true))`}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := search.Parse("Patient", params, search.Options{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkHeavyFilter reads a _filter that leads to as many types as is allowed.
+func BenchmarkHeavyFilter(b *testing.B) {
+	params := []search.Param{{"_filter", strings.Repeat("_has:Observation:patient:focus.code eq x or ", 30) + "active eq true"}}
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := search.Parse("Patient", params, search.Options{}); err != nil {

@@ -37,6 +37,8 @@ func (p *parser) follow(typ, head string, next func(target string) (Expr, error)
 	}
 	var all []Chain
 	var first error
+	quiet := p.quiet
+	defer func() { p.quiet = quiet }()
 	for _, target := range targets(param, modifier) {
 		if p.followed++; p.followed > maxFollowed {
 			return nil, fhir.Errorf(fhir.TooCostly, "the chains lead to too many types; name the type, as in subject:Patient.name")
@@ -47,7 +49,7 @@ func (p *parser) follow(typ, head string, next func(target string) (Expr, error)
 		}
 		if err != nil {
 			if first == nil {
-				first = err
+				first, p.quiet = err, true // one suggestion is enough, and dear
 			}
 			continue
 		}

@@ -97,6 +97,11 @@ func FuzzExtract(f *testing.F) {
 		`{"resourceType":"RiskAssessment","prediction":[{"probabilityRange":{"low":[],"high":{"value":1e999}}}]}`,
 		`{"resourceType":"ServiceRequest","occurrenceTiming":{"event":["x",1],"repeat":[{"boundsPeriod":{"start":"0000"}}]}}`,
 		`{"resourceType":"Encounter","subject":{"reference":"/"},"period":{"start":"9999-12-31T23:59:60.9999999+14:00"}}`,
+		`{"resourceType":"Location","position":{"longitude":1e400,"latitude":"x"}}`,
+		`{"resourceType":"Location","position":[{"longitude":1,"latitude":-91},{"latitude":90,"longitude":-180}]}`,
+		`{"resourceType":"Observation","code":{"coding":[{"system":"a"},{"code":"","display":"x"},{"code":"c","display":{"a":1}}],"text":7},"valueQuantity":{"value":1e308,"system":"http://unitsofmeasure.org","code":"kg"},"component":[{"code":null,"valueQuantity":{"value":0}},{}]}`,
+		`{"resourceType":"Patient","text":{"div":"<div><!-- <b> x & &#0; &#x1F600; <"},"identifier":[{"type":{"coding":{"code":"x"},"text":[]},"value":"1"}],"contained":[{"resourceType":"Patient","contained":[{}]}]}`,
+		`{"resourceType":"DocumentReference","relatesTo":[{"code":"replaces","target":{"reference":"#a"}},{"target":{"identifier":{}}}]}`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -105,7 +110,7 @@ func FuzzExtract(f *testing.F) {
 		if err != nil {
 			return
 		}
-		ix, err := search.Extract(d, 0, base)
+		ix, err := search.Indexing{Base: base, FullText: true}.Extract(d, 0)
 		if err != nil {
 			return
 		}
@@ -125,6 +130,16 @@ func FuzzExtract(f *testing.F) {
 		for _, s := range ix.Strings {
 			if s.Folded == "" || search.Fold(s.Folded) != s.Folded && len(s.Folded) < 490 {
 				t.Errorf("%q is not folded", s.Folded)
+			}
+		}
+		for _, w := range ix.Words {
+			if _, ok := slices.BinarySearch(ix.Tokens, w.Posting); !ok || w.Text == "" || len(w.Text) > 500 {
+				t.Errorf("the word %q has no posting", w.Text)
+			}
+		}
+		for _, p := range ix.Places {
+			if !(p.Lat >= -90 && p.Lat <= 90 && p.Lon >= -180 && p.Lon <= 180) {
+				t.Errorf("%+v is not on the Earth", p)
 			}
 		}
 		for _, l := range ix.Links {

@@ -131,6 +131,7 @@ type parser struct {
 
 	types    []string // those of _type, in a search of all types
 	followed int      // types that chains have been tried with
+	quiet    bool     // errors need no suggestions
 }
 
 // param reads one parameter: one that shapes the result, or a condition.
@@ -240,6 +241,8 @@ func (p *parser) notYet(typ string, param *spec.SearchParam) error {
 func (p *parser) lookup(typ, code string) (*spec.SearchParam, error) {
 	param := p.opts.Catalogue.Lookup(typ, code)
 	switch {
+	case param == nil && p.quiet:
+		return nil, unknown("unknown search parameter %s%s", show(code), of(typ))
 	case param == nil:
 		return nil, unknown("unknown search parameter %s%s%s", show(code), of(typ), nearest(code, p.codes(typ)))
 	case param.Type == spec.Composite && len(param.Components) != 2:
