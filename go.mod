@@ -21,6 +21,8 @@ require (
 	zombiezen.com/go/sqlite v1.4.2
 )
 
+require golang.org/x/net v0.60.0 // indirect
+
 require (
 	bitbucket.org/creachadair/stringset v0.0.9 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect

@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/amate-health/amate/authz"
+	"github.com/amate-health/amate/authz/audit"
 	"github.com/amate-health/amate/authz/client"
 	"github.com/amate-health/amate/authz/people"
 	"github.com/amate-health/amate/authz/smart"
@@ -35,6 +36,7 @@ type access struct {
 	minter      *token.Minter
 	verifier    *token.Verifier
 	server      *smart.Server // nil where nothing is served
+	trail       *audit.Trail  // nil where nothing is recorded
 }
 
 // issuerOf returns the issuer of tokens for a FHIR base: what the base is below.
@@ -81,6 +83,7 @@ func (a *access) serve(key []byte, patients smart.Patients, log *slog.Logger) (e
 		Observe: func(ctx context.Context, e smart.Event) {
 			log.LogAttrs(ctx, slog.LevelInfo, "access", slog.String("what", e.What), slog.String("account", e.Account),
 				slog.String("client", e.Client), slog.String("refused", e.Failed))
+			recordAccess(ctx, a.trail, &e, log)
 		},
 	})
 	return err
@@ -134,6 +137,7 @@ func (o *opened) mount(r chi.Router, api *rest.API, log *slog.Logger) error {
 		api.Mount(r)
 		return nil
 	}
+	o.access.trail = o.trail
 	if err := o.access.serve(o.key("sign-in"), finder{api}, log); err != nil {
 		return err
 	}

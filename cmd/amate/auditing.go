@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"path/filepath"
 
 	"github.com/amate-health/amate/authz/audit"
+	"github.com/amate-health/amate/authz/smart"
 	"github.com/amate-health/amate/fhir/rest"
 )
 
@@ -57,5 +59,28 @@ func (o *opened) closeTrail(log *slog.Logger) {
 	}
 	if err := o.trail.Close(); err != nil {
 		log.Error("close the audit trail", "error", err)
+	}
+}
+
+// accessKinds says what the authorization server tells of is in the audit trail.
+var accessKinds = map[string]audit.Kind{
+	"sign-in": audit.SignIn, "sign-out": audit.SignOut, "token": audit.TokenIssued, "revoke": audit.TokenRevoked,
+	"consent": audit.AppAuthorized, "launch": audit.AppAuthorized, "password": audit.AccountChange,
+}
+
+// recordAccess puts what the authorization server tells of into the audit trail.
+func recordAccess(ctx context.Context, trail *audit.Trail, e *smart.Event, log *slog.Logger) {
+	if trail == nil {
+		return
+	}
+	r := audit.Record{Kind: accessKinds[e.What], From: e.Remote, Agent: audit.Agent{Account: e.Account, Client: e.Client}, Detail: e.What}
+	if r.Kind == "" {
+		r.Kind = audit.AccountChange
+	}
+	if e.Failed != "" {
+		r.Outcome, r.Detail = audit.MinorFailure, e.What+": "+e.Failed
+	}
+	if err := trail.Record(ctx, r); err != nil {
+		log.ErrorContext(ctx, "record a sign-in", "error", err)
 	}
 }

@@ -31,6 +31,10 @@ type serve struct {
 	TrustIssuers      issuersFile `help:"YAML file of issuers elsewhere, such as a Keycloak, whose access tokens are taken beside our own." placeholder:"FILE" type:"path"`
 	Limits            limits      `embed:"" prefix:"max-"`
 	Audit             auditing    `embed:"" prefix:"audit-"`
+	TLS               transport   `embed:"" prefix:"tls-"`
+	Rate              rates       `embed:"" prefix:"rate-"`
+	CORSOrigins       []string    `help:"Origins of pages whose scripts may call the API, beside those of registered apps." name:"cors-origins" placeholder:"ORIGIN"`
+	TrustedProxies    []string    `help:"Addresses and networks of proxies whose X-Forwarded-For is believed." placeholder:"NETWORK"`
 }
 
 // limits bounds what one request may cost.
@@ -61,6 +65,9 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 		return err
 	}
 	defer ln.Close()
+	if ln, err = s.secure(ln, log); err != nil {
+		return err
+	}
 	store, err := s.Storage.open(ctx, log)
 	if err != nil {
 		return err
@@ -73,7 +80,18 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 	if store.vocabulary, err = learn(ctx, store, log); err != nil {
 		return err
 	}
-	go store.vocabulary.follow(ctx)
+	store.indexing.Base = s.base(ln)
+	store.handleReindexing()
+	if err := store.upgradeIndex(ctx); err != nil {
+		return err
+	}
+	working, stopWork := context.WithCancel(ctx)
+	go store.follow(working)
+	ended := store.work(working)
+	defer func() {
+		stopWork()
+		ended()
+	}()
 	if err := s.Audit.open(s, store, log); err != nil {
 		return err
 	}
@@ -117,7 +135,11 @@ func (s *serve) base(ln net.Listener) string {
 	if s.BaseURL != "" {
 		return strings.TrimRight(s.BaseURL, "/")
 	}
-	return "http://" + ln.Addr().String() + "/fhir"
+	scheme := "http://"
+	if s.TLS.on() {
+		scheme = "https://"
+	}
+	return scheme + ln.Addr().String() + "/fhir"
 }
 
 // server wires the API to a store and a listener.
@@ -132,15 +154,16 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 	m := newMetrics()
 	store.watch(m)
 	held, auditor := store.audited(base)
+	limiter := s.Rate.limiter(store, m, log)
 	api, err := rest.New(rest.Config{
-		Store: held, Audit: auditor, Guard: store.guard(), Admit: store.admit(), BaseURL: base, CursorKey: store.key("links"),
+		Store: held, Audit: auditor, Guard: guarded(store.guard(), limiter), Admit: admitted(store.admit(), limiter), BaseURL: base, CursorKey: store.key("links"),
 		Limits: s.Limits.rest(), Observer: &observer{log: log, metrics: m}, Software: "Amate " + release,
 		Terminology: func(context.Context) ([]byte, error) {
 			return service.Capabilities(store.terminology(), base, "Amate "+release, time.Now()), nil
 		},
-		Search:     rest.Search{Terminology: store.terminology(), FullText: s.Storage.FullText.has},
+		Search:     rest.Search{Catalogue: store.parameters.Catalogue, Terminology: store.terminology(), FullText: s.Storage.FullText.has},
 		Explain:    store.explainer(s.Explain || s.InsecureNoAuth),
-		DeleteMany: s.DeleteMany, Operations: operations(store), Rules: policy.Check, Conformance: store.definitions.conformance,
+		DeleteMany: s.DeleteMany, Operations: operations(store), Rules: store.rules(policy.Check), Conformance: store.definitions.conformance,
 	})
 	if err != nil {
 		return nil, usagef("%v", err)
@@ -153,8 +176,12 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 	if err := store.mount(r, api, log); err != nil {
 		return nil, err
 	}
+	handler, err := s.outermost(base, store, r, log)
+	if err != nil {
+		return nil, err
+	}
 	return &server{base: base, ln: ln, health: h, http: &http.Server{
-		Handler:           ownHostsOnly(base, r),
+		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute, // the API bounds the time of bodies both ways, by their size
 		MaxHeaderBytes:    64 << 10,

@@ -291,3 +291,12 @@ func wrote(results []bundle.Result) bool {
 		return r.Outcome == bundle.Created || r.Outcome == bundle.Updated || r.Outcome == bundle.Removed
 	})
 }
+
+// From returns the network address that the HTTP request of ctx comes from, "" when
+// there is none.
+func From(ctx context.Context) string {
+	if x := exchangeOf(ctx); x != nil {
+		return x.r.RemoteAddr
+	}
+	return ""
+}

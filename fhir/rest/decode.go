@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -22,7 +23,7 @@ func (a *API) decode(x *exchange) error {
 		return err
 	}
 	if a.Admit != nil {
-		if err := a.Admit(r.Context(), req); err != nil {
+		if err := a.Admit(context.WithValue(r.Context(), exchangeKey{}, x), req); err != nil {
 			return err
 		}
 	}
