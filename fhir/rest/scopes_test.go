@@ -36,11 +36,15 @@ func (w *world) Check(context.Context, *rest.Request) (rest.Decision, error) {
 }
 
 // scopes runs f for random callers in worlds of their own.
-func scopes(t *testing.T, f func(w *world)) { scopesOn(t, newStore, f) }
+func scopes(t *testing.T, f func(w *world)) { callers(t, 8, newStore, f) }
 
-// scopesOn is scopes on the stores that open opens.
+// scopesOn is scopes, with fewer callers, on the stores that open opens.
 func scopesOn(t *testing.T, open func(testing.TB) rest.Store, f func(w *world)) {
-	for seed := range uint64(8) {
+	callers(t, 4, open, f)
+}
+
+func callers(t *testing.T, n uint64, open func(testing.TB) rest.Store, f func(w *world)) {
+	for seed := range n {
 		t.Run(fmt.Sprint("caller ", seed), func(t *testing.T) {
 			w := &world{rand: rand.New(rand.NewPCG(seed, 1)), visible: map[string]bool{}, only: search.Unrestricted}
 			store := open(t)
