@@ -39,7 +39,7 @@ const (
 	maxInAll  = 5000 // in the lists of all parameters
 	maxChain  = 4    // references followed one after another
 
-	maxFollowed = 5000 // types that chains lead to, in all
+	maxFollowed = 1000 // types that chains lead to, in all
 )
 
 // Parse reads the parameters of a search of resources of type typ, "" for all types.
