@@ -168,54 +168,52 @@ func (w *masking) empty(n element.Node) {
 	}
 }
 
-// object masks the members of n, an object of type t.
-func (w *masking) object(n element.Node, t *spec.Type, veils []*Veil) {
+// object masks the members of n, an object of type t, and reports whether any is left.
+func (w *masking) object(n element.Node, t *spec.Type, veils []*Veil) (left bool) {
 	for c := w.doc.First(n); c != element.None; c = w.doc.Next(n, c) {
 		name := w.doc.Name(c)
 		if string(name) == "resourceType" {
+			left = true
 			continue
 		}
-		if len(name) > 0 && name[0] == '_' { // extensions of a primitive: who knows what they say
-			if len(veils) > 0 {
-				w.edit.Drop(c)
-			}
-			continue
+		var el *spec.Element
+		if len(name) > 0 && name[0] != '_' { // extensions of a primitive: who knows what they say
+			el = t.Element(name)
 		}
-		el := t.Element(name)
-		if el == nil {
-			if len(veils) > 0 {
-				w.edit.Drop(c)
-			}
-			continue
+		switch {
+		case el != nil && w.member(c, t, el, veils):
+			left = true
+		case el == nil && len(veils) == 0:
+			left = true
+		default:
+			w.edit.Drop(c)
 		}
-		w.member(c, t, el, veils)
 	}
+	return left
 }
 
-// member masks the value of an element, or drops it.
-func (w *masking) member(c element.Node, t *spec.Type, el *spec.Element, veils []*Veil) {
-	strongest := unveiled
+// member masks the value of an element, and reports whether anything is left of it.
+func (w *masking) member(c element.Node, t *spec.Type, el *spec.Element, veils []*Veil) bool {
+	year := false
 	for _, v := range veils {
-		switch act := v.plan(t)[el.Index]; {
-		case act == dropped:
-			w.edit.Drop(c)
-			return
-		case act == onlyYear:
-			strongest = onlyYear
+		switch act := v.plan(t)[el.Index]; act {
+		case dropped:
+			return false
+		case onlyYear:
+			year = true
 		}
 	}
 	switch {
-	case strongest == onlyYear:
-		w.yearOf(c)
+	case year:
+		return w.yearOf(c)
 	case el.Type == nil || el.Resource:
-		w.each(c, func(n element.Node) { w.resource(n, veils) })
+		return w.each(c, func(n element.Node) bool { w.resource(n, veils); return true })
 	case el.Type.Kind != spec.Primitive && (len(veils) > 0 || carriesResources(el.Type)):
-		w.each(c, func(n element.Node) {
-			if w.doc.Kind(n) == element.Object {
-				w.object(n, el.Type, veils)
-			}
-		})
+		return w.each(c, func(n element.Node) bool { return w.doc.Kind(n) != element.Object || w.object(n, el.Type, veils) })
+	case len(veils) > 0:
+		return w.each(c, func(n element.Node) bool { return w.doc.Kind(n) != element.Null })
 	}
+	return true
 }
 
 // carriesResources reports whether resources can stand below an element of type t
@@ -225,24 +223,29 @@ func carriesResources(t *spec.Type) bool {
 	return strings.HasPrefix(t.Name, "Bundle.") || strings.HasPrefix(t.Name, "Parameters.")
 }
 
-// each calls f with the items of an array, or with the value itself.
-func (w *masking) each(c element.Node, f func(element.Node)) {
+// each masks the items of an array by f, drops those of which nothing is left, and
+// reports whether any is; or does so with the value itself.
+func (w *masking) each(c element.Node, f func(element.Node) bool) (left bool) {
 	if w.doc.Kind(c) != element.Array {
-		f(c)
-		return
+		return f(c)
 	}
 	for n := w.doc.First(c); n != element.None; n = w.doc.Next(c, n) {
-		f(n)
+		if f(n) {
+			left = true
+		} else {
+			w.edit.Drop(n)
+		}
 	}
+	return left
 }
 
 // yearOf cuts a date to its year.
-func (w *masking) yearOf(c element.Node) {
+func (w *masking) yearOf(c element.Node) bool {
 	if w.doc.Kind(c) != element.String || len(w.doc.Bytes(c)) < 4 {
-		w.edit.Drop(c)
-		return
+		return false
 	}
 	w.edit.SetString(c, string(w.doc.Bytes(c)[:4]))
+	return true
 }
 
 // tag marks a resource as a part of itself.
