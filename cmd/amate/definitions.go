@@ -27,9 +27,8 @@ type definitions struct {
 	store    rest.Store
 	profiles *profile.Registry
 
-	mu      sync.Mutex
-	checked time.Time // when changes of others were last looked for
-	latest  fhir.Ref  // version of the StructureDefinition that was changed last
+	mu   sync.Mutex
+	seen map[fhir.Ref]int64 // newest versions that noticed was told of
 
 	changes   atomic.Int64 // how often profiles changed, as far as was noticed
 	loaded    rest.Conformance
@@ -37,7 +36,7 @@ type definitions struct {
 }
 
 func newDefinitions(store rest.Store) *definitions {
-	d := &definitions{store: store, loadedFor: -1}
+	d := &definitions{store: store, seen: map[fhir.Ref]int64{}, loadedFor: -1}
 	d.profiles = profile.NewRegistry(d)
 	return d
 }
@@ -47,7 +46,6 @@ const lookupWithin = 10 * time.Second
 
 // Profile returns a stored profile, or one of R4 itself.
 func (d *definitions) Profile(canonical string) (*profile.Profile, error) {
-	d.freshen()
 	return d.profiles.Profile(canonical)
 }
 
@@ -107,22 +105,23 @@ func (d *definitions) applied(results []bundle.Result) {
 	}
 }
 
-// freshen looks, now and then, whether another process changed a profile.
-func (d *definitions) freshen() {
+// definingTypes are the types of which profiles and guides are made.
+var definingTypes = []string{"StructureDefinition", "ImplementationGuide"}
+
+// noticed notices what another process changed; versions that were seen before are
+// no change.
+func (d *definitions) noticed(changed []fhir.Resource) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if time.Since(d.checked) < pollEvery {
-		return
+	fresh := false
+	for i := range changed {
+		r := &changed[i]
+		if ref := r.Ref.Current(); d.seen[ref] < r.Ref.Version {
+			d.seen[ref] = r.Ref.Version
+			fresh = true
+		}
 	}
-	d.checked = time.Now()
-	ctx, cancel := context.WithTimeout(context.Background(), lookupWithin)
-	defer cancel()
-	h, err := d.store.History(ctx, &search.History{Type: "StructureDefinition", Count: 1, Restriction: search.Unrestricted})
-	if err != nil || len(h.Entries) == 0 {
-		return // asked again soon
-	}
-	if at := h.Entries[0].Ref; at != d.latest {
-		d.latest = at
+	if fresh {
 		d.changes.Add(1)
 		d.profiles.Forget()
 	}
@@ -130,7 +129,6 @@ func (d *definitions) freshen() {
 
 // conformance says what profiles and guides are stored, for /metadata.
 func (d *definitions) conformance(ctx context.Context) (rest.Conformance, error) {
-	d.freshen()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := d.changes.Load()

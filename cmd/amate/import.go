@@ -50,7 +50,7 @@ func (l *load) Run(ctx context.Context, s streams, log *slog.Logger) (err error)
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
 
-	im := &importer{store: store, maker: bundle.Maker{Base: strings.TrimRight(l.BaseURL, "/"), FullText: l.Storage.FullText.has}, journal: j, report: r, workers: l.Workers}
+	im := &importer{store: store, maker: store.maker(strings.TrimRight(l.BaseURL, "/")), journal: j, report: r, workers: l.Workers}
 	im.progress = newProgress(s.err, files)
 	started := time.Now()
 	if err := im.run(ctx, files); err != nil {

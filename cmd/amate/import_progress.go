@@ -76,7 +76,7 @@ func (p *progress) show(terminal bool) {
 }
 
 // line says how far the import is after took.
-func (p *progress) line(took time.Duration, bar bool) string {
+func (p *progress) line(took time.Duration, withBar bool) string {
 	share := 1.0
 	if p.size > 0 {
 		share = min(1, float64(p.bytes.Load())/float64(p.size))
@@ -87,9 +87,14 @@ func (p *progress) line(took time.Duration, bar bool) string {
 		left := time.Duration(float64(took) * (1 - share) / share)
 		text += "  " + left.Round(time.Second).String() + " left"
 	}
-	if !bar {
-		return text
+	if withBar {
+		return bar(share) + text
 	}
+	return text
+}
+
+// bar draws a share of 0 to 1.
+func bar(share float64) string {
 	full := int(share * barWidth)
-	return "[" + strings.Repeat("=", full) + strings.Repeat(" ", barWidth-full) + "] " + text
+	return "[" + strings.Repeat("=", full) + strings.Repeat(" ", barWidth-full) + "] "
 }

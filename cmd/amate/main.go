@@ -21,17 +21,18 @@ type commands struct {
 	Config  configFile `help:"YAML file with further settings." placeholder:"FILE" type:"path"`
 	Logging logging    `embed:"" prefix:"log-"`
 
-	Serve       serve    `cmd:"" help:"Serve the FHIR API over HTTP."`
-	Import      load     `cmd:"" help:"Load transaction bundles and NDJSON files."`
-	Terminology terms    `cmd:"" help:"Work with code systems."`
-	Seed        seed     `cmd:"" help:"Make up a Mexican population, for trying things out."`
-	Migrate     migrate  `cmd:"" help:"Create the database, or bring it up to date."`
-	Package     packages `cmd:"" help:"Load and list implementation guides."`
-	Audit       trail    `cmd:"" help:"Verify, export and expire the audit trail."`
-	Token       bearer   `cmd:"" help:"Make an access token."`
-	User        users    `cmd:"" help:"Manage the accounts of people."`
-	Client      apps     `cmd:"" help:"Manage the apps and systems that may ask for tokens."`
-	Version     version  `cmd:"" help:"Print the version."`
+	Serve       serve      `cmd:"" help:"Serve the FHIR API over HTTP."`
+	Import      load       `cmd:"" help:"Load transaction bundles and NDJSON files."`
+	Terminology terms      `cmd:"" help:"Work with code systems."`
+	Seed        seed       `cmd:"" help:"Make up a Mexican population, for trying things out."`
+	Reindex     reindexing `cmd:"" help:"Make the index of stored resources anew."`
+	Migrate     migrate    `cmd:"" help:"Create the database, or bring it up to date."`
+	Package     packages   `cmd:"" help:"Load and list implementation guides."`
+	Audit       trail      `cmd:"" help:"Verify, export and expire the audit trail."`
+	Token       bearer     `cmd:"" help:"Make an access token."`
+	User        users      `cmd:"" help:"Manage the accounts of people."`
+	Client      apps       `cmd:"" help:"Manage the apps and systems that may ask for tokens."`
+	Version     version    `cmd:"" help:"Print the version."`
 }
 
 // streams are where a command writes.

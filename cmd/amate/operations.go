@@ -19,5 +19,6 @@ func operations(store *opened) []operation.Operation {
 	all = append(all, lab.Operations(release, expressions{terms})...)
 	all = append(all, rest.Convert())
 	all = append(all, chart.Operations(store)...)
+	all = append(all, store.reindexOperations()...)
 	return all
 }

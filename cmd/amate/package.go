@@ -128,7 +128,7 @@ func installPart(ctx context.Context, store rest.Store, g *guide.Package, part [
 	var of []*guide.Definition
 	for i := range part {
 		d := &part[i]
-		c, err := definitionChange(d)
+		c, err := definitionChange(makerFor(store), d)
 		if err != nil {
 			refuse(d, err)
 			continue
@@ -149,10 +149,22 @@ func installPart(ctx context.Context, store rest.Store, g *guide.Package, part [
 		}
 		for _, r := range results {
 			done[r.Outcome]++
+			unsearched(store, &r, g, out)
 		}
 		break
 	}
 	return refused, nil
+}
+
+// unsearched says why a search parameter that was stored is not searched by.
+func unsearched(store rest.Store, r *bundle.Result, g *guide.Package, out io.Writer) {
+	o, ok := store.(*opened)
+	if !ok || r.Resource.Ref.Type != "SearchParameter" {
+		return
+	}
+	if why := o.parameters.Problem(r.Resource.Ref.ID); why != "" {
+		fmt.Fprintf(out, "%s: %s is stored, but not searched by: %s\n", g, r.Resource.Ref.Current(), why)
+	}
 }
 
 // told returns the text of an error with the place that it names.
@@ -174,7 +186,7 @@ func told(err error) string {
 }
 
 // definitionChange is the write of one definition.
-func definitionChange(d *guide.Definition) (bundle.Change, error) {
+func definitionChange(maker bundle.Maker, d *guide.Definition) (bundle.Change, error) {
 	s, err := bundle.Parse(d.JSON)
 	if err != nil {
 		var syntax *element.SyntaxError
@@ -183,7 +195,7 @@ func definitionChange(d *guide.Definition) (bundle.Change, error) {
 		}
 		return bundle.Change{}, err
 	}
-	return bundle.Maker{}.Update(s, fhir.Ref{Type: d.Type, ID: d.ID}, false)
+	return maker.Update(s, fhir.Ref{Type: d.Type, ID: d.ID}, false)
 }
 
 // loadedPackages returns the packages whose ImplementationGuide is stored.

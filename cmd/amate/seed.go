@@ -112,7 +112,7 @@ func applyTransaction(ctx context.Context, store rest.Store, text []byte) error 
 	if err != nil {
 		return err
 	}
-	plan, err := bundle.NewPlan(b, bundle.Options{NewID: uuid.NewString})
+	plan, err := bundle.NewPlan(b, bundle.Options{Maker: makerFor(store), NewID: uuid.NewString})
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/migrations"
 	"github.com/amate-health/amate/store/postgres"
+	"github.com/amate-health/amate/store/reindex"
 	"github.com/amate-health/amate/store/sqlite"
 )
 
@@ -37,6 +38,7 @@ type engine interface {
 	rest.Store
 	authz.State
 	audit.Chains
+	reindex.Store
 	Explain(ctx context.Context, q *search.Query) ([]search.Plan, error)
 	Secret() []byte
 	Close() error
@@ -45,6 +47,7 @@ type engine interface {
 // opened is a store that is ready for use.
 type opened struct {
 	engine
+	background
 	timings    *timings
 	vocabulary *vocabulary // terminology, kept in step with what is stored; nil where nothing asks for it
 
@@ -87,11 +90,8 @@ func (o *opened) History(ctx context.Context, q *search.History) (*search.Versio
 // Apply writes, and lets those know who keep in step with it.
 func (o *opened) Apply(ctx context.Context, b *bundle.Batch) ([]bundle.Result, error) {
 	results, err := o.engine.Apply(ctx, b)
-	if err == nil && o.vocabulary != nil {
-		o.vocabulary.applied(ctx, results)
-	}
-	if err == nil && o.definitions != nil {
-		o.definitions.applied(results)
+	if err == nil {
+		o.written(ctx, results)
 	}
 	return results, err
 }
@@ -125,10 +125,10 @@ func (s storage) String() string {
 
 func (s storage) file() string { return filepath.Join(s.Data, "amate.db") }
 
-// open opens the store. A SQLite file and an empty PostgreSQL database are set up;
+// openEngine opens the database. A SQLite file and an empty PostgreSQL database are set up;
 // a PostgreSQL database with an older schema is refused: it has to be migrated
 // first, by somebody who knows that its servers are stopped or new enough.
-func (s storage) open(ctx context.Context, log *slog.Logger) (*opened, error) {
+func (s storage) openEngine(ctx context.Context, log *slog.Logger) (*opened, error) {
 	if err := s.resolve(); err != nil {
 		return nil, err
 	}

@@ -47,7 +47,7 @@ func (l *loadTerms) Run(ctx context.Context, s streams, log *slog.Logger) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	maker := bundle.Maker{Base: strings.TrimRight(l.BaseURL, "/")}
+	maker := store.maker(strings.TrimRight(l.BaseURL, "/"))
 	concepts := 0
 	if system != nil {
 		if err := l.settle(system); err != nil {

@@ -89,7 +89,7 @@ func TestTerminologyLoad(t *testing.T) {
 	if status, said := loadFile(t, dir, "--system", url, table(t, 10)); status != exitDone {
 		t.Fatalf("%d %s", status, said)
 	}
-	if err := o.vocabulary.poll(t.Context()); err != nil {
+	if err := o.poll(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if s, err := o.terminology().View().System(url, ""); err != nil || s.Len() != 10 {
@@ -155,7 +155,7 @@ func TestVocabularyFollows(t *testing.T) {
 	put(theirs, "b", `{"code":"y"}`)
 	put(mine, "a", `{"code":"z"}`)
 	for _, o := range []*opened{mine, theirs} {
-		if err := o.vocabulary.poll(t.Context()); err != nil {
+		if err := o.poll(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if is(o, "a", "x") != terminology.NotIn || is(o, "a", "z") != terminology.In || is(o, "b", "y") != terminology.In {
@@ -166,7 +166,7 @@ func TestVocabularyFollows(t *testing.T) {
 	if _, err := mine.Apply(t.Context(), &bundle.Batch{Changes: []bundle.Change{deletion}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := theirs.vocabulary.poll(t.Context()); err != nil {
+	if err := theirs.poll(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for _, o := range []*opened{mine, theirs} {

@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"runtime/debug"
-	"slices"
 	"sync"
-	"time"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
@@ -27,19 +24,11 @@ type vocabulary struct {
 
 	mu    sync.Mutex         // over what follows, and the order of changes
 	known map[fhir.Ref]int64 // version that the registry has, by place; deleted ones too
-	since time.Time          // changes up to then have been seen
 }
-
-// pollEvery is how often other processes' changes are looked for. pollAgain is how
-// much is looked at again, since a change may be visible a while after its time.
-const (
-	pollEvery = 5 * time.Second
-	pollAgain = time.Minute
-)
 
 // learn loads the terminology that is stored.
 func learn(ctx context.Context, store rest.Store, log *slog.Logger) (*vocabulary, error) {
-	v := &vocabulary{registry: terminology.New(), store: store, log: log, known: map[fhir.Ref]int64{}, since: time.Now().Add(-pollAgain)}
+	v := &vocabulary{registry: terminology.New(), store: store, log: log, known: map[fhir.Ref]int64{}}
 	for _, typ := range terminology.Types() {
 		q := &search.Query{Type: typ, Count: 200, Restriction: search.Unrestricted}
 		for {
@@ -105,45 +94,6 @@ func (v *vocabulary) applied(ctx context.Context, results []bundle.Result) {
 	if len(changed) > 0 {
 		v.take(context.WithoutCancel(ctx), changed)
 	}
-}
-
-// follow looks for changes that other processes made, until ctx ends.
-func (v *vocabulary) follow(ctx context.Context) {
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		if err := v.poll(ctx); err != nil && !errors.Is(err, context.Canceled) {
-			v.log.Warn("changes of terminology cannot be read; they are looked for again", "error", err)
-		}
-	}
-}
-
-func (v *vocabulary) poll(ctx context.Context) error {
-	now := time.Now()
-	for _, typ := range terminology.Types() {
-		var changed []fhir.Resource
-		q := &search.History{Type: typ, Since: v.since, Count: 200, Restriction: search.Unrestricted}
-		for {
-			page, err := v.store.History(ctx, q)
-			if err != nil {
-				return err
-			}
-			changed = append(changed, page.Entries...)
-			if page.Next == "" {
-				break
-			}
-			q.After = page.Next
-		}
-		slices.Reverse(changed) // oldest first
-		v.take(ctx, changed)
-	}
-	v.since = now.Add(-pollAgain)
-	return nil
 }
 
 // visible answers for the terminology operations whether a caller may see a resource.

@@ -75,7 +75,10 @@ func start(t *testing.T, kind, place string) *server {
 	}
 	s.maker = bundle.Maker{Catalogue: s.params.Catalogue}
 	work := reindex.Worker{
-		Store: e, Log: slog.New(slog.DiscardHandler), Begin: s.params.Begin, Settle: settle, End: s.params.Complete,
+		Store: e, Log: slog.New(slog.DiscardHandler), Begin: s.params.Begin, Settle: settle,
+		End: func(ctx context.Context, scope *reindex.Scope, stamp int64, _ time.Time) error {
+			return s.params.Complete(ctx, scope, stamp)
+		},
 		Indexer: func() store.Indexer { return s.params.Indexer(parameter.Indexing{}) },
 	}
 	s.queue.Handle(reindex.Kind, 1, work.Work)

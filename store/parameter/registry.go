@@ -158,6 +158,28 @@ func (r *Registry) adopt(e fhir.Entry) error {
 	return nil
 }
 
+// Problems says of each SearchParameter that is active and not searched by, why, by
+// its id.
+func (r *Registry) Problems() map[string]string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := map[string]string{}
+	for id, s := range r.doc.Sources {
+		if s.Problem != "" {
+			all[id] = s.Problem
+		}
+	}
+	return all
+}
+
+// Problem says why the SearchParameter with an id is not searched by, though it is
+// active; "" when nothing is in the way.
+func (r *Registry) Problem(id string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.doc.Sources[id].Problem
+}
+
 // unsettledFor is how long a write may be under way that was indexed before it was
 // known what is new: longer than any request may take.
 const unsettledFor = 2 * time.Minute

@@ -25,6 +25,11 @@ import (
 // Kind is the kind of the jobs.
 const Kind = "reindex"
 
+// Version is the number of the way in which this program indexes resources: one more
+// with each release that finds other values in a resource, or keeps them otherwise.
+// A database that was indexed in an older way is reindexed.
+const Version = 2
+
 // Scope is what a job reindexes.
 type Scope struct {
 	Types []string  `json:"types,omitempty"` // resource types; none stands for all
@@ -65,9 +70,9 @@ type Worker struct {
 	// was decided.
 	Settle time.Duration
 
-	// End is told when all resources of a scope are indexed as was decided up to stamp.
-	// It may be told more than once.
-	End func(ctx context.Context, s *Scope, stamp int64) error
+	// End is told when all resources of a scope are indexed as was decided up to stamp,
+	// and when that began. It may be told more than once.
+	End func(ctx context.Context, s *Scope, stamp int64, began time.Time) error
 
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
@@ -130,7 +135,7 @@ func (w *Worker) Work(ctx context.Context, t *job.Task) error {
 		}
 	}
 	r.report("")
-	return w.End(ctx, &r.scope, r.Stamp)
+	return w.End(ctx, &r.scope, r.Stamp, r.Began)
 }
 
 func (w *Worker) now() time.Time {
@@ -192,10 +197,10 @@ func (r *run) start() {
 
 // again begins the second pass, once all servers know what is new.
 func (r *run) again(ctx context.Context) error {
+	r.report("waiting until all servers have heard of it")
 	if err := r.save(ctx); err != nil {
 		return err
 	}
-	r.report("waiting until all servers have heard of it")
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
