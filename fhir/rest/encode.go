@@ -13,14 +13,12 @@ var (
 	nothingIn  = []string{"default-src 'none'; frame-ancestors 'none'"}
 	noReferrer = []string{"no-referrer"}
 	vary       = []string{"Accept, Prefer"}
-	serverName = []string{"Amate"} // without its version, which helps only attackers
 )
 
 // head sets what every response carries.
 func (x *exchange) head() {
 	h := x.w.Header()
 	h["X-Request-Id"] = []string{x.record.ID}
-	h["Server"] = serverName
 	h["Cache-Control"] = noStore
 	h["X-Content-Type-Options"] = noSniff
 	h["Content-Security-Policy"] = nothingIn

@@ -24,7 +24,7 @@ func TestRead(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff", "Server": "Amate", "Vary": "Accept-Encoding", "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+		"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff", "Server": "", "Vary": "Accept-Encoding", "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 	} {
 		if got := a.header.Get(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
