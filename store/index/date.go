@@ -35,6 +35,24 @@ func dates(ranges []search.Range) []Date {
 	return rows
 }
 
+// Dates appends a check that a resource has, under one of the parameters, a date that
+// v fits; any date when v is nil.
+func (c *Condition) Dates(params []uint16, v *search.Value) error {
+	ids := make([]int64, len(params))
+	for i, p := range params {
+		ids[i] = int64(int16(p))
+	}
+	c.Add("EXISTS (SELECT 1 FROM date_value x WHERE x.rkey = ", c.Key, " AND ").AnyInt("x.param", ids)
+	if v != nil {
+		c.Add(" AND ")
+		if err := c.dateValue(v); err != nil {
+			return err
+		}
+	}
+	c.Fence().Add(")")
+	return nil
+}
+
 // dateValue appends how a date range compares with that of a row x.
 //
 // See https://hl7.org/fhir/R4/search.html#prefix.

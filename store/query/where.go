@@ -225,7 +225,7 @@ func typeNumbers(names []string) []int64 {
 	return numbers
 }
 
-// or appends an Or; postings as one condition.
+// or appends an Or; postings as one condition, and dates of which the same is asked.
 func (w *where) or(parts search.Or) error {
 	parts = alternatives(parts)
 	postings, others := w.parted(parts)
@@ -233,15 +233,33 @@ func (w *where) or(parts search.Or) error {
 	case len(parts) > 0 && len(others) == 0:
 		w.Postings(postings)
 		return nil
-	case len(postings) == 0:
-		return w.join(others, " OR ", "FALSE")
+	case len(parts) == 0:
+		w.Add("FALSE")
+		return nil
 	}
-	w.Add("(")
-	w.Postings(postings)
-	w.Add(" OR ")
-	err := w.join(others, " OR ", "FALSE")
+	same, others := gatherDates(others)
+	begin := "("
+	if len(postings) > 0 {
+		w.Add(begin)
+		w.Postings(postings)
+		begin = " OR "
+	}
+	for i := range same {
+		w.Add(begin)
+		begin = " OR "
+		if err := w.Dates(same[i].params, same[i].value); err != nil {
+			return err
+		}
+	}
+	for _, e := range others {
+		w.Add(begin)
+		begin = " OR "
+		if err := w.expr(e); err != nil {
+			return err
+		}
+	}
 	w.Add(")")
-	return err
+	return nil
 }
 
 // set appends a SELECT of the row keys of all resources for which e, an isSet, holds;
@@ -310,10 +328,8 @@ func (w *where) onKey(e search.Expr) bool {
 	case search.And:
 		return all(e)
 	case search.Or:
-		if postings, ok := w.onlyPostings(e); ok {
-			return !index.OnRow(postings)
-		}
-		return all(e)
+		postings, others := w.parted(alternatives(e))
+		return !index.OnRow(postings) && all(others)
 	case search.Not:
 		return w.onKey(e.X)
 	case search.Has:
