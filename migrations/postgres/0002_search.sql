@@ -36,6 +36,7 @@ ALTER TABLE number_value ADD pair_code bigint, ADD pair_both bigint;
 ALTER TABLE string_value ADD pair_code bigint, ADD pair_both bigint;
 CREATE INDEX date_value_pair ON date_value (pair_code, lo, rkey) WHERE pair_code IS NOT NULL;
 CREATE INDEX number_value_pair ON number_value (pair_code, value, rkey) WHERE pair_code IS NOT NULL;
+CREATE INDEX number_value_thread ON number_value (pair_code, rkey) WHERE pair_code IS NOT NULL;
 CREATE INDEX string_value_pair ON string_value (pair_code, folded, rkey) WHERE pair_code IS NOT NULL;
 
 -- What covers more than a day, and resources with several dates: the few that a

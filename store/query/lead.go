@@ -31,11 +31,34 @@ const (
 	streamed                   // by postings, in the default order as they stand
 	gathered                   // a set, which is sorted
 	walked                     // by the values of the first sort key, in their order
+	threaded                   // by the first half of a pair, in the default order; the second is checked on the way
 )
 
 // ordered reports whether the row keys come in the default order without the whole
 // of them being looked at first.
-func (l *lead) ordered() bool { return l.kind == everything || l.kind == streamed }
+func (l *lead) ordered() bool {
+	return l.kind == everything || l.kind == streamed || l.kind == threaded
+}
+
+// thread returns the lead that finds what l does, which asks for one pair, in the
+// default order: all rows with its first half. Only PostgreSQL has the index.
+func (w *where) thread(l *lead) (lead, bool) {
+	if w.Dialect == index.SQLite || l.kind != gathered || len(l.answers) != 1 {
+		return lead{}, false
+	}
+	m, ok := l.answers[0].(search.Match)
+	if !ok || !index.IsPair(&m) || len(m.Values) != 1 || !index.HasThread(&m) {
+		return lead{}, false
+	}
+	thread := *l
+	thread.kind = threaded
+	sub := w.separate()
+	sub.Add("SELECT count(*) FROM (SELECT 1 FROM number_value x WHERE x.pair_code = ").Int(m.Values[0].Pair.Code)
+	sub.Add(" LIMIT ").Int(manyPostings).Add(") c")
+	n, known := w.count(sub)
+	thread.rows = n
+	return thread, known
+}
 
 // settles reports whether part i needs no check any more.
 func (l *lead) settles(i int) bool { return l.whole && slices.Contains(l.at, i) }
@@ -252,44 +275,89 @@ type Probe struct {
 	Statement *Statement
 }
 
-// Bounds of what probes count. A posting's rows are counted quickly, and few postings
-// are asked about again and again.
+// Bounds of what probes count. SQLite counts the rows of postings further than other
+// values: few postings are asked about again and again. PostgreSQL has statistics of
+// those that are common.
 const (
-	manyPostings = 32_000
 	manyRows     = 4_000
+	manyPostings = 32_000
 )
 
 var probeSeed = maphash.MakeSeed()
 
-// weigh fills in how many rows l gives. What is not known is asked for, and guessed.
-func (w *where) weigh(l *lead) error {
-	if l.kind == named {
+// weigh fills in how many rows l gives, of all of type typ. What is not known is asked
+// for, and guessed.
+func (w *where) weigh(l *lead, typ string) error {
+	if l.kind == named || w.nothing(l) {
 		return nil
 	}
-	if w.nothing(l) {
-		l.rows = 0
-		return nil
+	if chain, ok := l.answers[0].(search.Chain); ok && len(l.answers) == 1 {
+		share, err := w.share(chain.Types, chain.Next)
+		l.rows = int(share * float64(w.population(typ)))
+		return err
 	}
-	bound := manyRows
-	if len(l.postings) > 0 && len(l.postings) <= manyStreams {
+	sub, bound := w.separate(), manyRows
+	if w.Dialect == index.SQLite && len(l.postings) > 0 {
 		bound = manyPostings
 	}
-	sub := w.separate()
 	sub.Add("SELECT count(*) FROM (SELECT 1 FROM (")
 	if err := sub.keys(l); err != nil {
 		return err
 	}
 	sub.Fence().Add(") s LIMIT ").Int(int64(bound)).Add(") c")
-	n, known := w.weight(&Statement{SQL: sub.String(), Args: sub.Args, Number: true})
+	n, known := w.count(sub)
 	switch {
 	case !known:
 		l.rows = guess(l.answers)
-	case n >= bound:
-		l.rows = manyPostings
-	default:
+	case n < bound:
 		l.rows = n
+	case w.Dialect == index.Postgres && len(l.postings) > 0:
+		l.rows = max(n, w.common("posting", "bigint", l.postings))
+	default:
+		l.rows = max(n, w.population(typ)/4)
 	}
 	return nil
+}
+
+// share returns which part of the resources of types meet e, about.
+func (w *where) share(types []string, e search.Expr) (float64, error) {
+	some, all := 0.0, 0.0
+	for _, typ := range types {
+		n := w.population(typ)
+		parts := append(conjunction([]search.Expr{e}), w.restrictions(typ)...)
+		leads := w.leads(parts)
+		for i := range leads {
+			if err := w.weigh(&leads[i], typ); err != nil {
+				return 0, err
+			}
+		}
+		some, all = some+chance(leads, nil, n)*float64(n), all+float64(n)
+	}
+	return some / max(all, 1), nil
+}
+
+// common returns how many rows of a table have one of values in a column of the same
+// name (or type of resource), as PostgreSQL's statistics of common values have it; 0
+// where they are not common.
+//
+// See https://www.postgresql.org/docs/15/view-pg-stats.html.
+func (w *where) common(table, typ string, values []int64) int {
+	column := table
+	if table == "resource" {
+		column = "type"
+	}
+	sub := w.separate()
+	sub.Add("SELECT coalesce(sum(c.reltuples * m.f), 0)::bigint FROM pg_class c, pg_stats s, ",
+		"unnest(s.most_common_vals::text::", typ, "[], s.most_common_freqs) AS m (v, f) WHERE c.oid = '", table, "'::regclass AND s.tablename = '",
+		table, "' AND s.attname = '", column, "' AND s.schemaname = ANY (current_schemas(false)) AND ")
+	sub.AnyInt("m.v", values)
+	n, _ := w.count(sub)
+	return n
+}
+
+// count returns what is known of the count that sub selects.
+func (w *where) count(sub *where) (int, bool) {
+	return w.weight(&Statement{SQL: sub.String(), Args: sub.Args, Number: true})
 }
 
 // weight returns what is known of a count. What is not is put down to be asked for.
@@ -332,12 +400,19 @@ func (w *where) population(typ string) int {
 	if typ == "" {
 		return manyPostings
 	}
+	bound, number := manyRows, int64(index.TypeNumber(typ))
+	if w.Dialect == index.SQLite {
+		bound = 10 * manyPostings
+	}
 	sub := w.separate()
-	sub.Add("SELECT count(*) FROM (SELECT 1 FROM resource i WHERE i.type = ").Int(int64(index.TypeNumber(typ)))
-	sub.Add(" AND i.live LIMIT ").Int(manyPostings).Add(") c")
-	n, known := w.weight(&Statement{SQL: sub.String(), Args: sub.Args, Number: true})
-	if !known {
+	sub.Add("SELECT count(*) FROM (SELECT 1 FROM resource i WHERE i.type = ").Int(number)
+	sub.Add(" AND i.live LIMIT ").Int(int64(bound)).Add(") c")
+	n, known := w.count(sub)
+	switch {
+	case !known:
 		return manyPostings
+	case n == bound && w.Dialect == index.Postgres:
+		n = max(n, w.common("resource", "smallint", []int64{number}))
 	}
 	return max(n, 1)
 }

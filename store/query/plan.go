@@ -22,6 +22,7 @@ func (p *plan) String() string {
 	b.WriteString([...]string{
 		everything: "all resources of the type", named: "ids", streamed: "postings, in the default order",
 		gathered: "a set", walked: "the values of the first sort key, in their order",
+		threaded: "the values of a pair's first half, in the default order",
 	}[p.kind])
 	for i, e := range p.answers {
 		b.WriteString([]string{": ", ", "}[min(i, 1)] + nameOf(e))
@@ -59,8 +60,11 @@ func nameOf(e search.Expr) string {
 
 // Costs, in units of looking at one resource: its row, and a condition on it.
 const (
-	costKey  = 0.1 // a row key from an index
-	costSort = 2.0 // to look up the value to sort by
+	costKey   = 0.03 // a row key of a posting
+	costValue = 0.3  // a row of values
+	costSort  = 0.5  // to look up the value to sort by
+	costProbe = 0.5  // to look up a posting or value of a resource
+	costChain = 3.5  // to look at a resource at the other end of a reference
 )
 
 // newPlan decides how to get limit resources of typ, for which all of parts hold, in
@@ -85,7 +89,7 @@ func (w *where) newPlan(typ string, parts []search.Expr, o *order, limit int, ex
 		return whole, nil
 	}
 	for i := range leads {
-		if err := w.weigh(&leads[i]); err != nil {
+		if err := w.weigh(&leads[i], typ); err != nil {
 			return plan{}, err
 		}
 	}
@@ -93,51 +97,96 @@ func (w *where) newPlan(typ string, parts []search.Expr, o *order, limit int, ex
 	if exhaustive || whole.kind == named || whole.rows == 0 {
 		return whole, nil
 	}
-	return w.cheapest(whole, along, leads, len(parts), limit, w.population(typ), o), nil
+	return w.cheapest(whole, along, leads, parts, limit, w.population(typ), o), nil
 }
 
 // cheapest returns the plan that is expected to cost least: whole, or one that follows
 // the order until the page is full.
-func (w *where) cheapest(whole, along plan, leads []lead, parts, limit, all int, o *order) plan {
-	best, bestCost := whole, whole.cost(o)
-	consider := func(p plan, rows int) {
-		n := min(float64(rows), float64(limit)/chance(leads, p.at, all))
-		if p.kind == gathered {
-			n += costKey * float64(rows)
-		}
-		if n < bestCost {
-			best, bestCost = p, n
+func (w *where) cheapest(whole, along plan, leads []lead, parts []search.Expr, limit, all int, o *order) plan {
+	look := float64(limit) / chance(leads, nil, all) // how many of all are looked at until the page is full
+	best, bestCost := whole, whole.cost(o, w.effort(parts, &whole.lead))
+	wholeCost := bestCost
+	consider := func(p plan, cost float64) {
+		if cost < bestCost {
+			best, bestCost = p, cost
 		}
 	}
 	if !along.sort {
-		consider(along, all)
+		consider(along, min(float64(all), look)*w.effort(parts, &along.lead))
 	}
 	if !whole.sort {
 		for _, l := range leads {
-			consider(plan{lead: l}, l.rows)
+			consider(plan{lead: l}, l.cost(float64(limit)/chance(leads, l.at, all), w.effort(parts, &l)))
+			if thread, ok := w.thread(&l); ok {
+				n := float64(thread.rows)
+				consider(plan{lead: thread}, costValue*min(n, float64(limit)*n/float64(max(l.rows, 1)))+float64(limit))
+			}
 		}
 	}
-	if w.Dialect == index.Postgres && best.kind != gathered && best.kind != named && !slices.Equal(best.at, whole.at) {
-		best.cap = max(fewestCapped, int(whole.cost(o)))
+	if w.Dialect == index.Postgres && (best.kind == everything || best.kind == walked || best.kind == streamed && !slices.Equal(best.at, whole.at)) {
+		best.cap = min(max(fewestCapped, int(wholeCost/w.effort(parts, &best.lead))), mostCapped)
 	}
 	return best
 }
 
-// fewestCapped is how many rows a plan that may give up looks at, at least.
-const fewestCapped = 500
+// cost is what it takes to get the row keys of l and to look at some of the
+// resources, with so much effort for each.
+func (l *lead) cost(some, effort float64) float64 {
+	n := float64(l.rows)
+	switch {
+	case l.kind == streamed:
+		return (effort + costKey) * min(n, some)
+	case len(l.postings) > 0:
+		return costKey*n + effort*min(n, some)
+	}
+	return costValue*n + effort*min(n, some)
+}
+
+// effort is what it takes to look at one resource that l gives: at its row, and at what
+// the conditions ask for that are left to be checked.
+func (w *where) effort(parts []search.Expr, l *lead) float64 {
+	sum := 1.0
+	for i, e := range parts {
+		if l.settles(i) {
+			continue
+		}
+		switch e.(type) {
+		case search.Chain, search.Has:
+			sum += costChain
+		default:
+			sum += costProbe
+		}
+	}
+	return sum
+}
+
+// A plan that may give up looks at so many rows, at least and at most.
+const (
+	fewestCapped = 500
+	mostCapped   = 8_000
+)
 
 // cost is what it takes to look at all that p's lead gives, and to sort it.
-func (p *plan) cost(o *order) float64 {
-	return float64(p.rows) * (1 + costSort*float64(len(o.left())))
+func (p *plan) cost(o *order, effort float64) float64 {
+	n := float64(p.rows)
+	return p.lead.cost(n, effort) + n*costSort*float64(len(o.left()))
 }
 
 // chance returns how likely a resource, that the lead of the parts at gives, meets the
-// conditions of all leads.
+// conditions of all leads. What several conditions leave together counts, not what
+// each does.
 func chance(leads []lead, at []int, all int) float64 {
+	counted := slices.Clone(at)
 	likely := 1.0
-	for i := range leads {
-		other := &leads[i]
-		if len(other.at) == 1 && !slices.Contains(at, other.at[0]) {
+	for _, several := range []bool{true, false} {
+		for i := range leads {
+			other := &leads[i]
+			if len(other.at) > 1 != several || slices.ContainsFunc(other.at, func(n int) bool { return slices.Contains(counted, n) }) {
+				continue
+			}
+			if several {
+				counted = append(counted, other.at...)
+			}
 			likely *= min(1, float64(max(other.rows, 1))/float64(all))
 		}
 	}

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/amate-health/amate/fhir/search"
@@ -10,6 +11,9 @@ import (
 // page appends the SELECT of the resources of a page: rkey, type, id, version, the
 // keys of the order, postings if asked for.
 func (w *where) page(typ string, parts []search.Expr, p *plan, o *order, limit int, postings bool) error {
+	if p.sort && w.sortsKeys(typ, parts, p, o) {
+		return w.sortedKeys(typ, parts, p, o, limit, postings)
+	}
 	walk := p.kind == walked
 	if p.sort {
 		w.Add("SELECT q.rkey, q.type, q.id, q.version", o.names("q."))
@@ -20,11 +24,7 @@ func (w *where) page(typ string, parts []search.Expr, p *plan, o *order, limit i
 	}
 	w.Key = p.key(o)
 	w.Add("SELECT ", w.Key, " AS rkey, r.type, r.id, r.version")
-	for i := range o.keys {
-		w.Add(", ")
-		w.orderKey(o, i, walk)
-		w.Add(" AS key", strconv.Itoa(i))
-	}
+	w.orderKeys(o, walk)
 	if postings {
 		w.Add(", r.postings")
 	}
@@ -37,20 +37,63 @@ func (w *where) page(typ string, parts []search.Expr, p *plan, o *order, limit i
 	}
 	if p.sort {
 		w.Fence().Add(") q")
-		if o.from != nil && !o.from.Start {
-			w.Add(" WHERE ")
-			o.after(w, o.first(), false, func(i int) { w.Add("q.key", strconv.Itoa(i)) }, "q.rkey")
-		}
-		w.Add(" ORDER BY ", o.by("q.", false))
-	} else {
-		if o.from != nil && !o.from.Start && len(o.left()) > 0 {
-			w.Add(" AND ")
-			o.after(w, o.first(), walk, func(i int) { w.orderKey(o, i, walk) }, w.Key)
-		}
-		w.Add(" ORDER BY ", o.by("", walk))
+		w.cut(o, limit)
+		return nil
 	}
-	w.Add(" LIMIT ").Int(int64(limit))
+	if o.from != nil && !o.from.Start && len(o.left()) > 0 {
+		w.Add(" AND ")
+		o.after(w, o.first(), walk, func(i int) { w.orderKey(o, i, walk) }, w.Key)
+	}
+	w.Add(" ORDER BY ", o.by("", walk), " LIMIT ").Int(int64(limit))
 	return nil
+}
+
+// cut appends what sorts q by the order, from its position on, and cuts it.
+func (w *where) cut(o *order, limit int) {
+	if o.from != nil && !o.from.Start {
+		w.Add(" WHERE ")
+		o.after(w, o.first(), false, func(i int) { w.Add("q.key", strconv.Itoa(i)) }, "q.rkey")
+	}
+	w.Add(" ORDER BY ", o.by("q.", false), " LIMIT ").Int(int64(limit))
+}
+
+// sortsKeys reports whether row keys alone can be sorted and cut, so that only the
+// rows of the page itself are looked at.
+func (w *where) sortsKeys(typ string, parts []search.Expr, p *plan, o *order) bool {
+	return !p.onResource(o) && w.restriction.Open() && w.implied(typ, p, o) && w.onKeys(parts, p) &&
+		!slices.ContainsFunc(o.left(), func(k key) bool { return k.kind != valueKey })
+}
+
+// sortedKeys is page where sortsKeys says so.
+func (w *where) sortedKeys(typ string, parts []search.Expr, p *plan, o *order, limit int, postings bool) error {
+	w.Add("SELECT q.rkey, r.type, r.id, r.version", o.names("q."))
+	if postings {
+		w.Add(", r.postings")
+	}
+	w.Add(" FROM (SELECT q.rkey", o.names("q."), " FROM (SELECT a.rkey AS rkey")
+	w.Key = "a.rkey"
+	w.orderKeys(o, false)
+	w.Add(" FROM ")
+	if err := w.lead(p, o); err != nil {
+		return err
+	}
+	if err := w.checks(typ, parts, p, o); err != nil {
+		return err
+	}
+	w.Fence().Add(") q")
+	w.cut(o, limit)
+	w.Add(") q")
+	w.Resource("r", "q.rkey")
+	return nil
+}
+
+// orderKeys appends the keys of the order, named.
+func (w *where) orderKeys(o *order, walk bool) {
+	for i := range o.keys {
+		w.Add(", ")
+		w.orderKey(o, i, walk)
+		w.Add(" AS key", strconv.Itoa(i))
+	}
 }
 
 // orderKey appends key i of the order.
@@ -99,6 +142,9 @@ func (w *where) resources(typ string, p *plan, o *order) {
 	}
 	if p.kind == named {
 		w.Add(" AND ").AnyString("i.id", p.answers[0].(search.IDs).Any)
+		if w.resumes(p, o) {
+			w.Add(" AND i.rkey", beyond(o.descending())).Int(o.from.Rkey)
+		}
 		w.Fence().Add(") r")
 		return
 	}
@@ -130,6 +176,8 @@ func (w *where) lead(p *plan, o *order) error {
 	case p.kind == streamed && len(p.postings) > 0:
 		w.streams(p, o)
 		return nil
+	case p.kind == threaded:
+		return w.follow(p, o)
 	}
 	w.Add("(SELECT DISTINCT s.rkey FROM (")
 	if err := w.keys(&p.lead); err != nil {
@@ -200,6 +248,21 @@ func (w *where) streams(p *plan, o *order) {
 	w.Add(") s")
 	w.ends("s.rkey"+down, p)
 	w.Add(") a")
+}
+
+// follow appends the row keys of a threaded lead.
+func (w *where) follow(p *plan, o *order) error {
+	m := p.answers[0].(search.Match)
+	w.Add("(SELECT DISTINCT s.rkey FROM (")
+	err := w.Thread(&m, func() {
+		if w.resumes(p, o) {
+			w.Add(" AND x.rkey", beyond(o.descending())).Int(o.from.Rkey)
+		}
+	})
+	w.Add(" ORDER BY x.rkey", direction(o.descending()), ") s")
+	w.ends("s.rkey"+direction(o.descending()), p)
+	w.Add(") a")
+	return err
 }
 
 // ends appends the order of a lead, and how far it goes. SQLite does not need to be
