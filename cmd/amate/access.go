@@ -23,7 +23,6 @@ import (
 	"github.com/amate-health/amate/authz/token"
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/rest"
-	"github.com/amate-health/amate/fhir/search"
 )
 
 // access is who is let in: the apps, the people, and the keys of their tokens.
@@ -105,22 +104,7 @@ func (o *opened) guard() rest.Guard {
 	if o.access == nil {
 		return authz.Open{}
 	}
-	return signedIn{}
-}
-
-// signedIn is the guard that lets everyone who is signed in do everything.
-type signedIn struct{}
-
-// Check implements rest.Guard.
-func (signedIn) Check(ctx context.Context, req *rest.Request) (rest.Decision, error) {
-	if err := authz.Admit(ctx, req); err != nil {
-		return rest.Decision{}, err
-	}
-	d := rest.Decision{Restriction: search.Unrestricted}
-	if p := authz.From(ctx); p != nil {
-		d.Principal = p.ID
-	}
-	return d, nil
+	return o.guarded
 }
 
 // admit returns who is let in before a guard is asked; nil for everyone.

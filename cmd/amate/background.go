@@ -81,6 +81,9 @@ func (o *opened) rules(next bundle.Rules) bundle.Rules {
 // written lets those know of a write who keep in step with what is stored. Whatever
 // fails here, the write is done; what is missed is noticed by follow.
 func (o *opened) written(ctx context.Context, results []bundle.Result) {
+	if o.guarded != nil {
+		heed(o.guarded, results)
+	}
 	if o.vocabulary != nil {
 		o.vocabulary.applied(ctx, results)
 	}

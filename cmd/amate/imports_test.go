@@ -25,7 +25,7 @@ const module = "github.com/amate-health/amate"
 // The order of things is fhir <- authz, store <- cmd. store and authz never know one
 // another.
 var imports = map[string]string{
-	"cmd/amate": "authz authz/audit authz/client authz/limit authz/people authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/element fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/operation fhir/profile fhir/registry/demo fhir/registry/profile fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/job store/parameter store/postgres store/reindex store/sqlite",
+	"cmd/amate": "authz authz/audit authz/client authz/limit authz/people authz/rbac authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/element fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/operation fhir/profile fhir/registry/demo fhir/registry/profile fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/job store/parameter store/postgres store/reindex store/sqlite",
 
 	"cmd/conformance": "",
 

@@ -32,6 +32,7 @@ type commands struct {
 	Token       bearer     `cmd:"" help:"Make an access token."`
 	User        users      `cmd:"" help:"Manage the accounts of people."`
 	Client      apps       `cmd:"" help:"Manage the apps and systems that may ask for tokens."`
+	Policy      policies   `cmd:"" help:"Show, check and store the role policy."`
 	Version     version    `cmd:"" help:"Print the version."`
 }
 

@@ -33,6 +33,7 @@ type serve struct {
 	Audit             auditing    `embed:"" prefix:"audit-"`
 	TLS               transport   `embed:"" prefix:"tls-"`
 	Rate              rates       `embed:"" prefix:"rate-"`
+	Guarding          guarding    `embed:""`
 	CORSOrigins       []string    `help:"Origins of pages whose scripts may call the API, beside those of registered apps." name:"cors-origins" placeholder:"ORIGIN"`
 	TrustedProxies    []string    `help:"Addresses and networks of proxies whose X-Forwarded-For is believed." placeholder:"NETWORK"`
 }
@@ -100,6 +101,9 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 		if store.access, err = s.openAccess(ctx, ln, store, trusted, log); err != nil {
 			return err
 		}
+		if err := s.Guarding.open(working, store, s.base(ln), log); err != nil {
+			return err
+		}
 	}
 	server, err := s.server(ln, store, log)
 	if err != nil {
@@ -153,6 +157,9 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 	policy.Validator = store.validator(store.terminology())
 	m := newMetrics()
 	store.watch(m)
+	if store.alarms != nil {
+		m.registry.MustRegister(store.alarms)
+	}
 	held, auditor := store.audited(base)
 	limiter := s.Rate.limiter(store, m, log)
 	api, err := rest.New(rest.Config{

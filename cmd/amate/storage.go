@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/amate-health/amate/authz"
 	"github.com/amate-health/amate/authz/audit"
 	"github.com/amate-health/amate/fhir"
@@ -57,7 +59,9 @@ type opened struct {
 
 	trail *audit.Trail // nil where nobody is served
 
-	access *access // nil without access control
+	access  *access // nil without access control
+	guarded *authz.Guard
+	alarms  *prometheus.CounterVec // emergency access
 }
 
 // Read, Search and History tell the audit trail what they return, whoever asked.
