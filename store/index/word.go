@@ -46,7 +46,7 @@ func CompareWords(a, b search.Word) int {
 
 // words appends FROM and WHERE of the words w, in the dictionary, that m asks for:
 // with :text, displays that have a word beginning with the value's text; with
-// :below, the uri and those below it.
+// :below, what begins with the uri.
 //
 // See https://hl7.org/fhir/R4/search.html#modifiers.
 func (c *Condition) words(m *search.Match) error {
@@ -69,8 +69,7 @@ func (c *Condition) words(m *search.Match) error {
 }
 
 func (c *Condition) below(uri string) {
-	dir := strings.TrimSuffix(uri, "/") + "/"
-	c.Add("w.text = ").Arg(uri).Add(" OR w.text >= ").Arg(dir).Add(" AND w.text < ").Arg(dir + afterLast)
+	c.Add("w.text >= ").Arg(uri).Add(" AND w.text < ").Arg(uri + afterLast)
 }
 
 func (c *Condition) beginsWord(text string) {

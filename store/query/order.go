@@ -104,7 +104,7 @@ func (o *order) walkable(typ string) bool {
 	case k.kind == columnKey:
 		return typ != ""
 	default:
-		return k.kind == valueKey
+		return k.kind == valueKey || k.kind == wordKey
 	}
 }
 
@@ -152,6 +152,15 @@ func (k *key) value(w *where) {
 		w.Resource("t", "l.rkey")
 		w.Add(" ORDER BY 1", direction(k.Desc), " LIMIT 1)")
 	}
+}
+
+// foremost appends that the word of a walked row is the one that its resource is
+// sorted by: of several it has, the first in the order.
+func (k *key) foremost(w *where) {
+	w.Add("NOT EXISTS (SELECT 1 FROM word k WHERE k.posting ")
+	w.AmongPostings()
+	w.Add(" AND k.param = ").Param(k.Param.ID).Add(" AND k.kind = ").Int(int64(search.CodeWord))
+	w.Add(" AND (k.text", beyond(!k.Desc), "a.key0 OR k.text = a.key0 AND k.posting < a.posting)").Fence().Add(")")
 }
 
 // none appends that a resource has no value to sort by.

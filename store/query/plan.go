@@ -80,6 +80,9 @@ func (w *where) newPlan(typ string, parts []search.Expr, o *order, limit int, ex
 	if !along.sort && len(o.left()) > 0 {
 		along.kind = walked
 	}
+	if along.kind == walked && o.keys[0].kind == wordKey && !exhaustive && w.Dialect == index.Postgres {
+		along.cap = mostWords
+	}
 	leads := w.leads(parts)
 	if len(leads) == 0 {
 		return along, nil
@@ -128,6 +131,10 @@ func (w *where) cheapest(whole, along plan, leads []lead, parts []search.Expr, l
 	}
 	return best
 }
+
+// mostWords is how many resources a plan looks at, at first, that follows words: those
+// with the same one have to be sorted before the first of them is known.
+const mostWords = 2_000
 
 // cost is what it takes to get the row keys of l and to look at some of the
 // resources, with so much effort for each.

@@ -101,7 +101,7 @@ func (w *where) orderKey(o *order, i int, walk bool) {
 	switch k := &o.keys[i]; {
 	case i < o.first():
 		w.Add("NULL")
-	case i == 0 && walk && k.kind == valueKey:
+	case i == 0 && walk && k.kind != columnKey:
 		w.Add("a.key0")
 	default:
 		k.value(w)
@@ -170,6 +170,9 @@ func (w *where) resources(typ string, p *plan, o *order) {
 // lead appends the row keys a that p's lead gives, each once and in the order of the plan.
 func (w *where) lead(p *plan, o *order) error {
 	switch {
+	case p.kind == walked && o.keys[0].kind == wordKey:
+		w.dictionary(p, o)
+		return nil
 	case p.kind == walked:
 		w.values(p, o)
 		return nil
@@ -206,6 +209,30 @@ func (w *where) values(p *plan, o *order) {
 		w.Add(" AND k.", k.column, beyond(k.Desc)[:2], "= ").Arg(o.from.Keys[0])
 	}
 	w.ends("k."+k.column+direction(k.Desc)+", k.rkey"+direction(k.Desc), p)
+	w.Add(") a")
+}
+
+// dictionary appends the resources in the order of what their tokens say. One with
+// several words is there several times.
+func (w *where) dictionary(p *plan, o *order) {
+	k := &o.keys[0]
+	down := direction(k.Desc)
+	w.Add("(SELECT x.rkey, k.text AS key0, k.posting FROM (SELECT k.text, k.posting FROM word k WHERE k.param = ").Param(k.Param.ID)
+	w.Add(" AND k.kind = ").Int(int64(search.CodeWord))
+	if o.from != nil {
+		w.Add(" AND k.text", beyond(k.Desc)[:2], "= ").Arg(o.from.Keys[0])
+	}
+	if w.Dialect == index.SQLite {
+		w.Add(") k CROSS JOIN posting x ON x.posting = k.posting) a")
+		return
+	}
+	w.Add(" ORDER BY k.text", down, " OFFSET 0) k CROSS JOIN LATERAL (SELECT x.rkey FROM posting x WHERE x.posting = k.posting")
+	if o.from != nil && len(o.keys) == 1 {
+		w.Add(" AND (k.text <> ").Arg(o.from.Keys[0]).Add(" OR x.rkey", beyond(k.Desc)).Int(o.from.Rkey).Add(")")
+	}
+	w.ends("x.rkey"+down, p) // a word with more than the cap uses it up
+	w.Add(") x")
+	w.ends("k.text"+down+", x.rkey"+down, p)
 	w.Add(") a")
 }
 
@@ -288,9 +315,13 @@ func (w *where) checks(typ string, parts []search.Expr, p *plan, o *order) error
 	if err := w.others(parts, p); err != nil {
 		return err
 	}
-	if o.missing() {
+	switch {
+	case o.missing():
 		w.Add(" AND ")
 		o.keys[0].none(w)
+	case p.kind == walked && o.keys[0].kind == wordKey:
+		w.Add(" AND ")
+		o.keys[0].foremost(w)
 	}
 	return nil
 }

@@ -33,6 +33,7 @@ func Suite(t *testing.T, open func(t *testing.T) Store) {
 		{"history", historyTests},
 		{"search", searchTests},
 		{"page", pageTests},
+		{"dictionary", dictionaryTests},
 		{"include", includeTests},
 		{"restriction", restrictionTests},
 		{"oracle", oracleTests},
