@@ -33,7 +33,7 @@ var imports = map[string]string{
 	"authz/smart":     "authz authz/client authz/pages authz/people authz/scope authz/token fhir",
 	"authz/pages":     "",
 	"authz/audit":     "authz fhir fhir/bundle fhir/element fhir/rest fhir/search",
-	"authz/limit":     "authz fhir fhir/rest",
+	"authz/limit":     "authz fhir fhir/rest fhir/search",
 	"authz/client":    "authz authz/token fhir",
 	"authz/people":    "authz fhir",
 	"authz/authztest": "fhir",
