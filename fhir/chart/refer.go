@@ -20,19 +20,27 @@ var (
 
 // gather collects the resources of this server that others refer to.
 type gather struct {
-	base string // of the server, with a slash at the end
-	refs []fhir.Ref
-	seen map[fhir.Ref]bool
+	base  string // of the server, with a slash at the end
+	refs  []fhir.Ref
+	seen  map[fhir.Ref]bool
+	texts map[string]bool // as written; a record refers to the same few things again and again
 }
 
-func newGather(base string) *gather { return &gather{base: base + "/", seen: map[fhir.Ref]bool{}} }
+func newGather(base string) *gather {
+	return &gather{base: base + "/", seen: map[fhir.Ref]bool{}, texts: map[string]bool{}}
+}
 
 // from adds what the references in content lead to, and the Binary resources that its
 // attachments are kept in.
 //
 // See https://hl7.org/fhir/R4/references.html#literal.
 func (g *gather) from(content []byte) {
-	each(content, referenceMember, func(text []byte) { g.add(text, "") })
+	each(content, referenceMember, func(text []byte) {
+		if !g.texts[string(text)] {
+			g.texts[string(text)] = true
+			g.add(text, "")
+		}
+	})
 	each(content, urlMember, func(text []byte) { g.add(text, "Binary") })
 }
 
