@@ -159,6 +159,9 @@ func (g *Generator) chain(typ string, anchor *Resource, depth int) Cond {
 
 // untype lets a chain lead to every type that has its next parameter.
 func (g *Generator) untype(c *Chain, next Cond) {
+	if len(c.Param.Targets) == 0 {
+		return // the table does not have all types
+	}
 	nexts := map[string]Cond{}
 	for _, typ := range resourceTypes {
 		if !c.Param.may(typ) {

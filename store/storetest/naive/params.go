@@ -109,7 +109,9 @@ func (w *World) read(from []any, p *Param) []value {
 			first, second := w.read([]any{root}, p.parts[0]), w.read([]any{root}, p.parts[1])
 			for _, a := range first {
 				for _, b := range second {
-					all = append(all, pairValue{a, b})
+					if a.(tokenValue).present() { // a code in words alone is no half of a pair
+						all = append(all, pairValue{a, b})
+					}
 				}
 			}
 		}

@@ -27,7 +27,7 @@ func (w *World) readReference(p *Param, datatype string, v any) []value {
 	if literal == "" && r.identifier == nil {
 		return nil
 	}
-	if len(p.Targets) == 1 && !p.may(r.typ(m)) {
+	if one := p.Code == "patient" || p.Code == "practitioner"; one && !p.may(r.typ(m)) {
 		return nil // as Observation.patient, which is subject where that is a Patient
 	}
 	return []value{r}

@@ -28,16 +28,38 @@ Patient
   identifier           token  identifier:Identifier
   language             token  communication.language:CodeableConcept
   general-practitioner reference generalPractitioner:Reference > Organization Practitioner PractitionerRole
+  identifier   token     identifier:Identifier
+  telecom      token     telecom:ContactPoint
+  phone        token     telecom[system=phone]:ContactPoint
+  email        token     telecom[system=email]:ContactPoint
   link                 reference link.other:Reference > Patient RelatedPerson
   organization         reference managingOrganization:Reference > Organization
 RelatedPerson
+  active             token  active:boolean
+  gender             token  gender:code
+  telecom            token  telecom:ContactPoint
+  phone              token  telecom[system=phone]:ContactPoint
+  email              token  telecom[system=email]:ContactPoint
+  address            string address:Address
+  address-city       string address.city:string
+  address-country    string address.country:string
+  address-postalcode string address.postalCode:string
+  address-state      string address.state:string
+  address-use        token  address.use:code
   name         string    name:HumanName
   identifier   token     identifier:Identifier
   birthdate    date      birthDate:date
   patient      reference patient:Reference > Patient
   relationship token     relationship:CodeableConcept
 Practitioner
-  active       token  active:boolean
+  active             token  active:boolean
+  phone              token  telecom[system=phone]:ContactPoint
+  email              token  telecom[system=email]:ContactPoint
+  address            string address:Address
+  address-country    string address.country:string
+  address-postalcode string address.postalCode:string
+  address-state      string address.state:string
+  address-use        token  address.use:code
   name         string name:HumanName
   family       string name.family:name
   given        string name.given:name
@@ -58,6 +80,10 @@ Organization
   identifier   token     identifier:Identifier
   type         token     type:CodeableConcept
   partof       reference partOf:Reference > Organization
+  address-country    string address.country:string
+  address-postalcode string address.postalCode:string
+  address-state      string address.state:string
+  address-use        token  address.use:code
   address      string    address:Address
   address-city string    address.city:string
 Location
@@ -67,6 +93,11 @@ Location
   type         token     type:CodeableConcept
   organization reference managingOrganization:Reference > Organization
   partof       reference partOf:Reference > Location
+  address-country    string address.country:string
+  address-postalcode string address.postalCode:string
+  address-state      string address.state:string
+  address-use        token  address.use:code
+  address-city string    address.city:string
   address      string    address:Address
 Encounter
   class            token     class:Coding
@@ -107,11 +138,11 @@ Observation
   value-date                   date      valueDateTime:dateTime valuePeriod:Period
   value-quantity               quantity  valueQuantity:Quantity valueSampledData:SampledData
   value-string                 string    valueString:string valueCodeableConcept.text:string
-  code-value-quantity          composite . token=code:CodeableConcept quantity=valueQuantity:Quantity+valueSampledData:SampledData
+  code-value-quantity          composite . token=code:CodeableConcept quantity=valueQuantity:Quantity
   code-value-concept           composite . token=code:CodeableConcept token=valueCodeableConcept:CodeableConcept
   code-value-date              composite . token=code:CodeableConcept date=valueDateTime:dateTime+valuePeriod:Period
   code-value-string            composite . token=code:CodeableConcept string=valueString:string
-  component-code-value-quantity composite component token=code:CodeableConcept quantity=valueQuantity:Quantity+valueSampledData:SampledData
+  component-code-value-quantity composite component token=code:CodeableConcept quantity=valueQuantity:Quantity
   component-code-value-concept composite component token=code:CodeableConcept token=valueCodeableConcept:CodeableConcept
 Condition
   abatement-date      date      abatementDateTime:dateTime abatementPeriod:Period
@@ -142,6 +173,7 @@ Immunization
   target-disease token     protocolApplied.targetDisease:CodeableConcept
   vaccine-code   token     vaccineCode:CodeableConcept
 MedicationRequest
+  identifier token identifier:Identifier
   authoredon date      authoredOn:dateTime
   code       token     medicationCodeableConcept:CodeableConcept
   encounter  reference encounter:Reference > Encounter
@@ -151,6 +183,7 @@ MedicationRequest
   status     token     status:code
   subject    reference subject:Reference > Patient Group
 Procedure
+  identifier token identifier:Identifier
   code      token     code:CodeableConcept
   date      date      performedDateTime:dateTime performedPeriod:Period
   encounter reference encounter:Reference > Encounter
@@ -160,6 +193,7 @@ Procedure
   subject   reference subject:Reference > Patient Group
   reason-reference reference reasonReference:Reference > Condition Observation Procedure DiagnosticReport DocumentReference
 DiagnosticReport
+  identifier token identifier:Identifier
   category  token     category:CodeableConcept
   code      token     code:CodeableConcept
   date      date      effectiveDateTime:dateTime effectivePeriod:Period
@@ -171,6 +205,7 @@ DiagnosticReport
   status    token     status:code
   subject   reference subject:Reference > Group Device Patient Location
 AllergyIntolerance
+  identifier token identifier:Identifier
   category        token     category:code
   clinical-status token     clinicalStatus:CodeableConcept
   code            token     code:CodeableConcept reaction.substance:CodeableConcept
@@ -181,6 +216,7 @@ AllergyIntolerance
   severity        token     reaction.severity:code
   type            token     type:code
 Appointment
+  identifier token identifier:Identifier
   actor        reference participant.actor:Reference > Practitioner Device Patient HealthcareService PractitionerRole RelatedPerson Location
   date         date      start:instant
   part-status  token     participant.status:code
@@ -189,45 +225,59 @@ Appointment
   service-type token     serviceType:CodeableConcept
   status       token     status:code
 RiskAssessment
+  identifier token identifier:Identifier
   probability number    prediction.probabilityDecimal:decimal prediction.probabilityRange:Range
   date        date      occurrenceDateTime:dateTime
   patient     reference subject:Reference > Patient
   risk        token     prediction.qualitativeRisk:CodeableConcept
 Claim
+  identifier token identifier:Identifier
   created  date      created:dateTime
   patient  reference patient:Reference > Patient
   provider reference provider:Reference > Practitioner Organization PractitionerRole
   status   token     status:code
   use      token     use:code
 List
+  identifier token identifier:Identifier
   code    token     code:CodeableConcept
   item    reference entry.item:Reference
   patient reference subject:Reference > Patient
   status  token     status:code
   title   string    title:string
 ValueSet
+  identifier token identifier:Identifier
   url     uri    url:uri
   name    string name:string
   title   string title:string
   status  token  status:code
   version token  version:string
 Group
+  identifier token identifier:Identifier
+  code token code:CodeableConcept
   actual token actual:boolean
   member reference member.entity:Reference > Practitioner Group Device Medication Patient Substance PractitionerRole
   type   token type:code
 Device
   identifier token identifier:Identifier
+  type token type:CodeableConcept
+  status token status:code
+  organization reference owner:Reference > Organization
+  location reference location:Reference > Location
   patient reference patient:Reference > Patient
 CarePlan
+  identifier token identifier:Identifier
   date    date      period:Period
   patient reference subject:Reference > Patient
   status  token     status:code
 Goal
+  identifier token identifier:Identifier
   patient reference subject:Reference > Patient
 ImagingStudy
+  identifier token identifier:Identifier
   patient reference subject:Reference > Patient
   started date      started:dateTime
 ExplanationOfBenefit
+  identifier token identifier:Identifier
   created date      created:dateTime
   patient reference patient:Reference > Patient
 `
