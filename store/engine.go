@@ -135,7 +135,8 @@ type Write struct {
 	Events []fhir.Event // what the audit trail is to hold of the whole batch; only in its first Write
 
 	// Reindex says that Ref is the current version already, and stays it: only the
-	// index rows change. The attempt must be a locked one.
+	// index rows change. The attempt must be a locked one. Without a Key, there are
+	// only Words to write.
 	Reindex bool
 }
 

@@ -35,6 +35,9 @@ func Reindex(ctx context.Context, w Writer, words *WordCache, refs []fhir.Ref, x
 		}
 		return err
 	})
+	if err == nil && len(r.unsaid) > 0 {
+		err = w.Attempt(ctx, true, func(tx Tx) error { return tx.Write(ctx, []Write{{Reindex: true, Words: r.unsaid}}) })
+	}
 	if err != nil || len(stale) == 0 {
 		return 0, err
 	}
@@ -56,6 +59,7 @@ func Reindex(ctx context.Context, w Writer, words *WordCache, refs []fhir.Ref, x
 type reindexing struct {
 	indexer Indexer
 	words   *WordCache
+	unsaid  []search.Word              // that the dictionary may lack
 	made    map[fhir.Ref]*search.Index // by version, so that nothing is worked out twice
 }
 
@@ -130,9 +134,10 @@ func (r *reindexing) stale(ctx context.Context, tx Tx, steps []step) ([]fhir.Ref
 			return index.MaxKey // what has no row yet is not what is stored
 		})
 		s.row.Index.Sort()
-		gone, added := index.Diff(&s.row.Index, &rows)
-		if !none(&gone) || !none(&added) || r.unsaid(index.Words(&s.content.Index)) {
+		if gone, added := index.Diff(&s.row.Index, &rows); !none(&gone) || !none(&added) {
 			refs = append(refs, s.ref)
+		} else if r.words != nil {
+			r.unsaid = append(r.unsaid, r.words.New([]Write{{Words: index.Words(&s.content.Index)}})...)
 		}
 	}
 	return refs, nil
@@ -140,11 +145,6 @@ func (r *reindexing) stale(ctx context.Context, tx Tx, steps []step) ([]fhir.Ref
 
 // none reports whether there is no row of any sort.
 func none(rows *index.Rows) bool { return reflect.ValueOf(rows).Elem().IsZero() }
-
-// unsaid reports whether some of words may not be in the dictionary.
-func (r *reindexing) unsaid(words []search.Word) bool {
-	return r.words != nil && len(r.words.New([]Write{{Words: words}})) > 0
-}
 
 // write writes the rows of refs, which are locked.
 func (r *reindexing) write(ctx context.Context, tx Tx, refs []fhir.Ref) (changed int, err error) {
@@ -158,18 +158,14 @@ func (r *reindexing) write(ctx context.Context, tx Tx, refs []fhir.Ref) (changed
 	}
 	var writes []Write
 	for i := range steps {
-		w := steps[i].write
-		if !none(&w.Gone) || !none(&w.Added) {
-			changed++
-		} else if !r.unsaid(w.Words) {
-			continue
+		if w := steps[i].write; !none(&w.Gone) || !none(&w.Added) {
+			writes = append(writes, *w)
 		}
-		writes = append(writes, *w)
 	}
 	if len(writes) == 0 {
 		return 0, nil
 	}
-	return changed, tx.Write(ctx, writes)
+	return len(writes), tx.Write(ctx, writes)
 }
 
 // Walk goes through the resources of a type that exist: all of them, in the order

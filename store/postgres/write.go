@@ -26,7 +26,7 @@ func (t *tx) writeNow(ctx context.Context, writes []store.Write) error {
 	for i := range writes {
 		if writes[i].Fresh {
 			fresh = append(fresh, &writes[i])
-		} else {
+		} else if writes[i].Key != 0 {
 			moved = append(moved, &writes[i])
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/amate-health/amate/fhir"
@@ -217,25 +218,17 @@ func (r *run) again(ctx context.Context) error {
 // pass goes through the types from where it is.
 func (r *run) pass(ctx context.Context) error {
 	for r.At < len(r.Types) {
-		refs, err := r.Store.Next(ctx, &r.Walk, batch)
+		walk := r.Walk
+		met, last, err := r.stretch(ctx, &walk)
 		if err != nil {
 			return err
 		}
-		if len(refs) == 0 {
-			r.At++
-			r.start()
-			continue
-		}
-		changed, err := r.reindex(ctx, refs)
-		if err != nil {
-			return err
-		}
+		r.Walk = walk
 		if !r.Again {
-			r.Met += int64(len(refs))
+			r.Met += int64(met)
 		}
-		r.Changed += int64(changed)
 		r.report(r.Walk.Type)
-		if !r.Walk.Since.IsZero() && len(refs) < batch { // it is up to date; what comes now comes from those who know
+		if last {
 			r.At++
 			r.start()
 		}
@@ -246,6 +239,37 @@ func (r *run) pass(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// lanes is how many batches are at work at a time.
+const lanes = 4
+
+// stretch goes on with a walk by some batches, all at once. It returns how many
+// resources it met, and whether there are no more: what comes to a walk by time from
+// then on comes from servers that know what is new.
+func (r *run) stretch(ctx context.Context, walk *store.Walk) (met int, last bool, err error) {
+	var working sync.WaitGroup
+	var changed [lanes]int
+	var errs [lanes]error
+	for lane := range lanes {
+		refs, nextErr := r.Store.Next(ctx, walk, batch)
+		met += len(refs)
+		if len(refs) > 0 {
+			working.Go(func() { changed[lane], errs[lane] = r.reindex(ctx, refs) })
+		}
+		if err = nextErr; err != nil {
+			break
+		}
+		if last = len(refs) < batch; last {
+			break
+		}
+	}
+	working.Wait()
+	for lane := range lanes {
+		r.Changed += int64(changed[lane])
+		err = errors.Join(err, errs[lane])
+	}
+	return met, last, err
 }
 
 func (r *run) report(what string) {

@@ -91,7 +91,7 @@ var (
 
 // write stores all writes, and new words, within the transaction of conn.
 func write(conn *sqlite.Conn, writes []store.Write, words []search.Word) error {
-	if len(writes) > 0 && writes[0].Reindex {
+	if len(writes) > 0 && writes[0].Reindex && writes[0].Key != 0 {
 		if err := noteReindexing(conn); err != nil {
 			return err
 		}
@@ -126,6 +126,9 @@ func write(conn *sqlite.Conn, writes []store.Write, words []search.Word) error {
 }
 
 func writeVersion(conn *sqlite.Conn, w *store.Write) error {
+	if w.Key == 0 {
+		return nil
+	}
 	typ, updated := int64(index.TypeNumber(w.Ref.Type)), w.Updated.UnixMicro()
 	live := int64(1)
 	if w.Method == fhir.DELETE {

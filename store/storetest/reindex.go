@@ -29,6 +29,14 @@ func Reindexing(t *testing.T, open func(t *testing.T) Reindexer) {
 	}
 }
 
+// Put puts a small resource with this index.
+func Put(t *testing.T, s Store, at string, x search.Index) {
+	t.Helper()
+	if _, err := s.Apply(t.Context(), &bundle.Batch{Changes: []bundle.Change{update(at, "x", x)}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 type reindexFixture struct {
 	fixture
 	r Reindexer
