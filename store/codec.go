@@ -70,6 +70,26 @@ func Compress(json []byte) []byte {
 	return content
 }
 
+// length returns how long the JSON of a stored content is, in bytes; 0 when that does
+// not show without expanding it.
+func length(content []byte) int64 {
+	if len(content) == 0 {
+		return 0
+	}
+	if content[0] == formSnappy {
+		n, err := s2.DecodedLen(content[1:])
+		if err != nil {
+			return 0
+		}
+		return int64(n)
+	}
+	var h zstd.Header
+	if err := h.Decode(content[1:]); err != nil || !h.HasFCS {
+		return 0
+	}
+	return int64(h.FrameContentSize)
+}
+
 // Expand returns the JSON of a stored content.
 func Expand(content []byte) ([]byte, error) {
 	if len(content) == 0 {

@@ -75,3 +75,18 @@ func BenchmarkExpand(b *testing.B) {
 		}
 	}
 }
+
+// TestLength: what is stored tells how long it is before it is expanded.
+func TestLength(t *testing.T) {
+	for _, n := range []int{0, 1, 2, 300, longContent - 1, longContent, longContent + 1, 1 << 20} {
+		json := bytes.Repeat([]byte("a"), n)
+		if got := length(Compress(json)); got != int64(n) {
+			t.Errorf("%d bytes: %d", n, got)
+		}
+	}
+	for _, bad := range [][]byte{nil, {}, {formSnappy}, {formZstd}, {formZstd, 1, 2}, {99, 1}} {
+		if got := length(bad); got != 0 {
+			t.Errorf("%v: %d", bad, got)
+		}
+	}
+}

@@ -47,6 +47,23 @@ func newCompiler(r Reader, known map[fhir.Ref]int64) query.Compiler {
 type Rows struct {
 	Found  []Found
 	Number int64 // of a statement that counts
+	Cut    bool  // there may be more: the last one found is that which exceeds Statement.Bytes
+
+	size int64
+}
+
+// Add adds f, read for s, unless the rows have been cut before. It reports whether
+// there is any use in reading on.
+func (r *Rows) Add(s *query.Statement, f Found) bool {
+	if r.Cut {
+		return false
+	}
+	r.Found = append(r.Found, f)
+	if s.Bytes > 0 {
+		r.size += length(f.Content)
+		r.Cut = r.size > s.Bytes && len(r.Found) > 1
+	}
+	return !r.Cut
 }
 
 // Found is a version of a resource as a SELECT returns it.

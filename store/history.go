@@ -35,6 +35,7 @@ func History(ctx context.Context, r Reader, s *Sealer, h *search.History) (*sear
 	if err != nil {
 		return nil, err
 	}
+	page.Bytes = h.Bytes
 	statements := []*query.Statement{page}
 	if h.ID != "" {
 		total, err := compiler.HistoryCount(h)

@@ -16,6 +16,8 @@ const (
 	maxReverse  = 200_000 // references that one _revinclude looks for at a time
 )
 
+var errTooMuch = fhir.Errorf(fhir.TooCostly, "the page and what it includes would be larger than answers may be; ask for a smaller page")
+
 // includes returns what a page brings along by _include and _revinclude, each
 // resource once, and none that is a match.
 //
@@ -44,6 +46,9 @@ func (x *searching) includes(ctx context.Context, page []Found) ([]Found, error)
 		}
 		start := len(all)
 		for _, rows := range results {
+			if rows.Cut {
+				return nil, errTooMuch
+			}
 			for _, f := range rows.Found {
 				if !seen[f.Key] {
 					seen[f.Key] = true
@@ -84,6 +89,9 @@ func (x *searching) includeStatements(rows []Found, round, limit int) ([]*query.
 			return nil, err
 		}
 		if s != nil {
+			// What is there already may come again; beyond three times the bound, something
+			// comes that is over it.
+			s.Bytes = 3 * x.q.Bytes
 			statements = append(statements, s)
 		}
 	}

@@ -49,7 +49,7 @@ func Search(ctx context.Context, r Reader, s *Sealer, q *search.Query) (*search.
 		return nil, err
 	}
 	if n := len(result.Included); n < len(included) || left > 0 && sizeOf(result.Included) > left {
-		return nil, fhir.Errorf(fhir.TooCostly, "the page and what it includes would be larger than answers may be; ask for a smaller page")
+		return nil, errTooMuch
 	}
 	return result, nil
 }
@@ -153,9 +153,12 @@ func (x *searching) page(ctx context.Context, from *query.Position) (*matches, *
 		if err != nil {
 			return nil, nil, err
 		}
-		page.rows = append(page.rows, rows...)
+		page.rows = append(page.rows, rows.Found...)
 		if len(page.rows) == want {
 			break
+		}
+		if rows.Cut { // and so will the page be, before its last row
+			return page, nil, nil
 		}
 		if from = query.Rest(x.q.Sort, from); from == nil || whole {
 			return page, nil, nil
@@ -167,24 +170,25 @@ func (x *searching) page(ctx context.Context, from *query.Position) (*matches, *
 
 // part returns up to limit matches that follow from. whole reports that none are
 // left beside these.
-func (x *searching) part(ctx context.Context, from *query.Position, limit int) (found []Found, whole bool, err error) {
+func (x *searching) part(ctx context.Context, from *query.Position, limit int) (rows Rows, whole bool, err error) {
 	for _, exhaustive := range []bool{false, true} {
 		statement, err := x.compile(ctx, func() (*query.Statement, error) {
 			return x.compiler.Page(x.q, from, limit, len(x.q.Includes) > 0, exhaustive)
 		})
 		if err != nil {
-			return nil, false, err
+			return rows, false, err
 		}
-		rows, err := x.Select(ctx, statement)
+		statement.Bytes = x.q.Bytes
+		results, err := x.Select(ctx, statement)
 		if err != nil {
-			return nil, false, err
+			return rows, false, err
 		}
-		found, whole = rows[0].Found, statement.Whole
-		if len(found) == limit || !statement.Capped {
+		rows, whole = results[0], statement.Whole
+		if len(rows.Found) == limit || rows.Cut || !statement.Capped {
 			break
 		}
 	}
-	return found, whole, nil
+	return rows, whole, nil
 }
 
 // expand returns the resources of rows with their JSON: of as many, from the first

@@ -74,6 +74,9 @@ func (c *connection) Select(ctx context.Context, statements ...*query.Statement)
 				out[i].Number = f.int64()
 				return f.err()
 			}
+			if out[i].Cut {
+				return nil // what else comes is not kept
+			}
 			found := scan(&f)
 			for range s.Keys {
 				found.Order = append(found.Order, f.ordered(columns[f.at]))
@@ -81,7 +84,7 @@ func (c *connection) Select(ctx context.Context, statements ...*query.Statement)
 			if s.Postings {
 				found.Postings = f.int64s()
 			}
-			out[i].Found = append(out[i].Found, found)
+			out[i].Add(s, found)
 			return f.err()
 		}})
 	}

@@ -99,7 +99,9 @@ func execute(conn *sqlite.Conn, s *query.Statement) (rows store.Rows, err error)
 		if s.Postings {
 			f.Postings = unpack(bytesOf(stmt, fixedColumns+s.Keys))
 		}
-		rows.Found = append(rows.Found, f)
+		if !rows.Add(s, f) {
+			return rows, nil
+		}
 	}
 }
 
