@@ -298,15 +298,21 @@ func (r *Registry) Keys(ctx context.Context, c *Client, id string) ([]jose.JSONW
 	return remote.Keys(ctx, id, r.now())
 }
 
-// originsFor is how long it is remembered from which pages may be asked.
-const originsFor = 10 * time.Second
+// How long it is remembered from which pages may be asked; and how long it is that one
+// which is not among them is refused without another look, since it may be of an app
+// that was registered a moment ago.
+const (
+	originsFor    = 10 * time.Second
+	notOriginsFor = time.Second
+)
 
 // Origin reports whether scripts of pages with this origin may call: those of the
 // redirect URIs of a client.
 func (r *Registry) Origin(ctx context.Context, origin string) (bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.origins == nil || r.now().Sub(r.looked) > originsFor {
+	old := r.now().Sub(r.looked)
+	if r.origins == nil || old > originsFor || !r.origins[origin] && old > notOriginsFor {
 		found := map[string]bool{}
 		const page = 1000
 		for after := ""; ; {

@@ -230,6 +230,16 @@ func TestRefreshBounds(t *testing.T) {
 	if got := h.refreshWith(begin().RefreshToken, "client_id", "other"); got.Error != "invalid_grant" {
 		t.Errorf("another client's refresh gives %+v", got)
 	}
+	if got := h.call("/oauth/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {begin().RefreshToken}}); got.AccessToken == "" {
+		t.Errorf("a refresh that does not name its public client gives %+v", got)
+	}
+	site := &client.Client{ID: "site"}
+	site.NewSecret(h.now(), 0)
+	h.app(site)
+	theirs := h.exchangeSecretly(b.code(h.ask("client_id", "site")), site)
+	if got := h.call("/oauth/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {theirs.RefreshToken}}); got.Error != "invalid_client" || theirs.RefreshToken == "" {
+		t.Errorf("a refresh for a client that does not show that it is itself gives %+v", got)
+	}
 	online := h.exchangeCode(b.code(h.ask("scope", "online_access launch/patient patient/*.rs")))
 	if got := h.refreshWith(online.RefreshToken); got.Error != "" {
 		t.Errorf("while somebody is signed in, a refresh gives %+v", got)
@@ -264,6 +274,16 @@ func TestRefreshBounds(t *testing.T) {
 	if got := b.get(h.ask()); !strings.HasPrefix(got.to, "/account/sign-in") {
 		t.Errorf("somebody who is locked out is still signed in: %d %q", got.status, got.to)
 	}
+}
+
+// exchangeSecretly exchanges a code for a client that has a secret, which is made anew.
+func (h *house) exchangeSecretly(code string, c *client.Client) *reply {
+	h.t.Helper()
+	key := c.NewSecret(h.now(), 0)
+	if err := h.Clients.Put(h.t.Context(), c); err != nil {
+		h.t.Fatal(err)
+	}
+	return h.call("/oauth/token", url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {callback}, "code_verifier": {verifier}}, c.ID, key)
 }
 
 // TestForgedForms holds that no page of others can make a browser send a form.

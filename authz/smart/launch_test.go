@@ -306,3 +306,29 @@ func TestDiscovery(t *testing.T) {
 		}
 	}
 }
+
+// TestScripts holds that scripts of registered apps, and no others, may read what the
+// token endpoint answers.
+func TestScripts(t *testing.T) {
+	h := newHouse(t)
+	for origin, want := range map[string]string{
+		"https://app.example": "https://app.example", "https://evil.example": "", "null": "", "http://app.example": "", "https://app.example.evil.example": "", "": "",
+	} {
+		for _, method := range []string{http.MethodOptions, http.MethodPost} {
+			req, err := http.NewRequest(method, h.full("/oauth/token"), strings.NewReader("grant_type=x"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Origin", origin)
+			req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			if got := res.Header.Get("Access-Control-Allow-Origin"); got != want || res.Header.Get("Access-Control-Allow-Credentials") != "" {
+				t.Errorf("%s from %q: it may be read by %q", method, origin, got)
+			}
+		}
+	}
+}

@@ -126,16 +126,18 @@ func (s *Server) routes() {
 		"GET /.well-known/openid-configuration":                s.openid,
 		"GET /.well-known/oauth-authorization-server":          s.openid,
 		"GET " + fhirPath + "/.well-known/smart-configuration": s.smartConfiguration,
-		"GET /oauth/jwks":        s.jwks,
-		"POST /oauth/token":      s.token,
-		"POST /oauth/introspect": s.introspect,
-		"POST /oauth/revoke":     s.revoke,
-		"GET /oauth/userinfo":    s.userinfo,
-		"POST /oauth/userinfo":   s.userinfo,
-		"POST /oauth/launch":     s.launch,
+		"GET /oauth/jwks":    s.jwks,
+		"POST /oauth/launch": s.launch,
 	} {
 		handle(pattern, h)
 	}
+	for path, h := range map[string]http.HandlerFunc{
+		"/oauth/token": s.token, "/oauth/introspect": s.introspect, "/oauth/revoke": s.revoke, "/oauth/userinfo": s.userinfo,
+	} {
+		handle("OPTIONS "+path, s.scripts(h))
+		handle("POST "+path, s.scripts(h))
+	}
+	handle("GET /oauth/userinfo", s.scripts(http.HandlerFunc(s.userinfo)))
 	for pattern, h := range map[string]func(http.ResponseWriter, *http.Request) error{
 		"GET /oauth/authorize":             s.authorize,
 		"POST /oauth/authorize":            s.decide,

@@ -30,6 +30,10 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
+	if err := s.nameClient(r, f); err != nil {
+		s.fail(w, r, err)
+		return
+	}
 	c, shown, err := s.clientOf(r, f)
 	if err != nil {
 		s.observe(r, Event{What: "token", Client: printable(f.Get("client_id")), Failed: reason(err)})
@@ -56,6 +60,20 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	}
 	private(w)
 	send(w, http.StatusOK, out)
+}
+
+// nameClient sets the client_id of a refresh that has none to that of the refresh
+// token: RFC 6749 does not ask for it, and apps leave it out. A client that has
+// something to show that it is itself still has to show it.
+func (s *Server) nameClient(r *http.Request, f url.Values) error {
+	if f.Get("grant_type") != client.Refresh || f.Has("client_id") || f.Has("client_assertion") || r.Header.Get("Authorization") != "" {
+		return nil
+	}
+	g, _, err := s.readRefresh(r.Context(), f.Get("refresh_token"))
+	if err == nil {
+		f.Set("client_id", g.Client)
+	}
+	return err
 }
 
 // reason is what an event says of an error.

@@ -150,6 +150,7 @@ var outsideTests = map[string]string{
 	"go.yaml.in/yaml/v3":         "fhir/fhirpath", // public cases are written in it
 	"github.com/google/fhir":     "fhir/spec/gen",
 	"google.golang.org/protobuf": "fhir/spec/gen",
+	"github.com/chromedp": "cmd/amate",
 }
 
 func TestImports(t *testing.T) {

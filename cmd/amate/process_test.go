@@ -74,8 +74,23 @@ func startServe(t testing.TB, args ...string) *process {
 
 func tryServe(t testing.TB, args ...string) (*process, error) {
 	t.Helper()
+	return tryCommand(t, append([]string{"serve", "--insecure-no-auth", "--listen", "127.0.0.1:0"}, args...)...)
+}
+
+// startGuarded is startServe with access control.
+func startGuarded(t testing.TB, args ...string) *process {
+	t.Helper()
+	p, err := tryCommand(t, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
+	if err != nil {
+		t.Fatalf("amate serve: %v\n%s", err, p.log)
+	}
+	return p
+}
+
+func tryCommand(t testing.TB, args ...string) (*process, error) {
+	t.Helper()
 	p := &process{log: new(bytes.Buffer), ended: make(chan struct{})}
-	p.cmd = exec.Command(program(t), append([]string{"serve", "--insecure-no-auth", "--listen", "127.0.0.1:0"}, args...)...)
+	p.cmd = exec.Command(program(t), args...)
 	p.cmd.Stderr = p.log
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
