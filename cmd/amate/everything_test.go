@@ -12,6 +12,7 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/search"
+	"github.com/amate-health/amate/store/storetest"
 )
 
 // BenchmarkEverything is $everything by 16 clients: of patients of Synthea whose
@@ -34,6 +35,8 @@ func BenchmarkEverything(b *testing.B) {
 		} {
 			b.Run(name, func(b *testing.B) {
 				client := benchClient()
+				report := storetest.Measure(b)
+				defer func() { report(int64(b.N), "answer") }()
 				over16(b, func(r *rand.Rand) error {
 					out, err := ask(client, "GET", base+"/Patient/"+some[r.IntN(len(some))]+"/"+path, "")
 					if err == nil && !strings.Contains(out, `"entry":[`) {

@@ -20,6 +20,13 @@ type meter struct{ self, server time.Duration }
 
 func startMeter() meter { return meter{selfTime(), serverTime()} }
 
+// Measure starts to measure processor time, of this process and of PostgreSQL. What it
+// returns adds the time per unit of work to the benchmark's result.
+func Measure(b *testing.B) (report func(units int64, unit string)) {
+	m := startMeter()
+	return func(units int64, unit string) { m.report(b, units, unit) }
+}
+
 // report adds the time per unit of work since m was started to the benchmark's result.
 func (m meter) report(b *testing.B, units int64, unit string) {
 	n := float64(max(units, 1))
