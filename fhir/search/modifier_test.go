@@ -89,6 +89,8 @@ func TestTokenModifiers(t *testing.T) {
 			[]string{"ServiceRequest?requester:identifier=urn:x|123", "ServiceRequest?requester:identifier=|123", "ServiceRequest?requester:identifier=124", "ServiceRequest?subject:identifier=1",
 				"ServiceRequest?subject:text=ena", "ServiceRequest?instantiates-canonical:below=http://x.org/plan|1.2.30", "ServiceRequest?instantiates-canonical:below=http://x.org/plan|1.2.3.4",
 				"ServiceRequest?instantiates-canonical:above=http://x.org/plan|1.2", "ServiceRequest?instantiates-canonical:below=http://x.org/pla"}},
+		{`{"resourceType":"ServiceRequest","instantiatesCanonical":["http://x.org/plan|1.20.3"]}`, []string{"ServiceRequest?instantiates-canonical:below=http://x.org/plan|1.20"},
+			[]string{"ServiceRequest?instantiates-canonical:below=http://x.org/plan|1.2"}},
 		{`{"resourceType":"ValueSet","url":"http://acme.org/fhir/ValueSet/123"}`,
 			[]string{"ValueSet?url:below=http://acme.org/fhir/", "ValueSet?url:below=http://acme.org/fhir/ValueSet/123", "ValueSet?url:above=http://acme.org/fhir/ValueSet/123/_history/5", "ValueSet?url:above=http://acme.org/fhir/ValueSet/123"},
 			[]string{"ValueSet?url:below=http://acme.org/fhir/CodeSystem", "ValueSet?url:below=acme.org", "ValueSet?url:above=http://acme.org/fhir/ValueSet", "ValueSet?url:below=HTTP://acme.org/"}},
