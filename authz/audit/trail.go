@@ -184,7 +184,7 @@ func (t *Trail) Event(ctx context.Context, a *rest.Access) fhir.Event {
 			r.Listed = append(r.Listed, ref.String())
 		}
 	}
-	if len(a.Refs) == 0 && a.ID != "" {
+	if len(a.Refs)+len(a.Listed) == 0 && a.ID != "" {
 		r.Entities = append(r.Entities, fhir.Ref{Type: a.Type, ID: a.ID, Version: a.Version}.String())
 	}
 	return r.event()

@@ -24,7 +24,7 @@ func auditedServer(b testing.TB, s storage) (base string, trail *audit.Trail) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	how := &serve{Storage: s, Validation: "base"}
+	how := &serve{Storage: s, Validation: "base", InsecureNoAuth: true}
 	how.Storage.Data = filepath.Join(s.Data, "audited")
 	if err := how.Audit.open(how, store, quiet); err != nil {
 		b.Fatal(err)

@@ -285,6 +285,17 @@ func (a *Access) changed(r *bundle.Result) {
 	}
 }
 
+// applied notes that changes were made, and whether the store has recorded them: where
+// nothing was written, there was no transaction to record it in.
+func (a *Access) applied(results []bundle.Result) {
+	if a.kept = wrote(results); a.kept {
+		return
+	}
+	for i := range results {
+		a.changed(&results[i])
+	}
+}
+
 // wrote reports whether any of results wrote something.
 func wrote(results []bundle.Result) bool {
 	return slices.ContainsFunc(results, func(r bundle.Result) bool {

@@ -63,7 +63,7 @@ func (a *API) confined(ctx context.Context, b *bundle.Batch, of func(change int)
 		a.recorded(ctx, pinned)
 		results, err := a.Store.Apply(ctx, pinned)
 		if acc := accessOf(ctx); acc != nil && err == nil {
-			acc.kept = wrote(results)
+			acc.applied(results)
 		}
 		again, lookErr := a.look(ctx, looks)
 		if lookErr != nil {
