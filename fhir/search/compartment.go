@@ -62,7 +62,7 @@ func belonging(all Or, owners []fhir.Ref, typ string) Or {
 		}
 		m := Match{Param: param, Compared: param.Type}
 		for _, owner := range owners {
-			m.Values = append(m.Values, Value{Raw: owner.String(), Refs: []fhir.Ref{owner.Current()}})
+			m.Values = append(m.Values, Value{Raw: owner.Current().String(), Refs: []fhir.Ref{owner.Current()}})
 		}
 		all = append(all, m)
 	}
