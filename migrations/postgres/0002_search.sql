@@ -1,14 +1,19 @@
 -- What search needs: postings in a table of their own, the dictionary behind
 -- tokens, pairs of composite values, places.
 
--- One row for each element of resource.postings, of live resources only. It gives
--- what has a posting in the order of row keys, and counts it, from the index alone.
+-- One row for each element of resource.postings, of live resources only; but for those
+-- that only say that a resource has a value for a parameter, which are the hashes of its
+-- number and a zero byte. It gives what has a posting in the order of row keys, and
+-- counts it, from the index alone.
 CREATE TABLE posting (
     posting bigint NOT NULL,
     rkey    bigint NOT NULL
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_vacuum_insert_threshold = 50000,
     autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.1);
-INSERT INTO posting (posting, rkey) SELECT p, r.rkey FROM (SELECT rkey, postings FROM resource ORDER BY rkey) r, unnest(r.postings) p;
+INSERT INTO posting (posting, rkey)
+SELECT p, r.rkey FROM (SELECT rkey, postings FROM resource ORDER BY rkey) r, unnest(r.postings) p
+WHERE p NOT IN (SELECT ('x' || substr(encode(sha256(decode(lpad(to_hex(param), 4, '0') || '00', 'hex')), 'hex'), 1, 16))::bit(64)::bigint
+    | (1::bigint << 63) FROM generate_series(0, 65535) param);
 ALTER TABLE posting ADD CONSTRAINT posting_pkey PRIMARY KEY (posting, rkey);
 ALTER TABLE posting ALTER COLUMN posting SET STATISTICS 1000;
 DROP INDEX resource_postings;

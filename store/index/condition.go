@@ -179,7 +179,7 @@ func (c *Condition) missing(m *search.Match) error {
 		}
 		slices.Sort(presence)
 		c.Add("(")
-		c.Postings(slices.Compact(presence))
+		c.present(slices.Compact(presence))
 		if m.Param.Type == spec.Reference {
 			c.Add(" OR ")
 			c.linked(m.Param.ID)
@@ -191,4 +191,25 @@ func (c *Condition) missing(m *search.Match) error {
 		c.Add("EXISTS (SELECT 1 FROM ", table, " x WHERE x.rkey = ", c.Key, " AND x.param = ").Param(m.Param.ID).Fence().Add(")")
 	}
 	return nil
+}
+
+// present appends that the resource has one of the postings, which need not be Sought.
+func (c *Condition) present(any []int64) {
+	if c.Dialect == SQLite {
+		c.Postings(any)
+		return
+	}
+	c.Add(c.Row, ".postings && ").Arg(any)
+}
+
+// OnlyRow reports whether a check of m looks at the row of the resource, and not at its
+// row key alone.
+func (c *Condition) OnlyRow(m *search.Match) bool {
+	switch {
+	case InDictionary(m):
+		return true
+	case m.Modifier == "missing":
+		return c.Dialect == Postgres || m.Param.Type == spec.Reference
+	}
+	return IsPosting(m) && OnRow(c.PostingsOf(m))
 }

@@ -3,6 +3,7 @@ package index
 import (
 	"math"
 	"slices"
+	"sync"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/search"
@@ -27,6 +28,30 @@ func LinkTarget(posting int64) int64 { return posting & MaxKey }
 // LinkSpan returns the smallest posting of a reference under param, and the first one past them.
 func LinkSpan(param uint16) (from, to int64) {
 	return int64(param) << keyBits, (int64(param) + 1) << keyBits
+}
+
+// presences are the postings that say that a resource has a value for a parameter, any
+// at all. There are 65,536, which takes some milliseconds to work out.
+var presences = sync.OnceValue(func() map[int64]struct{} {
+	all := make(map[int64]struct{}, 1<<16)
+	for param := range 1 << 16 {
+		all[Token(search.PresenceHash(uint16(param)))] = struct{}{}
+	}
+	return all
+})
+
+// Sought returns those postings that a search begins with or looks up. The others say
+// that a resource has a value for a parameter; one in five does. They are only ever
+// checked, in the row of the resource, so that PostgreSQL keeps them there alone.
+func Sought(postings []int64) []int64 {
+	known := presences()
+	sought := make([]int64, 0, len(postings))
+	for _, p := range postings {
+		if _, ok := known[p]; !ok {
+			sought = append(sought, p)
+		}
+	}
+	return sought
 }
 
 func postings(x *search.Index, key func(fhir.Ref) int64) []int64 {

@@ -237,7 +237,7 @@ func (t *tx) dictionary(writes []store.Write) []call {
 // they are read.
 func postings(e *encoder, writes []store.Write, which func(*store.Write) *index.Rows) *encoder {
 	for i := range writes {
-		for _, p := range which(&writes[i]).Postings {
+		for _, p := range index.Sought(which(&writes[i]).Postings) {
 			e.row(2)
 			e.int64(p)
 			e.int64(writes[i].Key)

@@ -49,14 +49,13 @@ func (r *rules) any(c *search.Consented, denial bool) {
 	one := func(source func(), key string) {
 		r.Add(" OR EXISTS (SELECT 1 FROM ")
 		source()
-		r.Add("posting cp JOIN date_value h ON h.rkey = cp.rkey AND h.param = ").Param(search.ConsentFrom)
+		r.Add("posting cp CROSS JOIN date_value h WHERE cp.posting = (").Int(from).Add(" | ", key, ") AND h.rkey = cp.rkey AND h.param + 0 = ").Param(search.ConsentFrom)
 		r.Add(" AND (h.lo & ", headMask, ") = 0 AND h.hi <= ").Int(r.now)
 		r.Add(" AND h.lo ", map[bool]string{true: ">=", false: "<"}[denial], " ", denies)
-		r.Add(" WHERE cp.posting = (").Int(from).Add(" | ", key, ")")
 		r.inForce("h")
 		r.met("h")
 		r.unexcepted()
-		r.Add(")")
+		r.Fence().Add(")")
 	}
 	if c.Self {
 		one(func() {}, r.Row+".rkey")
@@ -70,13 +69,13 @@ func (r *rules) any(c *search.Consented, denial bool) {
 // inForce appends that the rule or exception whose head is the row called head has
 // not ended.
 func (r *rules) inForce(head string) {
-	r.Add(" AND EXISTS (SELECT 1 FROM date_value u WHERE u.rkey = ", head, ".rkey AND u.param = ").Param(search.ConsentUntil)
-	r.Add(" AND u.lo = ", head, ".lo AND u.hi > ").Int(r.now).Add(")")
+	r.Add(" AND EXISTS (SELECT 1 FROM date_value u WHERE u.rkey = ", head, ".rkey AND u.param + 0 = ").Param(search.ConsentUntil)
+	r.Add(" AND u.lo = ", head, ".lo AND u.hi > ").Int(r.now).Fence().Add(")")
 }
 
 // met appends that of each group of facts of a rule or exception one is true.
 func (r *rules) met(head string) {
-	r.Add(" AND NOT EXISTS (SELECT 1 FROM date_value t WHERE t.rkey = ", head, ".rkey AND t.param = ").Param(search.ConsentTerm)
+	r.Add(" AND NOT EXISTS (SELECT 1 FROM date_value t WHERE t.rkey = ", head, ".rkey AND t.param + 0 = ").Param(search.ConsentTerm)
 	r.Add(" AND t.lo > ", head, ".lo AND t.lo < ", head, ".lo + ", partSpan, " GROUP BY t.lo HAVING max(CASE WHEN ")
 	r.AnyInt("t.hi", r.facts)
 	r.Add(" OR ")
@@ -93,7 +92,7 @@ func (r *rules) has(before, after string) {
 
 // unexcepted appends that no exception of the rule h applies.
 func (r *rules) unexcepted() {
-	r.Add(" AND NOT EXISTS (SELECT 1 FROM date_value e WHERE e.rkey = h.rkey AND e.param = ").Param(search.ConsentFrom)
+	r.Add(" AND NOT EXISTS (SELECT 1 FROM date_value e WHERE e.rkey = h.rkey AND e.param + 0 = ").Param(search.ConsentFrom)
 	r.Add(" AND e.lo > h.lo AND e.lo < h.lo + ", ruleSpan, " AND (e.lo & ", partMask, ") = 0 AND e.hi <= ").Int(r.now)
 	r.inForce("e")
 	r.met("e")

@@ -8,7 +8,6 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/search"
-	"github.com/amate-health/amate/fhir/spec"
 	"github.com/amate-health/amate/store/index"
 )
 
@@ -335,13 +334,7 @@ func (w *where) onKey(e search.Expr) bool {
 	case search.Has:
 		return true
 	case search.Match:
-		switch {
-		case index.InDictionary(&e), e.Modifier == "missing" && e.Param.Type == spec.Reference:
-			return false
-		case index.IsPosting(&e) && e.Modifier == "":
-			return !index.OnRow(w.PostingsOf(&e))
-		}
-		return true
+		return !w.OnlyRow(&e)
 	}
 	return false
 }
