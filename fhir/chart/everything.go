@@ -138,15 +138,19 @@ func (p *reading) page(ctx context.Context, count int) error {
 	}
 	whole := p.at.at == "" && res.Next == "" && !p.ask.bounded()
 	p.at.at = res.Next
+	came := make(map[int64]bool, len(p.at.seen))
+	for _, m := range p.at.seen {
+		came[m] = true
+	}
 	found := newGather(p.call.Base)
 	for i := range res.Matches {
 		found.from(res.Matches[i].JSON)
 	}
-	if err := p.bring(ctx, p.others(found, res.Matches), whole); err != nil {
+	if err := p.bring(ctx, p.others(found, res.Matches, came), whole); err != nil {
 		return err
 	}
 	for _, m := range res.Matches {
-		if p.ask.wants(m.Ref.Type) {
+		if p.ask.wants(m.Ref.Type) && !came[mark(m.Ref)] { // it can have come with the record of another
 			p.set.Matches = append(p.set.Matches, m)
 		}
 	}
@@ -168,17 +172,17 @@ func (p *reading) where() []search.Expr {
 	return where
 }
 
-// others returns those of what was found that are not here yet.
-func (p *reading) others(found *gather, matches []fhir.Resource) []fhir.Ref {
+// others returns those of what was found that are not here yet, and have not come
+// with an earlier page.
+func (p *reading) others(found *gather, matches []fhir.Resource, came map[int64]bool) []fhir.Ref {
 	here := make(map[fhir.Ref]bool, len(matches))
 	for i := range matches {
 		here[matches[i].Ref.Current()] = true
 	}
-	seen := make(map[int64]bool, len(p.at.seen))
-	for _, m := range p.at.seen {
-		seen[m] = true
-	}
-	return found.left(func(ref fhir.Ref) bool { return here[ref] || !p.ask.wants(ref.Type) || seen[mark(ref)] })
+	all := p.call.ID == "" // then each patient comes with the own record
+	return found.left(func(ref fhir.Ref) bool {
+		return here[ref] || !p.ask.wants(ref.Type) || came[mark(ref)] || all && ref.Type == p.call.Type
+	})
 }
 
 // bring adds refs to the set, those that the caller may see. Unless whole says that

@@ -120,7 +120,9 @@ func TestEverythingOfAll(t *testing.T) {
 		for i := range 27 {
 			entries = append(entries,
 				entry("", "PUT", fmt.Sprint("Patient/p", i), fmt.Sprintf(`{"resourceType":"Patient","id":"p%d","generalPractitioner":[{"reference":"Practitioner/doc"}]}`, i), ""),
-				entry("", "PUT", fmt.Sprint("Observation/o", i), observation(fmt.Sprint("o", i), fmt.Sprint("Patient/p", i)), ""))
+				entry("", "PUT", fmt.Sprint("Observation/o", i), observation(fmt.Sprint("o", i), fmt.Sprint("Patient/p", i)), ""),
+				entry("", "PUT", fmt.Sprint("Condition/c", i), fmt.Sprintf(`{"resourceType":"Condition","id":"c%d","subject":{"reference":"Patient/p%[1]d"},"extension":[{"url":"http://e","valueReference":{"reference":"Patient/p%d"}}]}`, i, (i*11)%27), ""))
+			want[fmt.Sprint("Condition/c", i)] = true
 			want[fmt.Sprint("Patient/p", i)], want[fmt.Sprint("Observation/o", i)] = true, true
 		}
 		entries = append(entries, entry("", "PUT", "Practitioner/doc", `{"resourceType":"Practitioner","id":"doc"}`, ""), entry("", "PUT", "Practitioner/idle", `{"resourceType":"Practitioner","id":"idle"}`, ""))
