@@ -38,10 +38,12 @@ type Store struct {
 	keys    *store.KeyCache
 	weights *store.Weights
 	words   *store.WordCache
-	free    sharedBlock // row keys for attempts without locks
-	sealer  *store.Sealer
-	secret  []byte
-	sweeper store.Sweeper
+
+	criteriaTime time.Duration // see the constant; a field for tests
+	free         sharedBlock   // row keys for attempts without locks
+	sealer       *store.Sealer
+	secret       []byte
+	sweeper      store.Sweeper
 }
 
 // Open opens the file at path, which is made, with its folder, when it is not
@@ -64,7 +66,7 @@ func Open(ctx context.Context, path string, options Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	s := &Store{options: options, keys: store.NewKeyCache(), weights: store.NewWeights(options.Now), words: store.NewWordCache()}
+	s := &Store{options: options, keys: store.NewKeyCache(), weights: store.NewWeights(options.Now), words: store.NewWordCache(), criteriaTime: criteriaTime}
 	if err := s.prepare(ctx, path, conn); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), conn.Close())
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"zombiezen.com/go/sqlite"
 
@@ -142,12 +143,22 @@ func (t *lockedTx) remember() {
 
 func (t *lockedTx) Dialect() index.Dialect { return index.SQLite }
 
-// Select ends with ctx, so that a search that takes too long does not keep all
-// other writers waiting. Only reads may be stopped: a write that is stopped would
-// undo the jobs that share its transaction.
+// criteriaTime is how long the criteria of a batch may take. Until they are known, all
+// other writers wait.
+const criteriaTime = 2 * time.Second
+
+// Select ends with ctx, or after criteriaTime, so that a search that takes too long
+// does not keep all other writers waiting. Only reads may be stopped: a write that is
+// stopped would undo the jobs that share its transaction.
 func (t *lockedTx) Select(ctx context.Context, statements ...*query.Statement) ([]store.Rows, error) {
-	defer t.conn.SetInterrupt(t.conn.SetInterrupt(ctx.Done()))
-	return selectOn(t.conn, statements)
+	bounded, cancel := context.WithTimeout(ctx, t.s.criteriaTime)
+	defer cancel()
+	defer t.conn.SetInterrupt(t.conn.SetInterrupt(bounded.Done()))
+	rows, err := selectOn(t.conn, statements)
+	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
+		return nil, fhir.Errorf(fhir.TooCostly, "a search criterion takes too long while other changes wait; name an identifier, or search first and then change by id")
+	}
+	return rows, err
 }
 
 // Weights: criteria are few, and select by identifiers. Nothing is counted for them.
