@@ -189,7 +189,7 @@ func TestStandaloneLaunch(t *testing.T) {
 			if got.Patient == "" || got.Patient != got.Context || got.Type != "Bundle" || !got.Refreshed || !strings.Contains(got.Scope, "patient/*.rs") {
 				t.Errorf("the app has %s", result)
 			}
-			if !c.pick && (got.Patient != patient || !strings.HasSuffix(got.User, "/Patient/"+patient)) {
+			if !c.pick && (got.Patient != patient || !strings.HasSuffix(got.User, "Patient/"+patient)) {
 				t.Errorf("the citizen's app has %s", result)
 			}
 			if !slices.Equal(got.Others, []string{got.Patient}) {
