@@ -1,7 +1,9 @@
 package people
 
 import (
+	"context"
 	"errors"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -11,8 +13,9 @@ import (
 
 	"github.com/pquerna/otp/totp"
 
-	"github.com/amate-health/amate/authz/authztest"
+	"github.com/amate-health/amate/authz"
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/store/sqlite"
 )
 
 const secret = "correct horse battery"
@@ -26,11 +29,26 @@ type house struct {
 func (h *house) now0() time.Time      { return time.UnixMicro(h.clock.Load()).UTC() }
 func (h *house) pass(d time.Duration) { h.clock.Add(d.Microseconds()) }
 
+// newState opens a store, in which entries are kept as they are in production.
+func newState(t testing.TB, now func() time.Time) authz.State {
+	t.Helper()
+	s, err := sqlite.Open(context.Background(), filepath.Join(t.TempDir(), "amate.db"), sqlite.Options{Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
 func newHouse(t *testing.T) *house {
 	t.Helper()
 	h := &house{t: t}
 	h.clock.Store(time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC).UnixMicro())
-	h.Directory = &Directory{State: &authztest.Memory{Now: h.now0}, Now: h.now0}
+	h.Directory = &Directory{State: newState(t, h.now0), Now: h.now0}
 	return h
 }
 

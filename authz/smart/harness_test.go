@@ -12,19 +12,21 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/amate-health/amate/authz"
-	"github.com/amate-health/amate/authz/authztest"
 	"github.com/amate-health/amate/authz/client"
 	"github.com/amate-health/amate/authz/people"
 	"github.com/amate-health/amate/authz/token"
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/store/sqlite"
 )
 
 // records are the patients that a test server knows.
@@ -75,6 +77,48 @@ const (
 	callback = "https://app.example/callback"
 )
 
+// newState opens a store, in which entries are kept as they are in production.
+func newState(t testing.TB, now func() time.Time) authz.State {
+	t.Helper()
+	s, err := sqlite.Open(context.Background(), filepath.Join(t.TempDir(), "amate.db"), sqlite.Options{Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// signingKeys are the keys of every test server: to make an RSA key takes longer than
+// most tests.
+func signingKeys(t *testing.T) []fhir.Entry {
+	t.Helper()
+	made.Do(func() {
+		noon := func() time.Time { return time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC) }
+		state := newState(t, noon)
+		_, err := token.OpenKeys(t.Context(), state, noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if made.keys, err = state.Entries(t.Context(), "signing-key", "", "", 10); err != nil {
+			t.Fatal(err)
+		}
+	})
+	keys := slices.Clone(made.keys)
+	for i := range keys {
+		keys[i].Version = 0
+	}
+	return keys
+}
+
+var made struct {
+	sync.Once
+	keys []fhir.Entry
+}
+
 func newHouse(t *testing.T) *house {
 	t.Helper()
 	h := &house{t: t}
@@ -83,7 +127,10 @@ func newHouse(t *testing.T) *house {
 	h.web.Start()
 	t.Cleanup(h.web.Close)
 	ctx := t.Context()
-	state := &authztest.Memory{Now: h.now}
+	state := newState(t, h.now)
+	if err := state.Put(ctx, signingKeys(t)...); err != nil {
+		t.Fatal(err)
+	}
 	keys, err := token.OpenKeys(ctx, state, h.now)
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -20,8 +21,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/amate-health/amate/authz"
-	"github.com/amate-health/amate/authz/authztest"
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/store/sqlite"
 )
 
 const (
@@ -45,10 +46,25 @@ func decoded(t *testing.T, s string) []byte {
 	return b
 }
 
+// newState opens a store, in which entries are kept as they are in production.
+func newState(t testing.TB, now func() time.Time) authz.State {
+	t.Helper()
+	s, err := sqlite.Open(context.Background(), filepath.Join(t.TempDir(), "amate.db"), sqlite.Options{Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
 // house is a server with its keys.
 type house struct {
 	*clock
-	state       *authztest.Memory
+	state       authz.State
 	keys        *Keys
 	minter      *Minter
 	revocations *Revocations
@@ -58,7 +74,7 @@ type house struct {
 func newHouse(t *testing.T, others ...*Trusted) *house {
 	t.Helper()
 	h := &house{clock: newClock()}
-	h.state = &authztest.Memory{Now: h.now}
+	h.state = newState(t, h.now)
 	var err error
 	if h.keys, err = OpenKeys(t.Context(), h.state, h.now); err != nil {
 		t.Fatal(err)
@@ -500,7 +516,7 @@ func TestTrustedRefusesConfigurations(t *testing.T) {
 // FuzzVerify holds that only what the server has signed is ever accepted.
 func FuzzVerify(f *testing.F) {
 	now := newClock()
-	state := &authztest.Memory{Now: now.now}
+	state := newState(f, now.now)
 	keys, err := OpenKeys(f.Context(), state, now.now)
 	if err != nil {
 		f.Fatal(err)
@@ -527,7 +543,7 @@ func FuzzVerify(f *testing.F) {
 }
 
 func BenchmarkVerifySeen(b *testing.B) {
-	state := &authztest.Memory{}
+	state := newState(b, nil)
 	keys, err := OpenKeys(b.Context(), state, nil)
 	if err != nil {
 		b.Fatal(err)

@@ -29,17 +29,16 @@ var imports = map[string]string{
 
 	"cmd/conformance": "",
 
-	"authz":           "authz/rbac authz/scope fhir fhir/element fhir/rest fhir/search fhir/spec",
-	"authz/smart":     "authz authz/client authz/pages authz/people authz/scope authz/token fhir",
-	"authz/pages":     "",
-	"authz/audit":     "authz fhir fhir/bundle fhir/element fhir/rest fhir/search",
-	"authz/limit":     "authz fhir fhir/rest fhir/search",
-	"authz/client":    "authz authz/token fhir",
-	"authz/people":    "authz fhir",
-	"authz/authztest": "fhir",
-	"authz/rbac":      "fhir/search fhir/spec",
-	"authz/scope":     "fhir fhir/search fhir/spec",
-	"authz/token":     "authz fhir",
+	"authz":        "authz/rbac authz/scope fhir fhir/element fhir/rest fhir/search fhir/spec",
+	"authz/smart":  "authz authz/client authz/pages authz/people authz/scope authz/token fhir",
+	"authz/pages":  "",
+	"authz/audit":  "authz fhir fhir/bundle fhir/element fhir/rest fhir/search",
+	"authz/limit":  "authz fhir fhir/rest fhir/search",
+	"authz/client": "authz authz/token fhir",
+	"authz/people": "authz fhir",
+	"authz/rbac":   "fhir/search fhir/spec",
+	"authz/scope":  "fhir fhir/search fhir/spec",
+	"authz/token":  "authz fhir",
 
 	"fhir":                     "",
 	"fhir/spec":                "",
@@ -92,10 +91,9 @@ var testImports = map[string]string{
 	"cmd/amate":                "store/storetest store/storetest/naive",
 	"authz":                    "authz/rbac fhir/chart store/postgres store/sqlite store/storetest",
 	"authz/audit":              "store/postgres store/sqlite store/storetest",
-	"authz/smart":              "authz/authztest",
-	"authz/client":             "authz/authztest",
-	"authz/people":             "authz/authztest",
-	"authz/token":              "authz/authztest",
+	"authz/smart":              "store/sqlite",
+	"authz/people":             "store/sqlite",
+	"authz/token":              "store/sqlite",
 	"fhir/fhirpath":            "fhir/xml fhir/samples", // the input of public cases
 	"fhir/fhirpath/lab":        "fhir/search fhir/samples",
 	"fhir/registry/demo":       "fhir fhir/element fhir/validate fhir/samples",
@@ -150,7 +148,7 @@ var outsideTests = map[string]string{
 	"go.yaml.in/yaml/v3":         "fhir/fhirpath", // public cases are written in it
 	"github.com/google/fhir":     "fhir/spec/gen",
 	"google.golang.org/protobuf": "fhir/spec/gen",
-	"github.com/chromedp": "cmd/amate",
+	"github.com/chromedp":        "cmd/amate",
 }
 
 func TestImports(t *testing.T) {
