@@ -51,6 +51,9 @@ func (l *load) Run(ctx context.Context, s streams, log *slog.Logger) (err error)
 	defer func() { err = errors.Join(err, r.close()) }()
 
 	im := &importer{store: store, maker: store.maker(strings.TrimRight(l.BaseURL, "/")), journal: j, report: r, workers: l.Workers}
+	following, stop := context.WithCancel(ctx)
+	defer stop()
+	go store.follow(following) // a server may get a search parameter meanwhile
 	im.progress = newProgress(s.err, files)
 	started := time.Now()
 	if err := im.run(ctx, files); err != nil {

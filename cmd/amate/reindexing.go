@@ -83,6 +83,9 @@ func scopeOf(j *job.Job) (s reindex.Scope) {
 	return s
 }
 
+// endedListed is how many jobs that have ended are listed, the last ones first.
+const endedListed = 50
+
 // reindexStatus is GET $reindex-status/[job], or $reindex-status for all jobs that
 // are known.
 func (o *opened) reindexStatus(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
@@ -109,6 +112,7 @@ func (o *opened) reindexStatus(ctx context.Context, call *operation.Call) (*oper
 		return nil, err
 	}
 	slices.SortFunc(ended, func(a, b job.Job) int { return b.Ended.Compare(a.Ended) })
+	ended = ended[:min(len(ended), endedListed)]
 	var all []part
 	for _, j := range slices.Concat(open, ended) {
 		all = append(all, part{"name": "job", "part": o.jobParts(&j, call.Base)})
