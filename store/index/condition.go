@@ -36,9 +36,21 @@ func (c *Condition) Match(m *search.Match) error {
 		return nil
 	}
 	c.Add("EXISTS (SELECT 1")
-	err := c.rows(m, func() { c.Add("x.rkey = ", c.Key, " AND ") }, func(i int) error { return c.value(m, i) })
+	err := c.rows(m, func() { c.Add("x.rkey = ", c.Key, " AND ", c.unindexed()) }, func(i int) error { return c.value(m, i) })
 	c.Fence().Add(")")
 	return err
+}
+
+// unindexed keeps SQLite from looking up what follows it in an index. Without
+// statistics it takes a parameter to be as rare as a row key, and would go through all
+// the values of the parameter to check one resource.
+//
+// See https://www.sqlite.org/optoverview.html#disqualifying_where_clause_terms_using_unary_.
+func (c *Condition) unindexed() string {
+	if c.Dialect == SQLite {
+		return "+"
+	}
+	return ""
 }
 
 // Set appends a SELECT of the row keys of all resources for which m holds, perhaps
@@ -188,7 +200,7 @@ func (c *Condition) missing(m *search.Match) error {
 	case table == "":
 		return fhir.Errorf(fhir.NotSupported, ":missing on a %s parameter is not supported", m.Param.Type)
 	default:
-		c.Add("EXISTS (SELECT 1 FROM ", table, " x WHERE x.rkey = ", c.Key, " AND x.param = ").Param(m.Param.ID).Fence().Add(")")
+		c.Add("EXISTS (SELECT 1 FROM ", table, " x WHERE x.rkey = ", c.Key, " AND ", c.unindexed(), "x.param = ").Param(m.Param.ID).Fence().Add(")")
 	}
 	return nil
 }
