@@ -180,16 +180,17 @@ func (c *Condition) DateSpan(param uint16, values ...*search.Value) error {
 	return nil
 }
 
-// spanPart appends a SELECT of the rows that meet all values, as far as where says.
+// spanPart appends a SELECT of the rows that meet all values, as far as where says;
+// only what that asks for can be started from.
 func (c *Condition) spanPart(param uint16, values []*search.Value, where func()) error {
 	c.Add("SELECT x.rkey FROM date_value x WHERE x.param = ").Param(param)
 	where()
 	for _, v := range values {
-		c.Add(" AND (")
+		c.Add(" AND CASE WHEN ")
 		if err := c.dateValue(v); err != nil {
 			return err
 		}
-		c.Add(")")
+		c.Add(" THEN TRUE END")
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -91,19 +92,76 @@ func (c *connection) Select(ctx context.Context, statements ...*query.Statement)
 	return out, trip(ctx, c.pg, calls...)
 }
 
-// Explain has PostgreSQL carry s out and tell how.
+// Explain has PostgreSQL carry s out and tell how. It is prepared, so that the plan is
+// the one that searches get, in which placeholders stand for values.
 //
 // See https://www.postgresql.org/docs/15/sql-explain.html.
 func (c *connection) Explain(ctx context.Context, s *query.Statement) (string, time.Duration, error) {
+	const name = "amate_explained"
+	args, err := c.literals(s.Args)
+	if err != nil {
+		return "", 0, err
+	}
+	if err := c.run(ctx, "PREPARE "+name+" AS "+s.SQL, nil); err != nil {
+		return "", 0, err
+	}
 	var b strings.Builder
-	explain := call{sql: "EXPLAIN (ANALYZE, BUFFERS) " + s.SQL, args: encodeArgs(s.Args),
-		row: func(_ []pgconn.FieldDescription, values [][]byte) error {
-			b.Write(append(values[0], '\n'))
-			return nil
-		}}
 	start := time.Now()
-	err := trip(ctx, c.pg, explain)
-	return b.String(), time.Since(start), err
+	err = c.run(ctx, "EXPLAIN (ANALYZE, BUFFERS) EXECUTE "+name+args, func(line []byte) {
+		b.Write(line)
+		b.WriteByte('\n')
+	})
+	took := time.Since(start)
+	if dropErr := c.run(context.WithoutCancel(ctx), "DEALLOCATE "+name, nil); err == nil {
+		err = dropErr
+	}
+	return b.String(), took, err
+}
+
+// run executes SQL by the simple protocol, and calls row for the one column of each row.
+func (c *connection) run(ctx context.Context, sql string, row func([]byte)) error {
+	results := c.pg.Exec(ctx, sql)
+	for results.NextResult() {
+		for reader := results.ResultReader(); reader.NextRow(); {
+			row(reader.Values()[0])
+		}
+	}
+	return failure(results.Close())
+}
+
+// literals returns arguments as EXECUTE takes them.
+func (c *connection) literals(args []any) (string, error) {
+	if len(args) == 0 {
+		return "", nil
+	}
+	all := make([]string, len(args))
+	for i, arg := range args {
+		switch arg := arg.(type) {
+		case int64:
+			all[i] = strconv.FormatInt(arg, 10)
+		case float64:
+			all[i] = "'" + strconv.FormatFloat(arg, 'g', -1, 64) + "'"
+		case []int64:
+			all[i] = "'{" + strings.Trim(strings.Join(strings.Fields(fmt.Sprint(arg)), ","), "[]") + "}'"
+		case string:
+			text, err := c.pg.EscapeString(arg)
+			if err != nil {
+				return "", err
+			}
+			all[i] = "'" + text + "'"
+		case []string:
+			texts := make([]string, len(arg))
+			for j, t := range arg {
+				text, err := c.pg.EscapeString(t)
+				if err != nil {
+					return "", err
+				}
+				texts[j] = "'" + text + "'"
+			}
+			all[i] = "ARRAY[" + strings.Join(texts, ", ") + "]::text[]"
+		}
+	}
+	return "(" + strings.Join(all, ", ") + ")", nil
 }
 
 // Known asks the cache, then the database.
