@@ -75,10 +75,10 @@ type Config struct {
 
 // How the shipper works.
 const (
-	shipEvery  = time.Second      // how long an event waits for others, to be linked with them
+	shipEvery  = 2 * time.Second  // how long an event waits for others, to be linked with them
 	inboxEvery = 5 * time.Second  // how often the inbox is looked at although nothing was put there here
 	syncEvery  = time.Second      // how often the journal is brought onto the disk
-	shipBytes  = 512 << 10        // of the journal, in one transaction, about
+	shipBytes  = 1 << 20          // of the journal, in one transaction, about
 	shipInbox  = 500              // events of the inbox in one transaction
 	patience   = 10 * time.Second // between tries while the database is away, at most
 )

@@ -101,9 +101,18 @@ func linkChain(conn *sqlite.Conn, chain []fhir.Event, link store.Linker) error {
 		id  []byte
 	}
 	var keys []pair
+	rows, err := conn.Prepare(insertEvent)
+	if err != nil {
+		return err
+	}
 	for i := range chain {
 		e := &chain[i]
-		if err := run(conn, insertEvent, int64(e.Month), e.Seq, e.ID[:], e.Hash, e.Content); err != nil {
+		rows.BindInt64(1, int64(e.Month))
+		rows.BindInt64(2, e.Seq)
+		rows.BindBytes(3, e.ID[:])
+		rows.BindBytes(4, e.Hash)
+		rows.BindBytes(5, e.Content)
+		if err := step(rows); err != nil {
 			return err
 		}
 		for _, k := range e.Keys {
@@ -119,12 +128,27 @@ func linkChain(conn *sqlite.Conn, chain []fhir.Event, link store.Linker) error {
 		}
 		return slices.Compare(a.id, b.id)
 	})
+	found, err := conn.Prepare(insertKey)
+	if err != nil {
+		return err
+	}
 	for _, k := range keys {
-		if err := run(conn, insertKey, k.key, k.id); err != nil {
+		found.BindInt64(1, k.key)
+		found.BindBytes(2, k.id)
+		if err := step(found); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// step executes a statement that returns nothing, whose arguments are bound.
+func step(stmt *sqlite.Stmt) error {
+	_, err := stmt.Step()
+	if resetErr := stmt.Reset(); err == nil {
+		err = resetErr
+	}
+	return err
 }
 
 // PrepareEvents readies the chain of a month; here there is nothing to do.
