@@ -58,7 +58,7 @@ type Patient struct {
 
 // Event is something about access that is worth recording.
 type Event struct {
-	What    string // "sign-in", "sign-out", "consent", "token", "revoke", "launch", "password"
+	What    string // "sign-in", "sign-out", "consent", "token", "revoke", "launch", "password", "emergency"
 	Account string // id; "" for none
 	Client  string
 	Failed  string // why it was refused; "" when it was not
@@ -126,8 +126,9 @@ func (s *Server) routes() {
 		"GET /.well-known/openid-configuration":                s.openid,
 		"GET /.well-known/oauth-authorization-server":          s.openid,
 		"GET " + fhirPath + "/.well-known/smart-configuration": s.smartConfiguration,
-		"GET /oauth/jwks":    s.jwks,
-		"POST /oauth/launch": s.launch,
+		"GET /oauth/jwks":       s.jwks,
+		"POST /oauth/launch":    s.launch,
+		"POST /oauth/emergency": s.emergency,
 	} {
 		handle(pattern, h)
 	}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"github.com/amate-health/amate/authz/pages"
 	"github.com/amate-health/amate/authz/people"
@@ -78,9 +79,9 @@ func (s *Server) tried(w http.ResponseWriter, r *http.Request, err error) (statu
 	var wait *people.WaitError
 	switch {
 	case errors.As(err, &wait):
-		seconds := int(math.Ceil(wait.Until.Sub(s.Now()).Seconds()))
-		w.Header().Set("Retry-After", "30")
-		return http.StatusTooManyRequests, pages.Text(lang, "wait", max(seconds, 1))
+		seconds := max(int(math.Ceil(wait.Until.Sub(s.Now()).Seconds())), 1)
+		w.Header().Set("Retry-After", strconv.Itoa(seconds))
+		return http.StatusTooManyRequests, pages.Text(lang, "wait", seconds)
 	case errors.Is(err, people.ErrWrong):
 		return http.StatusForbidden, pages.Text(lang, "wrong")
 	}

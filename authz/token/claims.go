@@ -23,6 +23,7 @@ type Claims struct {
 	Patient   string   `json:"patient,omitempty"`
 	Encounter string   `json:"encounter,omitempty"`
 	Purpose   string   `json:"purpose,omitempty"`
+	Reason    string   `json:"reason,omitempty"` // of Purpose BTG
 	Grant     string   `json:"gid,omitempty"` // the grant it comes from, with which it is revoked
 	Confirm   *Confirm `json:"cnf,omitempty"`
 }
@@ -39,7 +40,7 @@ func (c *Claims) Principal() *authz.Principal {
 	p := &authz.Principal{
 		ID: c.Subject, Client: c.Client, Roles: slices.Clone(c.Roles), Org: c.Org,
 		Patient: c.Patient, Encounter: c.Encounter, Scopes: strings.Fields(c.Scope),
-		Purpose: c.Purpose, Token: c.ID,
+		Purpose: c.Purpose, Reason: c.Reason, Token: c.ID,
 	}
 	if ref, ok := fhir.ParseRef(c.User); ok {
 		p.User = ref

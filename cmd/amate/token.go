@@ -25,6 +25,7 @@ type bearer struct {
 	User    string        `help:"Who it speaks for, such as Practitioner/1." placeholder:"REFERENCE"`
 	Org     string        `help:"CLUES of the establishment." placeholder:"CLUES"`
 	Purpose string        `help:"Purpose of use, such as TREAT." placeholder:"CODE"`
+	Reason  string        `help:"Why, for --purpose BTG: access in an emergency." placeholder:"TEXT"`
 	For     time.Duration `help:"How long it is good, 24h at most." default:"1h" placeholder:"DURATION"`
 	BaseURL string        `help:"The FHIR base that it is for; the one of the last server on this database when not given." placeholder:"URL"`
 }
@@ -63,7 +64,9 @@ func (b *bearer) mint(ctx context.Context, a *access) (string, error) {
 	if granted.NeedsPatient() && c.Patient == "" {
 		return "", usagef("a token with the scope %s needs --patient", granted)
 	}
-	return a.minter.Access(smart.SystemClaims(c, granted, ""), b.For)
+	claims := smart.SystemClaims(c, granted, "")
+	claims.Reason = b.Reason
+	return a.minter.Access(claims, b.For)
 }
 
 // app returns the app that the token is for. A role without one gets a token for the
