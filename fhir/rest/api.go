@@ -1,7 +1,9 @@
 package rest
 
 import (
+	"cmp"
 	"context"
+	"crypto/cipher"
 	"errors"
 	"fmt"
 	"net/url"
@@ -22,7 +24,7 @@ type Config struct {
 	Store     Store
 	Guard     Guard
 	BaseURL   string // the public FHIR base, such as http://127.0.0.1:8080/fhir
-	CursorKey []byte // signs the links to further pages; the same on every server, at least 32 bytes
+	CursorKey []byte // seals the links to further pages; the same on every server, at least 32 bytes
 	Limits    Limits
 	Observer  Observer // nil observes nothing
 	Audit     Auditor  // nil keeps no audit trail; what Store returns must be told to Touched
@@ -64,6 +66,7 @@ type API struct {
 	base         string // BaseURL without a slash at the end
 	path         string // path of base, under which it is mounted
 	router       *router
+	sealer       cipher.AEAD   // of the links to further pages
 	turns        chan struct{} // one place for each request at work
 	bodies       room
 	maker        bundle.Maker
@@ -101,6 +104,7 @@ func New(cfg Config) (*API, error) {
 		base:   base,
 		path:   u.EscapedPath(),
 		router: newRouter(cfg.Operations),
+		sealer: newSealer(cfg.CursorKey),
 		maker: bundle.Maker{
 			Base: base, Rules: cfg.Rules, Catalogue: cfg.Search.Catalogue,
 			FullText: cfg.Search.FullText, Terminology: cfg.Search.Terminology,
@@ -139,9 +143,10 @@ func (a *API) Do(ctx context.Context, req *Request) (*Response, error) {
 	if req.Interaction == Batch || req.Interaction == Transaction {
 		return a.bundle(ctx, req)
 	}
+	bad := a.resume(req)
 	return a.audited(ctx, req, func(ctx context.Context) (*Response, error) {
 		d, err := a.check(ctx, req)
-		if err != nil {
+		if err = cmp.Or(err, bad); err != nil {
 			return nil, err
 		}
 		return interact[req.Interaction](a, ctx, req, d)
@@ -165,7 +170,7 @@ func (a *API) check(ctx context.Context, req *Request) (Decision, error) {
 		x.askedBy(d.Principal)
 	}
 	req.Form.mask, req.principal = d.Mask, d.Principal
-	return d, nil
+	return d, req.checkTurn()
 }
 
 // url returns the absolute URL of a resource or a version of it.

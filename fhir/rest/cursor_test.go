@@ -2,46 +2,76 @@ package rest
 
 import (
 	"bytes"
+	"encoding/base64"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/search"
 )
 
-func TestCursorBelongsToItsQuery(t *testing.T) {
-	a := &API{Config: Config{CursorKey: bytes.Repeat([]byte{7}, 32)}}
-	params := []search.Param{{Name: "name", Value: "a"}, {Name: "_count", Value: "2"}}
-	req := &Request{Interaction: SearchType, Type: "Patient"}
-	sealed := a.sealCursor(req, params, "engine|cursor\x00")
-	with := func(r Request, value string, params ...search.Param) *Request {
-		r.Params = append(params, search.Param{Name: cursorParam, Value: value})
+func TestCursorBelongsToItsPlace(t *testing.T) {
+	a := &API{sealer: newSealer(bytes.Repeat([]byte{7}, 32))}
+	params := []search.Param{{Name: "name", Value: "Xochiquetzal"}, {Name: "_count", Value: "2"}}
+	req := Request{Interaction: SearchType, Type: "Patient", principal: "ana"}
+	sealed := a.sealCursor(&req, &turn{principal: "ana", params: params, end: "engine|cursor\x00"})
+	if raw, _ := base64.RawURLEncoding.DecodeString(sealed); bytes.Contains(raw, []byte("Xochi")) {
+		t.Error("the link shows what is searched for")
+	}
+	with := func(r Request, values ...string) *Request {
+		r.Params = nil
+		for _, v := range values {
+			r.Params = append(r.Params, search.Param{Name: cursorParam, Value: v})
+		}
 		return &r
 	}
-	cursor, rest, err := a.openCursor(with(*req, sealed, params...))
-	if err != nil || cursor != "engine|cursor\x00" || len(rest) != 2 {
-		t.Fatalf("%q, %v, %v", cursor, rest, err)
+	again := with(req, sealed)
+	if err := a.resume(again); err != nil || again.end() != "engine|cursor\x00" || !slices.Equal(again.Params, params) {
+		t.Fatalf("%q, %v, %v", again.end(), again.Params, err)
+	}
+	if err := again.checkTurn(); err != nil {
+		t.Error(err)
+	}
+	if again.principal = "eva"; again.checkTurn() == nil {
+		t.Error("the link of another caller was taken")
 	}
 	flip := []byte(sealed)
 	flip[len(flip)-2] ^= 1
+	more := with(req, sealed)
+	more.Params = append(more.Params, search.Param{Name: "name", Value: "x"})
 	bad := map[string]*Request{
-		"tampered":      with(*req, string(flip), params...),
-		"no base64":     with(*req, "!!!", params...),
-		"short":         with(*req, "AAAA", params...),
-		"empty":         with(*req, "", params...),
-		"other query":   with(*req, sealed, params[0]),
-		"moved bounds":  with(*req, sealed, search.Param{Name: "namea", Value: ""}, params[1]),
-		"other type":    with(Request{Interaction: SearchType, Type: "Observation"}, sealed, params...),
-		"other kind":    with(Request{Interaction: HistoryType, Type: "Patient"}, sealed, params...),
-		"other patient": with(Request{Interaction: SearchType, Type: "Patient", ID: "1"}, sealed, params...),
-		"twice":         with(*req, sealed, append(params, search.Param{Name: cursorParam, Value: sealed})...),
+		"tampered":      with(req, string(flip)),
+		"no base64":     with(req, "!!!"),
+		"short":         with(req, "AAAA"),
+		"empty":         with(req, ""),
+		"more":          more,
+		"twice":         with(req, sealed, sealed),
+		"other type":    with(Request{Interaction: SearchType, Type: "Observation"}, sealed),
+		"other kind":    with(Request{Interaction: HistoryType, Type: "Patient"}, sealed),
+		"other patient": with(Request{Interaction: SearchType, Type: "Patient", ID: "1"}, sealed),
 	}
 	for name, r := range bad {
-		if c, _, err := a.openCursor(r); fhir.CodeOf(err) != fhir.Invalid {
-			t.Errorf("%s: %q, %v", name, c, err)
+		if err := a.resume(r); fhir.CodeOf(err) != fhir.Invalid {
+			t.Errorf("%s: %v, %v", name, r.Params, err)
 		}
 	}
-	other := &API{Config: Config{CursorKey: bytes.Repeat([]byte{8}, 32)}}
-	if _, _, err := other.openCursor(with(*req, sealed, params...)); err == nil {
+	other := &API{sealer: newSealer(bytes.Repeat([]byte{8}, 32))}
+	if err := other.resume(with(req, sealed)); err == nil {
 		t.Error("a cursor of another key was taken")
+	}
+}
+
+// TestCursorsStayShort: a query of many values does not make a link that a server
+// or a browser refuses.
+func TestCursorsStayShort(t *testing.T) {
+	a := &API{sealer: newSealer(bytes.Repeat([]byte{7}, 32))}
+	var codes []string
+	for i := range 1000 {
+		codes = append(codes, "http://loinc.org|"+string(rune('0'+i%10))+strings.Repeat("7", i%5)+"-4")
+	}
+	sealed := a.sealCursor(&Request{}, &turn{params: []search.Param{{Name: "code", Value: strings.Join(codes, ",")}}})
+	if len(sealed) > 4096 {
+		t.Errorf("%d bytes", len(sealed))
 	}
 }

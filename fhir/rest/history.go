@@ -14,15 +14,11 @@ import (
 //
 // See https://hl7.org/fhir/R4/http.html#history.
 func (a *API) history(ctx context.Context, req *Request, d Decision) (*Response, error) {
-	cursor, params, err := a.openCursor(req)
-	if err != nil {
-		return nil, err
-	}
 	q := &search.History{
 		Type: req.Type, ID: req.ID,
-		Count: a.limits.Count, Bytes: a.limits.Answer, After: cursor, Restriction: d.Restriction,
+		Count: a.limits.Count, Bytes: a.limits.Answer, After: req.end(), Restriction: d.Restriction,
 	}
-	for _, p := range params {
+	for _, p := range req.Params {
 		if err := a.historyParam(q, p, req.Prefer.Lenient); err != nil {
 			return nil, err
 		}
@@ -41,10 +37,10 @@ func (a *API) history(ctx context.Context, req *Request, d Decision) (*Response,
 	path = strings.TrimSuffix(path, "/") + "/_history"
 	next := ""
 	if found.Next != "" {
-		next = a.nextURL(req, path, params, found.Next)
+		next = a.nextURL(req, path, req.Params, found.Next)
 	}
 	p := newPage("history", found.Total, sizeOf(found.Entries), &req.Form)
-	p.links(a.queryURL(path, params, &req.Form), next)
+	p.links(a.queryURL(path, req.Params, &req.Form), next)
 	for i := range found.Entries {
 		if err := a.version(p, &found.Entries[i]); err != nil {
 			return nil, err

@@ -27,18 +27,14 @@ func (a *API) operate(ctx context.Context, req *Request, d Decision) (*Response,
 	if err != nil {
 		return nil, err
 	}
-	cursor, params, err := a.openCursor(req)
-	if err != nil {
-		return nil, err
-	}
 	call := &operation.Call{
 		Type:        req.Type,
 		ID:          req.ID,
-		In:          operation.NewInputs(params, doc),
+		In:          operation.NewInputs(req.Params, doc),
 		Base:        a.base,
 		Restriction: d.Restriction,
 		Lenient:     req.Prefer.Lenient,
-		Cursor:      cursor,
+		Cursor:      req.end(),
 		MaxCount:    a.limits.MaxCount,
 		MaxBytes:    a.limits.Answer,
 		Search:      a.searchOptions(req),

@@ -63,6 +63,7 @@ type Request struct {
 	Source *bundle.Source // the resource of an entry of a batch; nil over HTTP
 
 	operation *operation.Operation // what Operation names
+	turn      *turn                // the page that a link asks for; nil for the first
 	principal string               // who asks, once the Guard has said so
 }
 

@@ -32,11 +32,7 @@ func (a *API) search(ctx context.Context, req *Request, d Decision) (*Response, 
 	if err != nil {
 		return nil, err
 	}
-	cursor, params, err := a.openCursor(req)
-	if err != nil {
-		return nil, err
-	}
-	q, err := search.Parse(req.Type, params, a.searchOptions(req))
+	q, err := search.Parse(req.Type, req.Params, a.searchOptions(req))
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +41,7 @@ func (a *API) search(ctx context.Context, req *Request, d Decision) (*Response, 
 			return nil, err
 		}
 	}
-	q.After, q.Restriction, q.Bytes = cursor, d.Restriction, a.limits.Answer
+	q.After, q.Restriction, q.Bytes = req.end(), d.Restriction, a.limits.Answer
 	if req.Form.Summary == "text" && len(q.Includes) > 0 {
 		return nil, fhir.Errorf(fhir.Invalid, "_include and _revinclude cannot be combined with _summary=text")
 	}
@@ -59,7 +55,7 @@ func (a *API) search(ctx context.Context, req *Request, d Decision) (*Response, 
 	if err != nil {
 		return nil, err
 	}
-	return a.searchset(req, req.searchPath(), params, &operation.Set{Result: *res, Self: q.Self, Ignored: q.Ignored})
+	return a.searchset(req, req.searchPath(), req.Params, &operation.Set{Result: *res, Self: q.Self, Ignored: q.Ignored})
 }
 
 func (a *API) searchOptions(req *Request) search.Options {
@@ -107,8 +103,8 @@ func (a *API) searchset(req *Request, path string, params []search.Param, res *o
 
 // nextURL is the link to the page after the one that ended at cursor.
 func (a *API) nextURL(req *Request, path string, params []search.Param, cursor string) string {
-	sealed := search.Param{Name: cursorParam, Value: a.sealCursor(req, params, cursor)}
-	return a.queryURL(path, append(params[:len(params):len(params)], sealed), &req.Form)
+	sealed := a.sealCursor(req, &turn{principal: req.principal, params: params, end: cursor})
+	return a.queryURL(path, []search.Param{{Name: cursorParam, Value: sealed}}, &req.Form)
 }
 
 // hit writes one entry of a searchset.

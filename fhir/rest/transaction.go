@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/amate-health/amate/fhir"
@@ -75,8 +76,9 @@ func (t *transaction) allow(act *bundle.Action) (*search.Restriction, error) {
 	if acc := accessOf(t.ctx); acc != nil && req.ID != "" {
 		acc.touch(req.ref(), &fhir.Resource{})
 	}
+	bad := t.api.resume(req)
 	d, err := t.api.check(t.ctx, req)
-	if err != nil {
+	if err = cmp.Or(err, bad); err != nil {
 		return nil, err
 	}
 	i := act.Entry.Index
