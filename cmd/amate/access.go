@@ -243,6 +243,9 @@ func (s storage) withAccess(ctx context.Context, log *slog.Logger, base string, 
 		a, err = openAccess(ctx, store, strings.TrimRight(base, "/"))
 	}
 	if err == nil {
+		err = s.recordCommand(ctx, store, log)
+	}
+	if err == nil {
 		err = f(a)
 	}
 	return errors.Join(err, store.Close())

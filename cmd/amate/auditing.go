@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"os/user"
 	"path/filepath"
 
 	"github.com/amate-health/amate/authz/audit"
@@ -83,4 +85,22 @@ func recordAccess(ctx context.Context, trail *audit.Trail, e *smart.Event, log *
 	if err := trail.Record(ctx, r); err != nil {
 		log.ErrorContext(ctx, "record a sign-in", "error", err)
 	}
+}
+
+// recordCommand puts into the audit trail that somebody on this machine manages
+// accounts, apps or tokens, before they do. It does not say which: a command line can
+// hold a name.
+func (s storage) recordCommand(ctx context.Context, store *opened, log *slog.Logger) error {
+	trail, err := audit.Open(audit.Config{Chains: store, Dir: filepath.Join(s.Data, "audit"), Log: log})
+	if err != nil {
+		return err
+	}
+	who := "unknown"
+	if u, err := user.Current(); err == nil {
+		who = u.Username
+	}
+	err = trail.Record(ctx, audit.Record{
+		Kind: audit.AccountChange, Agent: audit.Agent{Account: "os:" + who, Client: "amate"}, Detail: "accounts, apps or tokens managed from the command line",
+	})
+	return errors.Join(err, trail.Close())
 }
