@@ -58,7 +58,7 @@ type Patient struct {
 
 // Event is something about access that is worth recording.
 type Event struct {
-	What    string // "sign-in", "sign-out", "consent", "token", "revoke", "launch", "password", "emergency"
+	What    string // "sign-in", "sign-out", "consent", "token", "revoke", "launch", "password", "emergency", "administration"
 	Account string // id; "" for none
 	Client  string
 	Failed  string // why it was refused; "" when it was not
@@ -138,6 +138,7 @@ func (s *Server) routes() {
 		handle("OPTIONS "+path, s.scripts(h))
 		handle("POST "+path, s.scripts(h))
 	}
+	s.administration(handle)
 	handle("GET /oauth/userinfo", s.scripts(http.HandlerFunc(s.userinfo)))
 	for pattern, h := range map[string]func(http.ResponseWriter, *http.Request) error{
 		"GET /oauth/authorize":             s.authorize,
