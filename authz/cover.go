@@ -18,12 +18,12 @@ const (
 
 // covered returns all conditions on what is shown of a type: those of roles and
 // scopes, that it is not blocked, and that no consent refuses it.
-func (f *profile) covered(typ string, s *showing, consents bool) []search.Expr {
+func (f *profile) covered(typ string, s *showing, ask *question) []search.Expr {
 	where := slices.Clone(s.where)
-	if !s.blocked {
+	if !s.blocked && ask.labels {
 		where = append(where, unblocked())
 	}
-	if !consents {
+	if !ask.consents {
 		return where
 	}
 	params := search.SubjectParams(typ)
@@ -34,15 +34,21 @@ func (f *profile) covered(typ string, s *showing, consents bool) []search.Expr {
 	}
 	return append(where, search.Consented{
 		Self: typ == "Patient", Params: params, Needed: f.needed,
-		Facts: append(slices.Clone(f.facts), search.Fact(search.FactClass, typ)),
+		Facts: f.facts, Class: search.Fact(search.FactClass, typ),
 	})
+}
+
+// labelled returns the parameter of security labels, which is one for all types, and
+// the token of what is blocked.
+func labelled() (*spec.SearchParam, int64) {
+	p := spec.Param("", "_security")
+	return p, search.TokenHash(p.ID, LabelSystem+"|"+Blocked)
 }
 
 // unblocked returns the condition that a resource does not have the label.
 func unblocked() search.Expr {
-	p := spec.Param("Patient", "_security") // one for all types
-	form := LabelSystem + "|" + Blocked
-	return search.Not{X: search.Match{Param: p, Compared: p.Type, Values: []search.Value{{Raw: form, Tokens: []int64{search.TokenHash(p.ID, form)}}}}}
+	p, token := labelled()
+	return search.Not{X: search.Match{Param: p, Compared: p.Type, Values: []search.Value{{Raw: LabelSystem + "|" + Blocked, Tokens: []int64{token}}}}}
 }
 
 // refers returns the condition that a resource refers, by p, to one of refs.

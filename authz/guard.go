@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"sync/atomic"
@@ -43,8 +44,9 @@ type GuardConfig struct {
 // and what patients consent to.
 type Guard struct {
 	GuardConfig
-	rules    atomic.Pointer[ruleset]
-	consents presence
+	rules   atomic.Pointer[ruleset]
+	changes atomic.Int64 // counts the writes here that may bind others
+	blocked presence
 }
 
 // NewGuard returns the guard that cfg describes.
@@ -116,6 +118,10 @@ func (g *Guard) Check(ctx context.Context, req *rest.Request) (rest.Decision, er
 		return rest.Decision{}, err
 	}
 	ask := question{typ: req.Type, act: act, changes: req.Changes(), criterion: act == "update" && req.ID == "" && req.Type != ""}
+	label, form := labelled()
+	if ask.labels, err = g.blocked.any(ctx, g, "", label, []int64{form}); err != nil {
+		return rest.Decision{}, err
+	}
 	emergency := false
 	if f.bound {
 		if emergency, err = g.emergency(ctx, p, req); err != nil {
@@ -135,13 +141,13 @@ func (g *Guard) Check(ctx context.Context, req *rest.Request) (rest.Decision, er
 	return d, nil
 }
 
-// binding reports whether consents have to be looked at: none can refuse anything
-// where there are none.
+// binding reports whether consents have to be looked at: where none denies anything
+// to callers like this one, none can refuse them.
 func (g *Guard) binding(ctx context.Context, f *profile) (bool, error) {
 	if f.needed {
 		return true, nil
 	}
-	return g.consents.any(ctx, g)
+	return f.denials.any(ctx, g, "Consent", search.DenialParam, search.Denials(f.facts))
 }
 
 // emergency reports whether the caller breaks the glass: consents do not bind them
@@ -162,9 +168,14 @@ func (g *Guard) emergency(ctx context.Context, p *Principal, req *rest.Request) 
 	return true, nil
 }
 
-// ConsentsChanged says that a Consent was written here, so that it binds from the
-// next request on. Servers elsewhere notice within freshFor.
-func (g *Guard) ConsentsChanged() { g.consents.stale.Store(true) }
+// Written tells the guard of a resource that was written here. A Consent, or a label
+// that blocks, binds from the next request on; servers elsewhere notice within a
+// second.
+func (g *Guard) Written(r *fhir.Resource) {
+	if r.Ref.Type == "Consent" || bytes.Contains(r.JSON, []byte(Blocked)) {
+		g.changes.Add(1)
+	}
+}
 
 // refusal says that a caller may not do what they ask for, and why.
 func refusal(why string, ask *question) error {

@@ -34,7 +34,7 @@ func (f *profile) judge(ask *question) (rest.Decision, error) {
 		if s == nil {
 			continue
 		}
-		d.Restriction.Types[typ] = f.covered(typ, s, ask.consents)
+		d.Restriction.Types[typ] = f.covered(typ, s, ask)
 		if len(s.veils) > 0 {
 			masks[typ] = s.veils
 		}
@@ -42,7 +42,21 @@ func (f *profile) judge(ask *question) (rest.Decision, error) {
 	if len(masks) > 0 {
 		d.Mask = rest.NewMask(masks)
 	}
-	return d, f.permit(ask, &d)
+	err := f.permit(ask, &d)
+	if everything(d.Restriction) {
+		d.Restriction = search.Unrestricted
+	}
+	return d, err
+}
+
+// everything reports whether a restriction restricts nothing.
+func everything(r *search.Restriction) bool {
+	for _, where := range r.Types {
+		if len(where) > 0 {
+			return false
+		}
+	}
+	return len(r.Types) == len(spec.Resources())
 }
 
 // permit refuses what may not be done, and narrows a decision to what it may be
@@ -69,6 +83,9 @@ func (f *profile) permit(ask *question, d *rest.Decision) error {
 	}
 	if ask.act == "create" || ask.act == "update" {
 		d.Content = s.where
+		if !s.blocked { // who may not see what is blocked may not hide anything that way either
+			d.Content = append(slices.Clip(d.Content), unblocked())
+		}
 	}
 	if ask.act != "create" {
 		if seen, ok := d.Restriction.Types[ask.typ]; ok {

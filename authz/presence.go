@@ -7,49 +7,57 @@ import (
 	"time"
 
 	"github.com/amate-health/amate/fhir/search"
+	"github.com/amate-health/amate/fhir/spec"
 )
 
-// freshFor is how long it is believed that there are no consents. Another server
-// may have taken the very first one in the meantime.
+// freshFor is how long it is believed that no consent denies anything to a caller, or
+// that nothing is blocked. Another server may have taken the first one in the meantime.
 const freshFor = time.Second
 
-// presence knows whether there is any consent at all. As long as there is none, a
-// plain read stays one; from the first on, every query looks for those that apply.
+// presence knows whether there is anything that a search finds: Consents that deny
+// something to a caller, or resources that are blocked. As long as there is none, a
+// plain read stays one; from the first on, every query looks for itself.
 type presence struct {
-	stale atomic.Bool
-	last  atomic.Pointer[seen]
-	mu    sync.Mutex // held by who looks
+	last atomic.Pointer[seen]
+	mu   sync.Mutex // held by who looks
 }
 
 type seen struct {
-	any bool
-	at  time.Time
+	any     bool
+	at      time.Time
+	written int64 // changes here before it was looked
 }
 
-// any reports whether there are active consents.
-func (c *presence) any(ctx context.Context, g *Guard) (bool, error) {
-	last := c.last.Load()
-	if last != nil && !c.stale.Load() && (last.any || g.Now().Sub(last.at) < freshFor) {
-		return last.any, nil
+// good reports whether what was seen still holds. That there are denials is believed
+// for as long as a profile is: to look for them in vain shows nothing to anybody.
+func (s *seen) good(g *Guard) bool {
+	if s == nil || s.written != g.changes.Load() {
+		return false
+	}
+	age := g.Now().Sub(s.at)
+	return age < freshFor || s.any && age < profileFor
+}
+
+// any reports whether a resource of type typ, "" for every type, has one of the tokens
+// of param.
+func (c *presence) any(ctx context.Context, g *Guard, typ string, param *spec.SearchParam, tokens []int64) (bool, error) {
+	if s := c.last.Load(); s.good(g) {
+		return s.any, nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if again := c.last.Load(); again != last && !c.stale.Load() {
-		return again.any, nil // somebody else has just looked
+	if s := c.last.Load(); s.good(g) {
+		return s.any, nil // somebody else has just looked
 	}
-	c.stale.Store(false)
-	now := seen{at: g.Now()}
-	q, err := search.Parse("Consent", []search.Param{{Name: "status", Value: "active"}, {Name: "_count", Value: "1"}}, search.Options{})
+	now := &seen{at: g.Now(), written: g.changes.Load()}
+	found, err := g.Store.Search(ctx, &search.Query{
+		Type: typ, Where: []search.Expr{search.Match{Param: param, Compared: param.Type, Values: []search.Value{{Tokens: tokens}}}},
+		Count: 1, Restriction: search.Unrestricted, // only whether there is one matters
+	})
 	if err != nil {
-		return false, err
-	}
-	q.Restriction = search.Unrestricted // only whether there is one matters
-	found, err := g.Store.Search(ctx, q)
-	if err != nil {
-		c.stale.Store(true)
 		return false, err
 	}
 	now.any = len(found.Matches) > 0
-	c.last.Store(&now)
+	c.last.Store(now)
 	return now.any, nil
 }

@@ -30,6 +30,7 @@ type profile struct {
 	until    time.Time
 
 	decisions sync.Map // question -> verdict
+	denials   presence
 }
 
 // profileFor is how long what was looked up about a caller is believed: where their
@@ -114,6 +115,7 @@ type question struct {
 	changes   bool // an operation that changes something
 	criterion bool // an update whose criterion may find nothing, which then creates
 	consents  bool // there are some, and they bind the caller
+	labels    bool // something is blocked
 }
 
 // verdict is the answer to a question.

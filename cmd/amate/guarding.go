@@ -128,13 +128,12 @@ func (g *guarding) follow(ctx context.Context, guard *authz.Guard, state authz.S
 	}
 }
 
-// heed tells the guard of consents that were written.
+// heed tells the guard of what was written.
 func heed(guard *authz.Guard, results []bundle.Result) {
 	for i := range results {
-		r := &results[i]
-		if r.Resource.Ref.Type == "Consent" || len(r.Deleted) > 0 && r.Deleted[0].Type == "Consent" {
-			guard.ConsentsChanged()
-			return
+		guard.Written(&results[i].Resource)
+		for _, ref := range results[i].Deleted {
+			guard.Written(&fhir.Resource{Ref: ref})
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"encoding/binary"
 	"math"
 	"slices"
 	"strings"
@@ -42,7 +43,8 @@ const (
 type Consented struct {
 	Self   bool                // the resource is the patient
 	Params []*spec.SearchParam // references that lead to the patients
-	Facts  []int64             // what is true of the caller, and of resources of the type
+	Facts  []int64             // what is true of the caller
+	Class  int64               // what is true of resources of the type
 	// Needed says that not to be refused is not enough: there must be a rule that
 	// permits and applies.
 	Needed bool
@@ -72,6 +74,29 @@ const (
 
 // Fact returns the hash of a fact.
 func Fact(kind FactKind, text string) int64 { return TokenHash(ConsentTerm, string(kind)+" "+text) }
+
+// anyCaller stands for a rule that asks for nothing of the caller.
+var anyCaller = Fact("caller", "any")
+
+// Denials returns the tokens of Consents with a rule that denies and that could apply
+// to a caller of whom facts are true. Whether it does, Consented finds out; most
+// callers are named by no Consent at all.
+func Denials(facts []int64) []int64 {
+	all := make([]int64, 0, len(facts)+1)
+	for _, f := range append(slices.Clip(facts), anyCaller) {
+		all = append(all, denial(f))
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func denial(fact int64) int64 {
+	return TokenHash(ConsentFrom, string(binary.BigEndian.AppendUint64(nil, uint64(fact))))
+}
+
+// DenialParam is a parameter under which Denials are asked for in a Match. It is no
+// search parameter: nobody can name it.
+var DenialParam = &spec.SearchParam{ID: ConsentFrom, Base: "Consent", Code: "denials", Type: spec.Token}
 
 // Unlabelled is the fact that a resource has no label of confidentiality.
 var Unlabelled = Fact("label", "none")
@@ -112,7 +137,8 @@ type provision struct {
 	denies, permits bool
 	from, until     int64
 	groups          [][]int64
-	unclear         bool // it asks for something that is not understood
+	callers         [][]int64 // those of them that are about the caller, the most telling first
+	unclear         bool      // it asks for something that is not understood
 	inner           []*provision
 }
 
@@ -139,7 +165,7 @@ func (x *extractor) consent(n element.Node) {
 		p = &provision{denies: true, from: math.MinInt64, until: math.MaxInt64}
 	}
 	rules := 0
-	x.rules(p, nil, &rules)
+	x.rules(p, nil, nil, &rules)
 }
 
 // privacy reports whether a consent is about who may see what. One to a treatment,
@@ -188,11 +214,11 @@ func (x *extractor) provision(n element.Node, depth int, budget *int) *provision
 		case "provision":
 			x.each(n, "provision", func(in element.Node) { p.inner = append(p.inner, x.provision(in, depth+1, budget)) })
 		case "actor":
-			p.add(x.actors(n), budget)
+			p.caller(x.actors(n), true, budget)
 		case "action":
-			p.add(x.codes(n, "action", systemAction, FactAction), budget)
+			p.caller(x.codes(n, "action", systemAction, FactAction), false, budget)
 		case "purpose":
-			p.add(x.codings(n, "purpose", systemPurpose, FactPurpose), budget)
+			p.caller(x.codings(n, "purpose", systemPurpose, FactPurpose), false, budget)
 		case "class":
 			p.add(x.codings(n, "class", systemResourceTypes, FactClass), budget)
 		case "securityLabel":
@@ -215,6 +241,18 @@ func (p *provision) add(facts []int64, budget *int) {
 	slices.Sort(facts)
 	p.groups = append(p.groups, slices.Compact(facts))
 	*budget -= len(facts)
+}
+
+// caller adds a group of facts about the caller.
+func (p *provision) caller(facts []int64, telling bool, budget *int) {
+	if p.add(facts, budget); len(facts) == 0 {
+		return
+	}
+	if telling {
+		p.callers = slices.Insert(p.callers, 0, facts)
+	} else {
+		p.callers = append(p.callers, facts)
+	}
 }
 
 // validity reads a Period, in microseconds; an end that is missing is open.
@@ -337,8 +375,8 @@ var codeParams = sync.OnceValue(func() (ids []uint16) {
 
 // rules adds the rows of p and of what is within it. around are the groups that the
 // provisions around it ask for.
-func (x *extractor) rules(p *provision, around [][]int64, n *int) {
-	groups := slices.Concat(around, p.groups)
+func (x *extractor) rules(p *provision, around, callers [][]int64, n *int) {
+	groups, callers := slices.Concat(around, p.groups), slices.Concat(p.callers, callers)
 	// What is not understood is taken as it shows less: a denial applies all the
 	// same, a permission does not.
 	if (p.denies || p.permits && !p.unclear) && *n < maxConsent {
@@ -346,6 +384,7 @@ func (x *extractor) rules(p *provision, around [][]int64, n *int) {
 		at := int64(*n) << (ConsentGroups + ConsentExceptions)
 		if p.denies {
 			at |= ConsentDenies
+			x.denial(callers)
 		}
 		x.rule(at, p.from, p.until, groups)
 		exception := int64(0)
@@ -361,7 +400,17 @@ func (x *extractor) rules(p *provision, around [][]int64, n *int) {
 		inner := *in
 		inner.from, inner.until = max(p.from, in.from), min(p.until, in.until)
 		inner.unclear = in.unclear || p.unclear
-		x.rules(&inner, groups, n)
+		x.rules(&inner, groups, callers, n)
+	}
+}
+
+// denial adds the tokens by which a rule that denies is found to concern a caller.
+func (x *extractor) denial(callers [][]int64) {
+	if len(callers) == 0 {
+		callers = [][]int64{{anyCaller}}
+	}
+	for _, fact := range callers[0] {
+		x.ix.Tokens = append(x.ix.Tokens, denial(fact))
 	}
 }
 

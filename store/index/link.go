@@ -25,6 +25,19 @@ func (c *Condition) Targets(param uint16) {
 	c.targets(c.Row, from, to)
 }
 
+// TargetsOfAny appends the row keys l.rkey of what the resource refers to by any of
+// the parameters.
+func (c *Condition) TargetsOfAny(params []int64) {
+	bits := strconv.Itoa(keyBits)
+	if c.Dialect == Postgres {
+		c.Add("(SELECT u.posting & ", mask, " AS rkey FROM unnest(", c.Row, ".postings) u (posting) WHERE ")
+		c.AnyInt("u.posting >> "+bits, params).Add(" OFFSET 0) l")
+		return
+	}
+	c.Add("(SELECT u.value & ", mask, " AS rkey FROM json_each(", SpanFunction, "(", c.Row, ".postings)) u WHERE ")
+	c.AnyInt("u.value >> "+bits, params).Add(") l")
+}
+
 // targets appends the row keys l.rkey of what the resource in row refers to by the
 // postings from the first bound on and below the second.
 func (c *Condition) targets(row string, from, to int64) {

@@ -1,7 +1,10 @@
 package query
 
 import (
+	"maps"
 	"math"
+	"reflect"
+	"slices"
 	"strconv"
 	"time"
 
@@ -22,34 +25,54 @@ var (
 // consented appends that the row is live, and that the consents of the patients whom
 // it is about do not refuse it. For each row that means to look up its patient among
 // the references of Consents, and most patients have none.
-func (w *where) consented(c *search.Consented) error {
-	r := &rules{where: w, facts: c.Facts, now: time.Now().UnixMicro()}
-	w.Add("(", w.Row, ".live AND NOT ")
-	r.any(c, true)
-	if c.Needed {
-		w.Add(" AND ")
-		r.any(c, false)
+func (w *where) consented(c *search.Consented) {
+	r := &rules{where: w, facts: append(slices.Clip(c.Facts), c.Class), now: time.Now().UnixMicro(), self: c.Self}
+	for _, p := range c.Params {
+		r.params = append(r.params, int64(p.ID))
 	}
-	w.Add(")")
-	return nil
+	r.consented(c.Needed)
 }
 
 // rules writes conditions on the rules of Consents.
 type rules struct {
 	*where
-	facts []int64
-	now   int64
+	facts   []int64
+	classes map[int64]int64 // of rows of several types, the fact of each
+	now     int64
+	self    bool    // the row may be the patient
+	params  []int64 // references that lead to the patients
+}
+
+func (r *rules) consented(needed bool) {
+	r.Add("(", r.Row, ".live AND NOT ")
+	r.any(true)
+	if needed {
+		r.Add(" AND ")
+		r.any(false)
+	}
+	r.Add(")")
 }
 
 // any appends that some rule of one of the patients' Consents denies, or permits, and
 // applies.
-func (r *rules) any(c *search.Consented, denial bool) {
+func (r *rules) any(denial bool) {
 	from, _ := index.LinkSpan(spec.Param("Consent", "patient").ID)
+	var concern []int64
+	if denial {
+		// As a rule nobody denies anything to the caller, which one look tells.
+		concern = postingsOf(search.Denials(r.facts))
+		r.Add("(EXISTS (SELECT 1 FROM posting z WHERE ").AnyInt("z.posting", concern).Add(") AND ")
+	}
 	r.Add("(FALSE")
 	one := func(source func(), key string) {
 		r.Add(" OR EXISTS (SELECT 1 FROM ")
 		source()
+		// To add nothing to param keeps the engine from starting at its index, where the
+		// rules of everybody stand.
 		r.Add("posting cp CROSS JOIN date_value h WHERE cp.posting = (").Int(from).Add(" | ", key, ") AND h.rkey = cp.rkey AND h.param + 0 = ").Param(search.ConsentFrom)
+		if denial {
+			r.Add(" AND EXISTS (SELECT 1 FROM posting z WHERE ").AnyInt("z.posting", concern).Add(" AND z.rkey = cp.rkey)")
+		}
 		r.Add(" AND (h.lo & ", headMask, ") = 0 AND h.hi <= ").Int(r.now)
 		r.Add(" AND h.lo ", map[bool]string{true: ">=", false: "<"}[denial], " ", denies)
 		r.inForce("h")
@@ -57,13 +80,93 @@ func (r *rules) any(c *search.Consented, denial bool) {
 		r.unexcepted()
 		r.Fence().Add(")")
 	}
-	if c.Self {
+	if r.self {
 		one(func() {}, r.Row+".rkey")
 	}
-	for _, p := range c.Params {
-		one(func() { r.Targets(p.ID); r.Add(" CROSS JOIN ") }, "l.rkey")
+	switch len(r.params) {
+	case 0:
+	case 1:
+		one(func() { r.Targets(uint16(r.params[0])); r.Add(" CROSS JOIN ") }, "l.rkey")
+	default:
+		one(func() { r.TargetsOfAny(r.params); r.Add(" CROSS JOIN ") }, "l.rkey")
 	}
 	r.Add(")")
+	if denial {
+		r.Add(")")
+	}
+}
+
+// permittedAny appends that the restriction shows the row, of whatever type. Types
+// under the same conditions share them, and so do all types on whose patients'
+// consents it depends: a statement with a branch for each would take longer to plan
+// than to carry out.
+func (w *where) permittedAny(restriction *search.Restriction) error {
+	var groups []*typeGroup
+	consents := &rules{where: w, classes: map[int64]int64{}, now: time.Now().UnixMicro()}
+	needed := false
+	for _, typ := range slices.Sorted(maps.Keys(restriction.Types)) {
+		number := int64(index.TypeNumber(typ))
+		var own []search.Expr
+		for _, e := range restriction.Types[typ] {
+			c, ok := e.(search.Consented)
+			if !ok {
+				own = append(own, e)
+				continue
+			}
+			consents.add(&c, number)
+			needed = c.Needed
+		}
+		groups = grouped(groups, number, own)
+	}
+	w.Add("((FALSE")
+	for _, g := range groups {
+		w.Add(" OR (")
+		w.AnyInt(w.Row+".type", g.types)
+		for _, e := range g.where {
+			w.Add(" AND ")
+			if err := w.expr(e); err != nil {
+				return err
+			}
+		}
+		w.Add(")")
+	}
+	w.Add(")")
+	if len(consents.classes) > 0 {
+		w.Add(" AND (NOT (")
+		w.AnyInt(w.Row+".type", slices.Sorted(maps.Keys(consents.classes)))
+		w.Add(") OR ")
+		consents.consented(needed)
+		w.Add(")")
+	}
+	w.Add(")")
+	return nil
+}
+
+// add makes the rules those of one more type.
+func (r *rules) add(c *search.Consented, typ int64) {
+	r.facts, r.self = c.Facts, r.self || c.Self
+	r.classes[typ] = c.Class
+	for _, p := range c.Params {
+		if id := int64(p.ID); !slices.Contains(r.params, id) {
+			r.params = append(r.params, id)
+		}
+	}
+}
+
+// typeGroup is types under the same conditions.
+type typeGroup struct {
+	types []int64
+	where []search.Expr
+}
+
+func grouped(groups []*typeGroup, typ int64, where []search.Expr) []*typeGroup {
+	for _, g := range groups {
+		if reflect.DeepEqual(g.where, where) {
+			g.types = append(g.types, typ)
+			return groups
+		}
+	}
+	return append(groups, &typeGroup{types: []int64{typ}, where: where})
 }
 
 // inForce appends that the rule or exception whose head is the row called head has
@@ -78,11 +181,24 @@ func (r *rules) met(head string) {
 	r.Add(" AND NOT EXISTS (SELECT 1 FROM date_value t WHERE t.rkey = ", head, ".rkey AND t.param + 0 = ").Param(search.ConsentTerm)
 	r.Add(" AND t.lo > ", head, ".lo AND t.lo < ", head, ".lo + ", partSpan, " GROUP BY t.lo HAVING max(CASE WHEN ")
 	r.AnyInt("t.hi", r.facts)
+	r.class()
 	r.Add(" OR ")
 	r.has("(t.hi | ", ")")
 	r.Add(" OR t.hi = ").Int(search.Unlabelled).Add(" AND NOT EXISTS (SELECT 1 FROM posting y WHERE ")
 	r.AnyInt("y.posting", postingsOf(search.Confidential()))
 	r.Add(" AND y.rkey = ", r.Row, ".rkey) THEN 1 ELSE 0 END) = 0)")
+}
+
+// class appends that the fact of a group is what is true of the row's type.
+func (r *rules) class() {
+	if len(r.classes) == 0 {
+		return
+	}
+	r.Add(" OR t.hi = CASE ", r.Row, ".type")
+	for _, typ := range slices.Sorted(maps.Keys(r.classes)) {
+		r.Add(" WHEN ", strconv.FormatInt(typ, 10), " THEN ").Int(r.classes[typ])
+	}
+	r.Add(" END")
 }
 
 // has appends that the resource has a posting.

@@ -1,7 +1,6 @@
 package query
 
 import (
-	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -126,16 +125,7 @@ func (w *where) permitted(typ string, implied bool) error {
 		}
 		return w.restricted(typ, exprs)
 	}
-	w.Add("(FALSE")
-	for _, t := range slices.Sorted(maps.Keys(r.Types)) {
-		w.Add(" OR (")
-		if err := w.restricted(t, r.Types[t]); err != nil {
-			return err
-		}
-		w.Add(")")
-	}
-	w.Add(")")
-	return nil
+	return w.permittedAny(r)
 }
 
 func (w *where) typeIs(typ string) {
@@ -187,7 +177,8 @@ func (w *where) expr(e search.Expr) error {
 		w.Words(&e)
 		return nil
 	case search.Consented:
-		return w.consented(&e)
+		w.consented(&e)
+		return nil
 	}
 	return fhir.Errorf(fhir.NotSupported, "this search condition is not supported")
 }
