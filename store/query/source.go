@@ -61,7 +61,7 @@ func (w *where) cut(o *order, limit int) {
 // rows of the page itself are looked at.
 func (w *where) sortsKeys(typ string, parts []search.Expr, p *plan, o *order) bool {
 	return !p.onResource(o) && w.restriction.Open() && w.implied(typ, p, o) && w.onKeys(parts, p) &&
-		!slices.ContainsFunc(o.left(), func(k key) bool { return k.kind != valueKey })
+		!slices.ContainsFunc(o.keys, func(k key) bool { return k.kind != valueKey })
 }
 
 // sortedKeys is page where sortsKeys says so.
