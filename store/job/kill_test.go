@@ -83,12 +83,12 @@ func TestDeadly(t *testing.T) {
 				<-t.Context().Done()
 				return nil
 			})
-			ctx, cancel := context.WithCancel(t.Context())
-			go dying.Run(ctx)
 			before, err := q.Get(t.Context(), id)
 			if err != nil {
 				t.Fatal(err)
 			}
+			ctx, cancel := context.WithCancel(t.Context())
+			go dying.Run(ctx)
 			await(t, q, id, func(j job.Job) bool { return j.Worker != before.Worker || j.Status.Ended() })
 			cancel()
 		}
@@ -116,4 +116,28 @@ func (s *silentAfter) Put(ctx context.Context, entries ...fhir.Entry) error {
 		return errors.New("it is dead")
 	}
 	return s.State.Put(ctx, entries...)
+}
+
+// TestRegained: a server that could not hold its job for a while takes it up again,
+// also when there is no other.
+func TestRegained(t *testing.T) {
+	each(t, func(t *testing.T, state job.State) {
+		line := &unplugged{State: state}
+		q := job.NewQueue(line, quick)
+		var calls atomic.Int64
+		q.Handle("long", 1, func(ctx context.Context, _ *job.Task) error {
+			if calls.Add(1) > 1 {
+				return nil
+			}
+			line.cut.Store(true)
+			<-ctx.Done()
+			line.cut.Store(false)
+			return ctx.Err()
+		})
+		id := add(t, q, job.New{Kind: "long"})
+		run(t, q)
+		if j := await(t, q, id, ended); j.Status != job.Done || calls.Load() != 2 {
+			t.Errorf("%+v after %d calls", j, calls.Load())
+		}
+	})
 }

@@ -65,6 +65,9 @@ type Queue struct {
 	works map[string]*kind
 	tasks sync.WaitGroup
 
+	mu   sync.Mutex
+	ours map[string]bool // jobs that this process is at; one that it lost is like that of another
+
 	seen map[string]sighting // of jobs that others run; only Run uses it
 }
 
@@ -85,7 +88,7 @@ func NewQueue(state State, options Options) *Queue {
 	options.fill()
 	return &Queue{
 		state: state, options: options, worker: uuid.NewString(),
-		wake: make(chan struct{}, 1), works: map[string]*kind{}, seen: map[string]sighting{},
+		wake: make(chan struct{}, 1), works: map[string]*kind{}, ours: map[string]bool{}, seen: map[string]sighting{},
 	}
 }
 
@@ -230,7 +233,7 @@ func (q *Queue) look(ctx context.Context) error {
 	for i := range jobs {
 		j := &jobs[i]
 		switch {
-		case j.Status == Running && j.Worker == q.worker:
+		case q.atWork(j.ID):
 			continue
 		case j.Status == Running:
 			at, known := q.seen[j.ID]
@@ -268,12 +271,31 @@ func (q *Queue) take(ctx context.Context, j *Job) error {
 		<-k.room
 		return err
 	}
+	q.setOurs(j.ID, true)
 	q.tasks.Go(func() {
 		defer q.Wake() // after the room is free
 		defer func() { <-k.room }()
+		defer q.setOurs(j.ID, false)
 		q.perform(ctx, k.work, *j)
 	})
 	return nil
+}
+
+// atWork reports whether this process works on a job now.
+func (q *Queue) atWork(id string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.ours[id]
+}
+
+func (q *Queue) setOurs(id string, ours bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if ours {
+		q.ours[id] = true
+	} else {
+		delete(q.ours, id)
+	}
 }
 
 // claim writes that j is ours. A job that loses its server again and again is given
