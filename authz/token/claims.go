@@ -24,7 +24,7 @@ type Claims struct {
 	Encounter string   `json:"encounter,omitempty"`
 	Purpose   string   `json:"purpose,omitempty"`
 	Reason    string   `json:"reason,omitempty"` // of Purpose BTG
-	Grant     string   `json:"gid,omitempty"` // the grant it comes from, with which it is revoked
+	Grant     string   `json:"gid,omitempty"`    // the grant it comes from, with which it is revoked
 	Confirm   *Confirm `json:"cnf,omitempty"`
 }
 
