@@ -69,7 +69,7 @@ func start(t *testing.T, kind, place string) *server {
 	}
 	t.Cleanup(func() { e.Close() })
 	s := &server{T: t, engine: e}
-	s.queue = job.NewQueue(e, job.Options{Poll: 20 * time.Millisecond, Lease: 300 * time.Millisecond})
+	s.queue = job.NewQueue(e, job.Options{Poll: 20 * time.Millisecond, Lease: time.Second})
 	if s.params, err = parameter.Open(t.Context(), e, e, s.queue, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
