@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/amate-health/amate/authz"
+	"github.com/amate-health/amate/authz/label"
 	"github.com/amate-health/amate/authz/rbac"
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
@@ -26,6 +27,7 @@ import (
 type guarding struct {
 	Policy      string        `help:"Folder with the files of a role policy, read again on SIGHUP. Without it, the one stored by 'amate policy set', or the default." placeholder:"DIR" type:"path"`
 	NeedConsent []string      `help:"Purposes of use for which a record is shown only if its patient permits it, such as HRESCH. For others it is shown unless the patient refuses." placeholder:"CODE"`
+	Labels      string        `help:"Table of the codes that get security labels as they are written, as CSV; the default one covers HIV, mental health, reproductive health, addiction and violence. 'none' labels nothing." placeholder:"FILE" type:"path"`
 	BreakGlass  time.Duration `help:"How long a token for emergency access may be good at most." default:"1h"`
 }
 
@@ -72,6 +74,9 @@ func (g *guarding) load(ctx context.Context, state authz.State) (*rbac.Policy, i
 // open makes the guard of a store, and keeps it in step with its policy until ctx ends.
 func (g *guarding) open(ctx context.Context, store *opened, base string, log *slog.Logger) error {
 	policy, version, err := g.load(ctx, store)
+	if err == nil {
+		store.labels, err = g.labels()
+	}
 	if err != nil {
 		return usagef("%v", err)
 	}
@@ -89,6 +94,22 @@ func (g *guarding) open(ctx context.Context, store *opened, base string, log *sl
 	go g.follow(ctx, guard, store, version, log)
 	store.guarded, store.alarms = guard, broken
 	return nil
+}
+
+// labels reads the table of security labels.
+func (g *guarding) labels() (*label.Rules, error) {
+	switch filepath.Base(g.Labels) { // a path was made of it
+	case ".":
+		return label.Default(), nil
+	case "none":
+		return nil, nil
+	}
+	in, err := os.Open(g.Labels)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	return label.Read(in)
 }
 
 // follow puts another policy in place on SIGHUP, and when one is stored. One that is

@@ -25,7 +25,7 @@ const module = "github.com/amate-health/amate"
 // The order of things is fhir <- authz, store <- cmd. store and authz never know one
 // another.
 var imports = map[string]string{
-	"cmd/amate": "authz authz/audit authz/client authz/limit authz/people authz/rbac authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/element fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/operation fhir/profile fhir/registry/demo fhir/registry/profile fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/job store/parameter store/postgres store/reindex store/sqlite",
+	"cmd/amate": "authz authz/audit authz/client authz/label authz/limit authz/people authz/rbac authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/element fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/operation fhir/profile fhir/registry/demo fhir/registry/profile fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/job store/parameter store/postgres store/reindex store/sqlite",
 
 	"cmd/conformance": "",
 
@@ -36,6 +36,7 @@ var imports = map[string]string{
 	"authz/limit":  "authz fhir fhir/rest fhir/search",
 	"authz/client": "authz authz/token fhir",
 	"authz/people": "authz fhir",
+	"authz/label":  "fhir fhir/bundle fhir/element fhir/search",
 	"authz/rbac":   "fhir/search fhir/spec",
 	"authz/scope":  "fhir fhir/search fhir/spec",
 	"authz/token":  "authz fhir",
@@ -89,7 +90,8 @@ var imports = map[string]string{
 var testImports = map[string]string{
 	"fhir/terminology/service": "fhir/validate",
 	"cmd/amate":                "store/storetest store/storetest/naive",
-	"authz":                    "authz/rbac fhir/chart store/postgres store/sqlite store/storetest",
+	"authz/label":              "fhir/spec",
+	"authz":                    "fhir/bundle fhir/chart fhir/operation store/postgres store/sqlite store/storetest",
 	"authz/audit":              "store/postgres store/sqlite store/storetest",
 	"authz/smart":              "store/sqlite",
 	"authz/people":             "store/sqlite",

@@ -15,6 +15,7 @@ import (
 
 	"github.com/amate-health/amate/authz"
 	"github.com/amate-health/amate/authz/audit"
+	"github.com/amate-health/amate/authz/label"
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
 	"github.com/amate-health/amate/fhir/rest"
@@ -62,6 +63,7 @@ type opened struct {
 	access  *access // nil without access control
 	guarded *authz.Guard
 	alarms  *prometheus.CounterVec // emergency access
+	labels  *label.Rules           // what is labelled as it is written; nil for nothing
 }
 
 // Read, Search and History tell the audit trail what they return, whoever asked.
@@ -93,6 +95,9 @@ func (o *opened) History(ctx context.Context, q *search.History) (*search.Versio
 
 // Apply writes, and lets those know who keep in step with it.
 func (o *opened) Apply(ctx context.Context, b *bundle.Batch) ([]bundle.Result, error) {
+	if o.labels != nil && o.parameters != nil {
+		b = o.labels.Batch(b, o.parameters.Indexer(o.indexing))
+	}
 	results, err := o.engine.Apply(ctx, b)
 	if err == nil {
 		o.written(ctx, results)
@@ -137,7 +142,7 @@ func (s storage) openEngine(ctx context.Context, log *slog.Logger) (*opened, err
 		return nil, err
 	}
 	s.warn(log)
-	o := &opened{timings: new(timings)}
+	o := &opened{timings: new(timings), labels: label.Default()}
 	var err error
 	if s.Database == "" {
 		o.engine, err = sqlite.Open(ctx, s.file(), sqlite.Options{Observe: o.timings.told})
