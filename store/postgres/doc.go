@@ -3,10 +3,9 @@
 //
 // What is known in advance is a prepared statement, and what belongs together
 // travels in one round trip (pipeline mode). A batch that asks for nothing is
-// written by one implicit transaction; a large one by COPY. A search is prepared
-// by name only where one plan is good for all values of its arguments: elsewhere
-// the planner could not tell a rare posting from a common one, and a plan for the
-// average takes hundreds of times as long.
+// written by one implicit transaction; a large one by COPY. A search stays prepared:
+// its SQL has the shape of one plan, which store/query chose, and the planner is kept
+// from all others, so that the plan is the same for all arguments.
 //
 // See https://www.postgresql.org/docs/15/protocol-flow.html#PROTOCOL-FLOW-PIPELINING.
 package postgres
