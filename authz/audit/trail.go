@@ -224,10 +224,13 @@ func host(address string) string {
 
 // query returns what was asked for, as a URL below the base without its escapes.
 func query(a *rest.Access) string {
-	if len(a.Params) == 0 && a.Criterion == "" {
+	if len(a.Params) == 0 && a.Criterion == "" && a.Within.ID == "" {
 		return ""
 	}
 	var b strings.Builder
+	if a.Within.ID != "" {
+		b.WriteString(a.Within.String() + "/")
+	}
 	b.WriteString(a.Type)
 	if a.Operation != "" {
 		b.WriteString("/$" + a.Operation)

@@ -76,6 +76,7 @@ func TestEveryAccessIsRecorded(t *testing.T) {
 			{"GET", "/Patient/none", "", []string{"R read 4: Patient/none"}},
 			{"GET", "/Observation?subject=Patient/p2&_include=Observation:subject", "", []string{"E search-type 0: Patient/p2 Observation/o1 ?Observation?subject=Patient/p2&_include=Observation:subject"}},
 			{"GET", "/Observation?patient=p9", "", []string{"E search-type 0: Patient/p9 ?Observation?patient=p9"}},
+			{"GET", "/Patient/p2/Observation", "", []string{"E search-type 0: Patient/p2 Observation/o1 ?Patient/p2/Observation"}},
 			{"GET", "/Observation?rubbish=1", "", []string{"E search-type 4: ?Observation?rubbish=1"}},
 			{"POST", "/Patient/_search?family=one", "", []string{"E search-type 0: Patient/p1 ?Patient?family=one"}},
 			{"POST", "/Patient", `{"resourceType":"Patient","gender":"wrong"}`, []string{"C create 4: "}},

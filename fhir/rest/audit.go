@@ -32,7 +32,8 @@ type Access struct {
 	Request     string // id, as in X-Request-Id; "" outside of HTTP
 	From        string // network address of the client
 	Interaction Interaction
-	Type, ID    string // as asked for
+	Type, ID    string   // as asked for
+	Within      fhir.Ref // whose compartment is searched; zero for none
 	Version     int64
 	Operation   string
 	Params      []search.Param // as asked for
@@ -98,7 +99,7 @@ var actions = map[Interaction]byte{
 
 func (a *API) newAccess(ctx context.Context, req *Request) *Access {
 	acc := &Access{
-		Interaction: req.Interaction, Type: req.Type, ID: req.ID, Version: req.Version, Operation: req.Operation,
+		Interaction: req.Interaction, Type: req.Type, ID: req.ID, Within: req.Compartment, Version: req.Version, Operation: req.Operation,
 		Params: req.Params, Criterion: req.IfNoneExist, Action: actions[req.Interaction], Started: a.Now(),
 	}
 	if x := exchangeOf(ctx); x != nil {
@@ -112,6 +113,9 @@ func (a *API) newAccess(ctx context.Context, req *Request) *Access {
 func askedAbout(req *Request) (patients []string) {
 	if req.Type == "Patient" && req.ID != "" {
 		patients = append(patients, req.ID)
+	}
+	if req.Compartment.Type == "Patient" {
+		patients = append(patients, req.Compartment.ID)
 	}
 	for _, p := range req.Params {
 		name, _, _ := strings.Cut(p.Name, ":")
