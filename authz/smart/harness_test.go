@@ -66,7 +66,18 @@ type house struct {
 	t     *testing.T
 	web   *httptest.Server
 	clock atomic.Int64 // microseconds
-	made  []Event
+
+	mu   sync.Mutex
+	made []Event // what was observed
+}
+
+// observed returns what has been observed, and forgets it.
+func (h *house) observed() []Event {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all := h.made
+	h.made = nil
+	return all
 }
 
 func (h *house) now() time.Time       { return time.UnixMicro(h.clock.Load()).UTC() }
@@ -145,7 +156,11 @@ func newHouse(t *testing.T) *house {
 		Minter: minter, Verifier: token.NewVerifier(minter, revocations), Revocations: revocations,
 		Key: []byte(strings.Repeat("k", 32)), Log: slog.New(slog.DiscardHandler), Now: h.now,
 		Patients: records{"p1": {ID: "p1", Name: "Ana López", Born: "1990-01-01"}, "p2": {ID: "p2", Name: "Luis <b>Ruiz</b>"}},
-		Observe:  func(_ context.Context, e Event) { h.made = append(h.made, e) },
+		Observe: func(_ context.Context, e Event) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.made = append(h.made, e)
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

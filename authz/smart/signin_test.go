@@ -158,3 +158,32 @@ func TestNext(t *testing.T) {
 		}
 	}
 }
+
+// TestEvents holds what is on record of how somebody comes to tokens: each step, whose
+// it was, and nothing that was typed.
+func TestEvents(t *testing.T) {
+	h := newHouse(t)
+	b := h.browser()
+	b.signInAt("/account/sign-in", "ana", "a wrong password")
+	b.signIn("ana")
+	got := h.exchangeCode(b.code(h.ask()))
+	h.exchangeCode("made-up")
+	h.refreshWith(got.RefreshToken)
+	action, form := b.get("/account").form(t, 0)
+	b.post(action, form)
+	var steps []string
+	a, err := h.People.Find(t.Context(), "ana")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range h.observed() {
+		steps = append(steps, e.What+" "+e.Failed)
+		if e.Account != "" && e.Account != a.ID || e.Client != "" && e.Client != "app" || e.Remote == "" {
+			t.Errorf("an event is %+v", e)
+		}
+	}
+	want := "sign-in password, sign-in , consent , token , token invalid_grant, token , sign-out "
+	if got := strings.Join(steps, ", "); got != want {
+		t.Errorf("on record is %q, want %q", got, want)
+	}
+}
