@@ -38,10 +38,11 @@ func (x *renderer) sentence(ctx context.Context, r *Record, at time.Time) string
 		b.WriteString(verbs[r.Interaction])
 	}
 	switch {
+	case len(r.Entities) == 1 && r.Query == "":
+		name, _, _ := strings.Cut(r.Entities[0], "/_history/")
+		b.WriteString(" " + name)
 	case r.Type != "":
 		b.WriteString(" " + r.Type)
-	case len(r.Entities) == 1:
-		b.WriteString(" " + r.Entities[0])
 	}
 	if r.Agent.Org != "" {
 		b.WriteString(", por el establecimiento " + r.Agent.Org)
