@@ -5,12 +5,14 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/amate-health/amate/authz"
 	"github.com/amate-health/amate/fhir"
 )
 
@@ -135,6 +137,7 @@ func (x *renderer) render(ctx context.Context, e *fhir.Event) (fhir.Resource, er
 	if err != nil {
 		return out, err
 	}
+	r.narrow(authz.From(ctx))
 	if len(r.Resource) > 0 {
 		out.JSON = r.Resource
 		return out, nil
@@ -165,6 +168,22 @@ func (x *renderer) render(ctx context.Context, e *fhir.Event) (fhir.Resource, er
 	err = enc.Encode(&a)
 	out.JSON = bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 	return out, err
+}
+
+// narrow leaves out of an event about several patients what a citizen who reads it may
+// not know: who the others are, and what was asked about them.
+func (r *Record) narrow(p *authz.Principal) {
+	if p == nil || p.User.Type != "Patient" && p.User.Type != "RelatedPerson" || len(r.Patients) < 2 {
+		return
+	}
+	own := p.Patient
+	if p.User.Type == "Patient" {
+		own = p.User.ID
+	}
+	known := slices.Contains(r.Patients, own)
+	if r.Patients, r.Entities, r.Listed, r.Query = nil, nil, nil, ""; known {
+		r.Patients = []string{own}
+	}
 }
 
 // profile returns the BALP profile that an event follows, "" for none.

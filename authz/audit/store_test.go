@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/amate-health/amate/authz"
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
 	"github.com/amate-health/amate/fhir/element"
@@ -156,6 +157,17 @@ func TestSearch(t *testing.T) {
 			l.Errorf("without a right to AuditEvents: %v", got)
 		}
 		l.ways(s, own)
+		// A citizen learns that a search showed their record, and nobody else's name.
+		citizen := &authz.Principal{ID: "c", User: fhir.Ref{Type: "Patient", ID: "p1"}, Patient: "p1"}
+		q := l.query("patient=p1&action=E")
+		q.Restriction = own
+		result, err := s.Search(citizen.With(l.Context()), q)
+		if err != nil || len(result.Matches) != 1 {
+			l.Fatalf("%+v %v", result, err)
+		}
+		if json := string(result.Matches[0].JSON); !strings.Contains(json, "Patient/p1") || strings.Contains(json, "Patient/p2") || strings.Contains(json, `"query"`) || strings.Contains(json, "Observation/") {
+			l.Errorf("a citizen reads %s", json)
+		}
 	})
 }
 
