@@ -17,7 +17,7 @@ help: ## show the targets
 
 .PHONY: run
 run: ## serve a demonstration on 127.0.0.1:8080
-	@$(GO) run ./cmd/amate serve --demo --insecure-no-auth
+	@$(GO) run ./cmd/amate serve --demo
 
 .PHONY: build
 build: ## build bin/amate

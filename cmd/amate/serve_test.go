@@ -33,22 +33,26 @@ func shell(t *testing.T, script string) string {
 // TestDemonstration starts the server as "make run" does, and does what it says can be tried.
 func TestDemonstration(t *testing.T) {
 	dir := t.TempDir()
-	p := startServe(t, "--data", dir, "--demo")
+	p := startGuarded(t, "--data", dir, "--demo")
+	getToken := regexp.MustCompile(`(?m)^  (TOKEN=.*)$`).FindString(p.said)
 	tries := regexp.MustCompile(`(?m)^  (curl .*)$`).FindAllStringSubmatch(p.said, -1)
-	if len(tries) != 3 {
+	if getToken == "" || len(tries) != 3 {
 		t.Fatalf("it names %d things to try:\n%s", len(tries), p.said)
 	}
 	for _, try := range tries {
-		hits(t, try[1], shell(t, try[1]))
+		hits(t, try[1], shell(t, getToken+"\n"+try[1]))
 	}
+	here := strings.NewReplacer("http://127.0.0.1:8080/fhir", p.base, "go run ./cmd/amate", program(t), "./amate-data", dir)
 	for _, block := range testedBlocks(t) {
-		script := strings.ReplaceAll(block, "http://127.0.0.1:8080/fhir", p.base)
-		out := shell(t, script)
-		if n := strings.Count(script, "curl "); n > 1 && strings.Count(out, "\n") < n {
-			t.Errorf("%d requests answered\n%s", n, out)
+		script := here.Replace(block)
+		shell(t, script)
+		first := regexp.MustCompile(`(?m)^(TOKEN=|fhir\(\)).*$`).FindAllString(script, -1)
+		lines := regexp.MustCompile(`(?m)^fhir (?:[^\n]*\\\n)*[^\n]*$`).FindAllString(script, -1)
+		if len(first) != 2 || len(lines) < 3 {
+			t.Errorf("%d requests in\n%s", len(lines), block)
 		}
-		for _, one := range regexp.MustCompile(`(?m)^curl (?:[^\n]*\\\n)*[^\n]*$`).FindAllString(script, -1) {
-			hits(t, one, shell(t, one))
+		for _, one := range lines {
+			hits(t, one, shell(t, strings.Join(append(first, one), "\n")))
 		}
 	}
 	if err := p.terminate(t); err != nil {
