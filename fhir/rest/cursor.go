@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"io"
+	"slices"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/search"
@@ -65,23 +66,25 @@ func (a *API) sealCursor(req *Request, t *turn) string {
 }
 
 // resume puts the query that a link to a further page stands for into req, so that
-// whoever looks at req sees what is asked for. Without a cursor it does nothing.
+// whoever looks at req sees what is asked for. Without a cursor it does nothing. The
+// _count beside the cursor is the size of the page.
 // Errors: fhir.Invalid.
 func (a *API) resume(req *Request) error {
-	sealed, found := "", false
-	for _, p := range req.Params {
-		if p.Name == cursorParam {
-			sealed, found = p.Value, true
-		}
-	}
-	if !found {
+	isCursor := func(p search.Param) bool { return p.Name == cursorParam }
+	i := slices.IndexFunc(req.Params, isCursor)
+	if i < 0 {
 		return nil
 	}
-	t, ok := a.openCursor(req, sealed)
-	if !ok || len(req.Params) > 1 {
+	t, ok := a.openCursor(req, req.Params[i].Value)
+	beside := slices.Delete(slices.Clone(req.Params), i, i+1)
+	isCount := func(p search.Param) bool { return p.Name == "_count" }
+	if !ok || len(beside) > 1 || len(beside) == 1 && !isCount(beside[0]) {
 		return badCursor()
 	}
-	req.Params, req.turn = t.params, t
+	req.turn, req.Params = t, t.params
+	if len(beside) == 1 {
+		req.Params = append(slices.DeleteFunc(slices.Clone(t.params), isCount), beside[0])
+	}
 	return nil
 }
 

@@ -101,10 +101,16 @@ func (a *API) searchset(req *Request, path string, params []search.Param, res *o
 	return p.response(), nil
 }
 
-// nextURL is the link to the page after the one that ended at cursor.
+// nextURL is the link to the page after the one that ended at cursor. It shows the
+// size of the page: some clients add their own where a link shows none.
 func (a *API) nextURL(req *Request, path string, params []search.Param, cursor string) string {
-	sealed := a.sealCursor(req, &turn{principal: req.principal, params: params, end: cursor})
-	return a.queryURL(path, []search.Param{{Name: cursorParam, Value: sealed}}, &req.Form)
+	shown := []search.Param{{Name: cursorParam, Value: a.sealCursor(req, &turn{principal: req.principal, params: params, end: cursor})}}
+	for _, p := range params {
+		if p.Name == "_count" {
+			shown = append(shown, p)
+		}
+	}
+	return a.queryURL(path, shown, &req.Form)
 }
 
 // hit writes one entry of a searchset.

@@ -101,6 +101,10 @@ func TestSearchRefusals(t *testing.T) {
 		t.Fatal("no next link")
 	}
 	_, cursor, _ := strings.Cut(next, "_cursor=")
+	cursor, _, _ = strings.Cut(cursor, "&")
+	if b := s.want(200, s.do("GET", "/Patient?_count=2&_cursor="+cursor, "")).bundle(t); len(b.Entry) != 2 {
+		t.Errorf("_count beside the cursor: %d entries", len(b.Entry))
+	}
 	tests := []struct{ query, says string }{
 		{"nonsense=1", "nonsense"},
 		{"name:nonsense=1", "nonsense"},
@@ -110,7 +114,8 @@ func TestSearchRefusals(t *testing.T) {
 		{"_sort=nonsense", "nonsense"},
 		{"_include=Patient:nonsense", "nonsense"},
 		{"_cursor=" + cursor[:len(cursor)-2] + "AA", "_cursor"},
-		{"_count=2&_cursor=" + cursor, "_cursor"},
+		{"name=a&_cursor=" + cursor, "_cursor"},
+		{"_count=2&_count=3&_cursor=" + cursor, "_cursor"},
 		{"_cursor=" + cursor + "&_cursor=" + cursor, "_cursor"},
 		{"_cursor=", "_cursor"},
 		{"name=%zz", "escaped"},
