@@ -26,6 +26,8 @@ func scene(t *testing.T, open func(testing.TB) rest.Store) *world {
 		`{"resourceType":"Patient","id":"theirs","name":[{"family":"SECRETO"}],"identifier":[{"system":"http://n","value":"2"}],"birthDate":"1980-05-17","managingOrganization":{"reference":"Organization/other"}}`,
 		`{"resourceType":"Observation","id":"a","status":"final","code":{"text":"x"},"subject":{"reference":"Patient/mine"},"hasMember":[{"reference":"Observation/b"}]}`,
 		`{"resourceType":"Observation","id":"b","status":"final","code":{"text":"SECRETO"},"subject":{"reference":"Patient/theirs"}}`,
+		`{"resourceType":"Observation","id":"shared","status":"final","code":{"text":"x"},"subject":{"reference":"Patient/theirs"},"performer":[{"reference":"Patient/mine"}]}`,
+		`{"resourceType":"RelatedPerson","id":"r","patient":{"reference":"Patient/mine"}}`,
 		`{"resourceType":"Encounter","id":"e","status":"finished","class":{"code":"AMB"},"subject":{"reference":"Patient/theirs"},"serviceProvider":{"reference":"Organization/other"}}`,
 	} {
 		w.put(decode(t, text))
@@ -45,14 +47,18 @@ func decode(t *testing.T, text string) object {
 
 // The callers of attacks.
 var (
-	mine    = &authz.Principal{ID: "mine", Roles: []string{"patient"}, User: fhir.Ref{Type: "Patient", ID: "mine"}, Patient: "mine", Scopes: []string{"patient/*.cruds"}}
-	app     = &authz.Principal{ID: "app", Roles: []string{"clinician"}, User: fhir.Ref{Type: "Practitioner", ID: "d"}, Patient: "mine", Scopes: []string{"patient/*.cruds"}}
-	doctor  = &authz.Principal{ID: "doctor", Roles: []string{"clinician"}, User: fhir.Ref{Type: "Practitioner", ID: "d"}, Org: "DFSSA000001", Scopes: []string{"user/*.cruds"}}
-	analyst = &authz.Principal{ID: "analyst", Roles: []string{"analyst"}, Scopes: []string{"user/*.rs"}}
-	system  = &authz.Principal{ID: "system", Roles: []string{"system"}, Scopes: []string{"system/*.cruds"}}
-	midwife = &authz.Principal{ID: "midwife", Roles: []string{"birth-certifier"}, Org: "DFSSA000001", Scopes: []string{"user/*.cruds"}}
-	arco    = &authz.Principal{ID: "arco", Roles: []string{"arco-officer"}, Scopes: []string{"user/*.cruds"}}
+	mine     = &authz.Principal{ID: "mine", Roles: []string{"patient"}, User: fhir.Ref{Type: "Patient", ID: "mine"}, Patient: "mine", Scopes: []string{"patient/*.cruds"}}
+	app      = &authz.Principal{ID: "app", Roles: []string{"clinician"}, User: fhir.Ref{Type: "Practitioner", ID: "d"}, Patient: "mine", Scopes: []string{"patient/*.cruds"}}
+	doctor   = &authz.Principal{ID: "doctor", Roles: []string{"clinician"}, User: fhir.Ref{Type: "Practitioner", ID: "d"}, Org: "DFSSA000001", Scopes: []string{"user/*.cruds"}}
+	analyst  = &authz.Principal{ID: "analyst", Roles: []string{"analyst"}, Scopes: []string{"user/*.rs"}}
+	system   = &authz.Principal{ID: "system", Roles: []string{"system"}, Scopes: []string{"system/*.cruds"}}
+	midwife  = &authz.Principal{ID: "midwife", Roles: []string{"birth-certifier"}, Org: "DFSSA000001", Scopes: []string{"user/*.cruds"}}
+	guardian = &authz.Principal{ID: "guardian", Roles: []string{"guardian"}, User: fhir.Ref{Type: "RelatedPerson", ID: "r"}, Scopes: []string{"user/*.cruds"}}
+	arco     = &authz.Principal{ID: "arco", Roles: []string{"arco-officer"}, Scopes: []string{"user/*.cruds"}}
 )
+
+// byMe names the attacker as the performer of a result.
+const byMe = `,"performer":[{"reference":"Patient/mine"}]`
 
 const ofTheirs = `{"resourceType":"Observation","status":"final","code":{"text":"x"},"subject":{"reference":"Patient/theirs"}%s}`
 
@@ -82,6 +88,13 @@ func TestAttacks(t *testing.T) {
 		{name: "If-None-Exist as an oracle", p: app, method: "POST", path: "/Observation", body: fmt.Sprintf(ofTheirs, ""), headers: []string{"If-None-Exist", "_id=b"}, status: 403, alike: "z"},
 		{name: "result for another patient", p: app, method: "POST", path: "/Observation", body: fmt.Sprintf(ofTheirs, ""), status: 403},
 		{name: "result for another patient, in a transaction", p: app, method: "POST", path: "/", body: entries("transaction", `{"resource":`+fmt.Sprintf(ofTheirs, "")+`,"request":{"method":"POST","url":"Observation"}}`), status: 403},
+		{name: "result for another patient, as its performer", p: mine, method: "POST", path: "/Observation", body: fmt.Sprintf(ofTheirs, byMe), status: 403},
+		{name: "the same by an app in the patient's record", p: app, method: "POST", path: "/Observation", body: fmt.Sprintf(ofTheirs, byMe), status: 403},
+		{name: "the same by a guardian", p: guardian, method: "POST", path: "/Observation", body: fmt.Sprintf(ofTheirs, byMe), status: 403},
+		{name: "answers for another patient, as their author", p: mine, method: "POST", path: "/QuestionnaireResponse", body: `{"resourceType":"QuestionnaireResponse","status":"completed","subject":{"reference":"Patient/theirs"},"author":{"reference":"Patient/mine"}}`, status: 403},
+		{name: "message to another patient's record, as its sender", p: mine, method: "POST", path: "/Communication", body: `{"resourceType":"Communication","status":"completed","subject":{"reference":"Patient/theirs"},"sender":{"reference":"Patient/mine"}}`, status: 403},
+		{name: "appointment that another patient shares", p: mine, method: "POST", path: "/Appointment", body: `{"resourceType":"Appointment","status":"booked","participant":[{"actor":{"reference":"Patient/mine"},"status":"accepted"},{"actor":{"reference":"Patient/theirs"},"status":"accepted"}]}`, status: 403},
+		{name: "result of another patient taken over by its performer", p: app, method: "PUT", path: "/Observation/shared", body: `{"resourceType":"Observation","id":"shared","status":"final","code":{"text":"x"},"subject":{"reference":"Patient/mine"}}`, status: 404},
 		{name: "own result moved to another patient", p: app, method: "PUT", path: "/Observation/a", body: fmt.Sprintf(ofTheirs, `,"id":"a"`), status: 403},
 		{name: "own result moved by a patch", p: app, method: "PATCH", path: "/Observation/a", body: `[{"op":"replace","path":"/subject/reference","value":"Patient/theirs"}]`, headers: []string{"Content-Type", "application/json-patch+json"}, status: 403},
 		{name: "another's result taken over", p: app, method: "PUT", path: "/Observation/b", body: `{"resourceType":"Observation","id":"b","status":"final","code":{"text":"x"},"subject":{"reference":"Patient/mine"}}`, status: 404, alike: "z"},
@@ -165,6 +178,11 @@ func TestAllowed(t *testing.T) {
 				{mine, "GET", "/Patient/mine", "", 200},
 				{mine, "GET", "/Patient/mine/$everything", "", 200},
 				{app, "POST", "/Observation", `{"resourceType":"Observation","status":"final","code":{"text":"x"},"subject":{"reference":"Patient/mine"}}`, 201},
+				{mine, "POST", "/Observation", `{"resourceType":"Observation","status":"final","code":{"text":"x"},"subject":{"reference":"Patient/mine"},"performer":[{"reference":"Patient/mine"}]}`, 201},
+				{mine, "GET", "/Observation/shared", "", 200},
+				{mine, "POST", "/Appointment", `{"resourceType":"Appointment","status":"proposed","participant":[{"actor":{"reference":"Patient/mine"},"status":"accepted"},{"actor":{"reference":"Practitioner/d"},"status":"needs-action"}]}`, 201},
+				{guardian, "POST", "/Observation", `{"resourceType":"Observation","status":"final","code":{"text":"x"},"subject":{"reference":"Patient/mine"}}`, 201},
+				{app, "PUT", "/Observation/a", `{"resourceType":"Observation","id":"a","status":"amended","code":{"text":"x"},"subject":{"reference":"Patient/mine"}}`, 200},
 				{doctor, "POST", "/Observation", fmt.Sprintf(ofTheirs, ""), 201},
 				{doctor, "GET", "/Observation?subject:Patient.family=SECRETO", "", 200},
 				{doctor, "PUT", "/Observation/new", `{"resourceType":"Observation","id":"new","status":"final","code":{"text":"x"}}`, 404},

@@ -158,7 +158,7 @@ func (f *profile) show(typ string, acts []string, need scope.Perms, scoped bool)
 			return nil, err
 		}
 		for _, g := range grants {
-			where, ok := f.granted(typ, &g, s)
+			where, ok := f.granted(typ, &g, s, writes(need))
 			if !ok {
 				continue
 			}
@@ -220,7 +220,7 @@ func (f *profile) scoped(typ string, need scope.Perms) ([]search.Expr, bool, err
 	for _, g := range grants {
 		where := g.Where
 		if g.Context == scope.Patient {
-			in, ok := f.inRecord(typ)
+			in, ok := f.inRecord(typ, writes(need))
 			if !ok {
 				continue
 			}
@@ -238,12 +238,12 @@ func (f *profile) scoped(typ string, need scope.Perms) ([]search.Expr, bool, err
 }
 
 // inRecord returns the condition that a resource is in the record of the patient in
-// context, or belongs to no patient at all.
-func (f *profile) inRecord(typ string) ([]search.Expr, bool) {
+// context, or belongs to no patient at all; for a write, that it is about that patient.
+func (f *profile) inRecord(typ string, write bool) ([]search.Expr, bool) {
 	if f.Patient == "" {
 		return nil, false
 	}
-	if in := search.Patients([]string{f.Patient}, typ); in != nil {
+	if in := concerning([]string{f.Patient}, typ, write); in != nil {
 		return []search.Expr{in}, true
 	}
 	return nil, f.rules.policy.Shared(typ)
@@ -251,13 +251,13 @@ func (f *profile) inRecord(typ string) ([]search.Expr, bool) {
 
 // granted returns the condition that a rule names, and whether it can hold for
 // resources of type typ. It notes in s when the rule shows what is blocked.
-func (f *profile) granted(typ string, g *rbac.Grant, s *showing) (where []search.Expr, ok bool) {
+func (f *profile) granted(typ string, g *rbac.Grant, s *showing, write bool) (where []search.Expr, ok bool) {
 	parts, err := rbac.ParseRestriction(g.Restriction)
 	if err != nil {
 		return nil, false // it was checked when the policy was read
 	}
 	for _, part := range parts {
-		e, holds := f.named(typ, &part)
+		e, holds := f.named(typ, &part, write)
 		if !holds {
 			return nil, false
 		}
@@ -271,7 +271,7 @@ func (f *profile) granted(typ string, g *rbac.Grant, s *showing) (where []search
 
 // named returns the condition of one part of a restriction: nil when it asks for
 // nothing.
-func (f *profile) named(typ string, part *rbac.Part) (search.Expr, bool) {
+func (f *profile) named(typ string, part *rbac.Part, write bool) (search.Expr, bool) {
 	if part.Params != nil {
 		q, err := search.Parse(typ, part.Params, search.Options{Base: f.base})
 		if err != nil || len(q.Where) == 0 {
@@ -283,9 +283,9 @@ func (f *profile) named(typ string, part *rbac.Part) (search.Expr, bool) {
 	case rbac.All, rbac.AllAndBlocked:
 		return nil, true
 	case rbac.OwnCompartment:
-		return f.about(typ, f.self())
+		return about(typ, f.self(), write)
 	case rbac.Wards:
-		return f.about(typ, f.wards)
+		return about(typ, f.wards, write)
 	case rbac.OwnUnit:
 		return f.own.condition(typ, 0)
 	case rbac.OwnJurisdiction:
@@ -308,15 +308,6 @@ func (f *profile) self() []string {
 		return []string{f.Patient}
 	}
 	return nil
-}
-
-// about returns the condition that a resource is about one of these patients.
-func (f *profile) about(typ string, patients []string) (search.Expr, bool) {
-	if len(patients) == 0 {
-		return nil, false
-	}
-	in := search.Patients(patients, typ)
-	return in, in != nil
 }
 
 // themselves returns the condition that a resource is the caller, or a role of theirs.
