@@ -164,6 +164,45 @@ func tags(a *httptest.ResponseRecorder) []string {
 	return []string{a.Header().Get("ETag"), a.Header().Get("Last-Modified"), a.Header().Get("Location"), a.Header().Get("Content-Location")}
 }
 
+// TestRefusalsStay: whom a patient refuses something cannot lift the refusal, even
+// where they may see it and change Consents of others.
+func TestRefusalsStay(t *testing.T) {
+	const consent = `{"resourceType":"Consent","id":"%s","status":"%s","scope":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}]},"category":[{"text":"x"}],"patient":{"reference":"Patient/mine"},"provision":{"type":"deny","class":[{"system":"http://hl7.org/fhir/resource-types","code":"Observation"}],"actor":[{"role":{"text":"x"},"reference":{"reference":"Practitioner/%s"}}]}}`
+	emergency := *doctor
+	emergency.Purpose, emergency.Reason, emergency.Expires = "BTG", "r", time.Now().Add(time.Minute)
+	for engine, open := range engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			w := scene(t, open)
+			w.put(decode(t, fmt.Sprintf(consent, "against", "active", "d")))
+			w.put(decode(t, fmt.Sprintf(consent, "other", "active", "other")))
+			patch := []string{"Content-Type", "application/json-patch+json"}
+			for _, tt := range []struct {
+				p                  *authz.Principal
+				method, path, body string
+				headers            []string
+				status             int
+			}{
+				{doctor, "GET", "/Consent/against", "", nil, 200},
+				{doctor, "GET", "/Observation/a", "", nil, 404},
+				{doctor, "PUT", "/Consent/against", fmt.Sprintf(consent, "against", "inactive", "d"), nil, 404},
+				{doctor, "PUT", "/Consent?_id=against", fmt.Sprintf(consent, "against", "inactive", "d"), nil, 404},
+				{doctor, "PATCH", "/Consent/against", `[{"op":"replace","path":"/status","value":"inactive"}]`, patch, 404},
+				{doctor, "POST", "/", entries("transaction", `{"resource":`+fmt.Sprintf(consent, "against", "inactive", "d")+`,"request":{"method":"PUT","url":"Consent/against"}}`), nil, 404},
+				{&emergency, "PUT", "/Consent/against", fmt.Sprintf(consent, "against", "inactive", "d"), nil, 404},
+				{doctor, "GET", "/Observation/a", "", nil, 404},
+				{doctor, "PUT", "/Consent/other", fmt.Sprintf(consent, "other", "inactive", "other"), nil, 200},
+				{system, "PUT", "/Consent/against", fmt.Sprintf(consent, "against", "inactive", "d"), nil, 200},
+				{doctor, "GET", "/Observation/a", "", nil, 200},
+			} {
+				if a := w.ask(tt.p, tt.method, tt.path, tt.body, tt.headers...); a.Code != tt.status {
+					t.Errorf("%s %s %s: %d, want %d: %s", tt.p.ID, tt.method, tt.path, a.Code, tt.status, a.Body)
+				}
+			}
+		})
+	}
+}
+
 // TestAllowed: what is not refused works: the same callers do their work.
 func TestAllowed(t *testing.T) {
 	for engine, open := range engines {

@@ -91,6 +91,7 @@ func (f *profile) permit(ask *question, d *rest.Decision) error {
 		if seen, ok := d.Restriction.Types[ask.typ]; ok {
 			d.Restriction.Types[ask.typ] = append(slices.Clip(seen), s.where...)
 		}
+		f.keepRefusals(ask, d)
 	}
 	if ask.act == "update" {
 		return f.permitNew(ask, d)

@@ -1,10 +1,12 @@
 package authz
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/amate-health/amate/authz/scope"
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/fhir/spec"
 )
@@ -52,6 +54,19 @@ func concerning(patients []string, typ string, write bool) search.Expr {
 		return anyOf(any)
 	}
 	return append(search.And{anyOf(any)}, others...)
+}
+
+// keepRefusals keeps those whom a Consent refuses something from changing it: they
+// could lift the refusal. An emergency is no reason to: it ends, and the change would
+// not.
+func (f *profile) keepRefusals(ask *question, d *rest.Decision) {
+	seen, ok := d.Restriction.Types["Consent"]
+	if !ok || !f.bound || ask.typ != "Consent" || strings.HasPrefix(ask.act, "$") && !ask.changes {
+		return
+	}
+	p := search.DenialParam
+	refuses := search.Match{Param: p, Compared: p.Type, Values: []search.Value{{Raw: "this caller", Tokens: search.Denials(f.facts)}}}
+	d.Restriction.Types["Consent"] = append(slices.Clip(seen), search.Not{X: refuses})
 }
 
 // repeats reports whether a resource of type typ can have several references of p.
