@@ -3,6 +3,7 @@ package rbac
 import (
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -214,6 +215,19 @@ func TestTable(t *testing.T) {
 	}
 	if text := p.Markdown(English); !strings.Contains(text, fmt.Sprintf("| %s |", p.Roles[1].English)) || !strings.Contains(text, `loinc.org\|71230-7`) {
 		t.Error(text)
+	}
+}
+
+// TestPolicyIsPublished: POLICY.md shows the policy that is in force by default.
+func TestPolicyIsPublished(t *testing.T) {
+	text, err := os.ReadFile("POLICY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, in := range []Language{English, Spanish} {
+		if want := Default().Markdown(in); !strings.Contains(string(text), want) {
+			t.Errorf("POLICY.md does not have this table (amate policy show --default --markdown prints it):\n%s", want)
+		}
 	}
 }
 

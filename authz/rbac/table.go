@@ -2,6 +2,7 @@ package rbac
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -47,8 +48,8 @@ func (p *Policy) Table(in Language) [][]string {
 	for i := range p.Rules {
 		r := &p.Rules[i]
 		who := p.roleText(r.Role, in)
-		for role, inside := range p.inside {
-			if slices.Contains(inside, r.Role) {
+		for _, role := range slices.Sorted(maps.Keys(p.inside)) {
+			if slices.Contains(p.inside[role], r.Role) {
 				who += "; " + p.roleText(role, in)
 			}
 		}
