@@ -304,3 +304,32 @@ func TestEmergency(t *testing.T) {
 		t.Errorf("with the glass broken: %d, told %d times", a.Code, told)
 	}
 }
+
+// TestManyConditions: what may be written depends on one other resource for each
+// entry, and it is written all the same.
+func TestManyConditions(t *testing.T) {
+	const n = 40
+	for engine, open := range engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			w := scene(t, open)
+			var posts, patches []string
+			for i := range n {
+				w.put(decode(t, fmt.Sprintf(`{"resourceType":"Patient","id":"p%d","managingOrganization":{"reference":"Organization/o"}}`, i)))
+				w.put(decode(t, fmt.Sprintf(`{"resourceType":"Observation","id":"o%d","status":"final","code":{"text":"x"},"subject":{"reference":"Patient/p%d"}}`, i, i)))
+				posts = append(posts, fmt.Sprintf(`{"resource":{"resourceType":"Observation","status":"final","code":{"text":"x"},"subject":{"reference":"Patient/p%d"}},"request":{"method":"POST","url":"Observation"}}`, i))
+				patches = append(patches, fmt.Sprintf(`{"resource":{"resourceType":"Parameters","parameter":[{"name":"operation","part":[{"name":"type","valueCode":"replace"},{"name":"path","valueString":"Observation.status"},{"name":"value","valueCode":"amended"}]}]},"request":{"method":"PATCH","url":"Observation/o%d"}}`, i))
+			}
+			theirs := fmt.Sprintf(`{"resource":%s,"request":{"method":"POST","url":"Observation"}}`, fmt.Sprintf(ofTheirs, ""))
+			for _, tt := range []struct {
+				name    string
+				entries []string
+				status  int
+			}{{"new", posts, 200}, {"changed", patches, 200}, {"one of another unit", append(posts[:n-1:n-1], theirs), 403}} {
+				if a := w.ask(midwife, "POST", "/", entries("transaction", tt.entries...)); a.Code != tt.status {
+					t.Errorf("%s: %d, want %d: %s", tt.name, a.Code, tt.status, a.Body)
+				}
+			}
+		})
+	}
+}

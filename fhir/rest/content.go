@@ -25,6 +25,10 @@ type evidence struct {
 	mu     sync.Mutex // the store builds contents side by side
 	known  map[string]bool
 	wanted map[string]*search.Query
+	rounds int // how often something was looked up
+
+	held  []*holder // of this try
+	ahead bool      // whether this try has gathered what all of them want
 }
 
 // errLook says that a condition on new content depends on what is not known yet.
@@ -43,7 +47,8 @@ func (a *API) hold(b, raw *bundle.Batch, i int, conditions []search.Expr, e *evi
 		return
 	}
 	build := c.Build
-	h := &holder{evidence: e, raw: raw, self: i}
+	h := &holder{evidence: e, raw: raw, self: i, conditions: conditions}
+	e.held = append(e.held, h)
 	c.Build = func(env *bundle.Env, at fhir.Ref, current *fhir.Resource) (*bundle.Content, error) {
 		content, err := build(env, at, current)
 		if err != nil {
@@ -53,15 +58,42 @@ func (a *API) hold(b, raw *bundle.Batch, i int, conditions []search.Expr, e *evi
 		if err == nil && !ok {
 			err = forbidden()
 		}
+		if errors.Is(err, errLook) {
+			e.gather(env)
+		}
 		return content, err
+	}
+}
+
+// gather tries the conditions on all contents that can be built already, once in a
+// try: what is to be looked up for the rest of a transaction is then looked up
+// together, instead of in a try for each change.
+func (e *evidence) gather(env *bundle.Env) {
+	e.mu.Lock()
+	done := e.ahead
+	e.ahead = true
+	e.mu.Unlock()
+	if done {
+		return
+	}
+	for _, h := range e.held {
+		c := &h.raw.Changes[h.self]
+		if c.NeedsCurrent || c.Op != bundle.Create && c.Op != bundle.Update || h.self >= len(env.Targets) {
+			continue
+		}
+		at := env.Targets[h.self]
+		if content, err := c.Build(env, at, nil); err == nil {
+			_, _ = h.all(env, h.conditions, &search.Subject{Ref: at.Current(), Index: &content.Index}) // only what it asks for matters
+		}
 	}
 }
 
 // holder tries conditions on the content of one change.
 type holder struct {
 	*evidence
-	raw  *bundle.Batch
-	self int
+	raw        *bundle.Batch
+	self       int
+	conditions []search.Expr
 }
 
 func (h *holder) all(env *bundle.Env, where []search.Expr, s *search.Subject) (bool, error) {

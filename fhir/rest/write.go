@@ -42,13 +42,19 @@ func plain(err error) error {
 // changing the resource between the look and the write.
 const confinedTries = 5
 
+// maxLooks is how often a restricted write looks up what its conditions depend on,
+// beside once for each change: conditions that lead from resource to resource need
+// one look for each step.
+const maxLooks = 8
+
 // confined applies b for a caller who may see only part of the resources; only
 // says which, for each change. An update, patch or delete of a resource that the
 // caller cannot see is refused: a look finds the version that they can see, and
 // the change is pinned to it, so that nothing can slip in between.
 func (a *API) confined(ctx context.Context, b *bundle.Batch, of func(change int) *Decision) ([]bundle.Result, error) {
 	looks := &evidence{}
-	for try := 1; ; try++ {
+	for try := 1; ; {
+		looks.held, looks.ahead = looks.held[:0], false
 		pinned := &bundle.Batch{Lookups: b.Lookups, Changes: slices.Clone(b.Changes)}
 		ours := false // a precondition of ours, not the client's, may fail
 		for i := range pinned.Changes {
@@ -65,13 +71,23 @@ func (a *API) confined(ctx context.Context, b *bundle.Batch, of func(change int)
 		if acc := accessOf(ctx); acc != nil && err == nil {
 			acc.applied(results)
 		}
+		if err == nil {
+			return results, nil
+		}
 		again, lookErr := a.look(ctx, looks)
 		if lookErr != nil {
 			return nil, lookErr
 		}
-		if !again && (fhir.CodeOf(err) != fhir.Stale || !ours) || try == confinedTries {
-			return results, err
+		if again { // each look answers something that was not known: this ends
+			if looks.rounds++; looks.rounds > maxLooks+len(b.Changes) {
+				return nil, fhir.Errorf(fhir.TooCostly, "whether you may write this depends on too many other resources; write fewer at a time")
+			}
+			continue
 		}
+		if fhir.CodeOf(err) != fhir.Stale || !ours || try == confinedTries {
+			return nil, err
+		}
+		try++
 	}
 }
 
