@@ -39,15 +39,23 @@ prepare:
 	@missing=
 	compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || [ -n "$${AMATE_TEST_DATABASE_URL:-}" ] || missing+=' postgresql'
 	command -v $$($(GO) env CC) >/dev/null || missing+=' gcc libc6-dev'
-	[ -n "$$missing" ] || exit 0
+	# A real browser and real client libraries are tried where they are; continuous integration gets them.
+	wanted=
+	if [ -n "$${CI:-}" ]; then
+		command -v chromium >/dev/null || wanted+=' chromium'
+		command -v npm >/dev/null || wanted+=' nodejs npm'
+	fi
+	[ -n "$$missing$$wanted" ] || exit 0
 	sudo=
 	if [ "$$(id -u)" != 0 ]; then
 		sudo='sudo -n'
 		$$sudo true 2>/dev/null || { echo "MISSING, AND NOT MINE TO INSTALL:$$missing" >&2; exit 0; }
 	fi
 	if ! command -v apt-get >/dev/null; then echo "MISSING, AND THERE IS NO apt-get:$$missing" >&2; exit 0; fi
-	$$sudo apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing
+	$$sudo apt-get update -qq || [ -z "$$missing" ]
+	install() { DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends "$$@"; }
+	[ -z "$$missing" ] || install $$missing
+	[ -z "$$wanted" ] || install $$wanted || echo "THE TESTS THAT NEED THESE WILL BE SKIPPED:$$wanted" >&2
 
 .PHONY: check
 check: ## what must hold before a push: format, vet, staticcheck, generated files, tests

@@ -103,7 +103,7 @@ var testImports = map[string]string{
 	"fhir/validate":            "fhir/xml fhir/samples",
 	"fhir/rest":                "fhir/chart fhir/validate store/postgres store/sqlite store/storetest", // behaviour is tested on real engines
 	"migrations":               "store/storetest",
-	"store/postgres":           "fhir/spec store/storetest",
+	"store/postgres":           "fhir/element fhir/spec store/storetest",
 	"store/sqlite":             "store/storetest",
 	"store/job":                "store/postgres store/sqlite store/storetest",
 	"store/parameter":          "store/postgres store/sqlite store/storetest",
