@@ -36,21 +36,23 @@ func (c *Condition) Match(m *search.Match) error {
 		return nil
 	}
 	c.Add("EXISTS (SELECT 1")
-	err := c.rows(m, func() { c.Add("x.rkey = ", c.Key, " AND ", c.unindexed()) }, func(i int) error { return c.value(m, i) })
+	err := c.rows(m, func() { c.Add("x.rkey = ", c.Key, " AND ", c.unindexed(m)) }, func(i int) error { return c.value(m, i) })
 	c.Fence().Add(")")
 	return err
 }
 
-// unindexed keeps SQLite from looking up what follows it in an index. Without
-// statistics it takes a parameter to be as rare as a row key, and would go through all
-// the values of the parameter to check one resource.
+// unindexed keeps an engine from looking up the parameter that follows it in an index
+// of the values of all resources: to check one resource it would go through whatever
+// matches. SQLite takes a parameter to be as rare as a row key; PostgreSQL, which plans
+// once for all values, takes a range of them to be narrow. Where pairs are compared, a
+// condition as a whole follows, which only SQLite can put a plus before.
 //
 // See https://www.sqlite.org/optoverview.html#disqualifying_where_clause_terms_using_unary_.
-func (c *Condition) unindexed() string {
-	if c.Dialect == SQLite {
-		return "+"
+func (c *Condition) unindexed(m *search.Match) string {
+	if c.Dialect == Postgres && IsPair(m) {
+		return ""
 	}
-	return ""
+	return "+"
 }
 
 // Set appends a SELECT of the row keys of all resources for which m holds, perhaps
@@ -200,7 +202,7 @@ func (c *Condition) missing(m *search.Match) error {
 	case table == "":
 		return fhir.Errorf(fhir.NotSupported, ":missing on a %s parameter is not supported", m.Param.Type)
 	default:
-		c.Add("EXISTS (SELECT 1 FROM ", table, " x WHERE x.rkey = ", c.Key, " AND ", c.unindexed(), "x.param = ").Param(m.Param.ID).Fence().Add(")")
+		c.Add("EXISTS (SELECT 1 FROM ", table, " x WHERE x.rkey = ", c.Key, " AND +x.param = ").Param(m.Param.ID).Fence().Add(")")
 	}
 	return nil
 }

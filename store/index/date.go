@@ -42,7 +42,7 @@ func (c *Condition) Dates(params []uint16, v *search.Value) error {
 	for i, p := range params {
 		ids[i] = int64(int16(p))
 	}
-	c.Add("EXISTS (SELECT 1 FROM date_value x WHERE x.rkey = ", c.Key, " AND ").AnyInt("x.param", ids)
+	c.Add("EXISTS (SELECT 1 FROM date_value x WHERE x.rkey = ", c.Key, " AND ").AnyInt("+x.param", ids)
 	if v != nil {
 		c.Add(" AND ")
 		if err := c.dateValue(v); err != nil {
