@@ -229,6 +229,9 @@ func TestEmergency(t *testing.T) {
 	if p.Purpose != "BTG" || p.Reason != "unconscious in the street" || p.ID != before.ID || strings.Join(p.Scopes, " ") != strings.Join(before.Scopes, " ") || p.Expires.Sub(h.now()) > emergencyLife || got["refresh_token"] != nil {
 		t.Errorf("the token speaks for %+v", p)
 	}
+	if again := ask(raw, `{"reason":"unconscious in the street"}`); again["access_token"] != nil || again["error"] != "access_denied" {
+		t.Errorf("an emergency token prolongs itself: %v", again)
+	}
 	if err := h.end(t.Context(), grantIn(t, h, doctor)); err != nil {
 		t.Fatal(err)
 	}

@@ -56,6 +56,9 @@ func (s *Server) breakGlass(r *http.Request, p *authz.Principal) (*answer, error
 	if t := p.User.Type; t != "Practitioner" {
 		return nil, &oauthError{Code: "access_denied", Description: "emergency access is for health professionals", status: http.StatusForbidden}
 	}
+	if p.Purpose == "BTG" { // else one that was stolen would prolong itself for ever
+		return nil, &oauthError{Code: "access_denied", Description: "an emergency token gives no other: ask with that of the session", status: http.StatusForbidden}
+	}
 	// What the token at hand is bound to, the new one is bound to as well.
 	_, raw, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	had, err := s.Verifier.Claims(r.Context(), raw)
