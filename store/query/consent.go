@@ -44,6 +44,10 @@ type rules struct {
 }
 
 func (r *rules) consented(needed bool) {
+	if r.counts {
+		r.Add(r.Row, ".live")
+		return
+	}
 	r.Add("(", r.Row, ".live AND NOT ")
 	r.any(true)
 	if needed {
@@ -62,6 +66,7 @@ func (r *rules) any(denial bool) {
 		// As a rule nobody denies anything to the caller, which one look tells.
 		concern = postingsOf(search.Denials(r.facts))
 		r.Add("(EXISTS (SELECT 1 FROM posting z WHERE ").AnyInt("z.posting", concern).Add(") AND ")
+		r.among(concern)
 	}
 	r.Add("(FALSE")
 	one := func(source func(), key string) {
@@ -94,6 +99,64 @@ func (r *rules) any(denial bool) {
 	if denial {
 		r.Add(")")
 	}
+}
+
+// among appends that the row is about a patient with a Consent that concerns the
+// caller, as a set that is gathered once, where that is less than to look up the
+// Consents of every row's patient.
+func (r *rules) among(concern []int64) {
+	if len(r.classes) > 0 || r.looks == 0 || r.concerned(concern)*max(1, len(r.params)) >= r.looks {
+		return
+	}
+	patients := func() error {
+		return r.ReferredSet(spec.Param("Consent", "patient").ID, func() error {
+			r.Add("SELECT c.postings AS postings FROM (SELECT z.rkey FROM posting z WHERE ").AnyInt("z.posting", concern).Fence().Add(") z")
+			r.Resource("c", "z.rkey")
+			return nil
+		})
+	}
+	r.Add(r.Row, ".rkey IN (")
+	if r.self {
+		_ = patients() // it writes only
+	}
+	for i, p := range r.params {
+		if i > 0 || r.self {
+			r.Add(" UNION ALL ")
+		}
+		_ = r.RefersSet(uint16(p), patients)
+	}
+	r.Add(") AND ")
+}
+
+// concerned returns about how many Consents concern the caller; where that is not
+// known yet, more than anything.
+func (r *rules) concerned(concern []int64) int {
+	sub := r.separate()
+	sub.Add("SELECT count(*) FROM (SELECT 1 FROM posting z WHERE ").AnyInt("z.posting", concern)
+	sub.Add(" LIMIT ").Int(manyRows).Add(") c")
+	if n, known := r.count(sub); known && n < manyRows {
+		return n
+	}
+	return math.MaxInt32
+}
+
+// looksOf returns about how many resources p looks at until a page of limit resources
+// is full. Where no consent is among the parts, nobody needs to know.
+func (w *where) looksOf(typ string, parts []search.Expr, p *plan, limit int) int {
+	if !slices.ContainsFunc(parts, func(e search.Expr) bool { _, ok := e.(search.Consented); return ok }) {
+		return 0
+	}
+	if p.kind == everything || p.kind == walked {
+		return min(limit, w.population(typ))
+	}
+	l := p.lead
+	if w.weigh(&l, typ) != nil {
+		return 0
+	}
+	if p.sort {
+		return l.rows
+	}
+	return min(limit, l.rows)
 }
 
 // permittedAny appends that the restriction shows the row, of whatever type. Types

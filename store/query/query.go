@@ -59,6 +59,7 @@ func (c *Compiler) Page(q *search.Query, from *Position, limit int, postings, ex
 	if err != nil {
 		return nil, err
 	}
+	w.looks = w.looksOf(q.Type, parts, &p, limit)
 	w.Add("SELECT ", columns, o.names("p."))
 	if postings {
 		w.Add(", p.postings")
@@ -104,6 +105,7 @@ func (c *Compiler) count(q *search.Query, plain bool) (*Statement, error) {
 	if err != nil {
 		return nil, err
 	}
+	w.looks = w.looksOf(q.Type, parts, &p, math.MaxInt32)
 	w.Add("SELECT count(*) FROM ")
 	if err := w.matching(q.Type, parts, &p, false); err != nil {
 		return nil, err

@@ -60,9 +60,13 @@ func (w *where) cut(o *order, limit int) {
 // sortsKeys reports whether row keys alone can be sorted and cut, so that only the
 // rows of the page itself are looked at.
 func (w *where) sortsKeys(typ string, parts []search.Expr, p *plan, o *order) bool {
-	return !p.onResource(o) && w.restriction.Open() && w.implied(typ, p, o) && w.onKeys(parts, p) &&
+	return !p.onResource(o) && w.narrow(typ) && w.implied(typ, p, o) && w.onKeys(parts, p) &&
 		!slices.ContainsFunc(o.keys, func(k key) bool { return k.kind != valueKey })
 }
+
+// narrow reports whether all that the restriction asks of a resource of type typ is
+// among the parts: for any type, it asks for more.
+func (w *where) narrow(typ string) bool { return typ != "" || w.restriction.Open() }
 
 // sortedKeys is page where sortsKeys says so.
 func (w *where) sortedKeys(typ string, parts []search.Expr, p *plan, o *order, limit int, postings bool) error {
@@ -368,7 +372,7 @@ func (w *where) matching(typ string, parts []search.Expr, p *plan, row bool) err
 	} else if err := w.lead(p, o); err != nil {
 		return err
 	}
-	if row || !w.restriction.Open() || !w.implied(typ, p, o) || !w.onKeys(parts, p) {
+	if row || !w.narrow(typ) || !w.implied(typ, p, o) || !w.onKeys(parts, p) {
 		w.Resource("r", "a.rkey")
 	}
 	return w.checks(typ, parts, p, o)

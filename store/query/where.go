@@ -16,6 +16,8 @@ type where struct {
 	compiler    *Compiler
 	restriction *search.Restriction
 	depth       *int // of resource aliases, so that nested ones differ
+	looks       int  // about how many resources the conditions are checked on; 0 for few
+	counts      bool // about how many there are is asked, before consents leave any out
 }
 
 func (c *Compiler) where(row string, r *search.Restriction) *where {
@@ -25,8 +27,12 @@ func (c *Compiler) where(row string, r *search.Restriction) *where {
 	}
 }
 
-// separate returns a where like w that writes a statement of its own.
-func (w *where) separate() *where { return w.compiler.where("r", w.restriction) }
+// separate returns a where like w that writes a statement of its own, which counts.
+func (w *where) separate() *where {
+	sub := w.compiler.where("r", w.restriction)
+	sub.counts = true
+	return sub
+}
 
 // parts returns the conditions of q that must all hold, those of its restriction
 // included when it is about one type.
@@ -287,6 +293,7 @@ func (w *where) inner(types []string, e search.Expr, postings bool) error {
 		if err != nil {
 			return err
 		}
+		next.looks = w.looksOf(typ, parts, &p, math.MaxInt32)
 		if postings {
 			w.Add("SELECT r.postings AS postings FROM ")
 		} else {

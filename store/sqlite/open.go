@@ -32,12 +32,13 @@ type Options struct {
 
 // Store is a SQLite file. It is safe for concurrent use.
 type Store struct {
-	options Options
-	readers *sqlitex.Pool
-	writer  *writer
-	keys    *store.KeyCache
-	weights *store.Weights
-	words   *store.WordCache
+	options  Options
+	readers  *sqlitex.Pool
+	prepared prepared // of the readers
+	writer   *writer
+	keys     *store.KeyCache
+	weights  *store.Weights
+	words    *store.WordCache
 
 	criteriaTime time.Duration // see the constant; a field for tests
 	free         sharedBlock   // row keys for attempts without locks

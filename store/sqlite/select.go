@@ -69,15 +69,18 @@ func bytesOf(stmt *sqlite.Stmt, column int) []byte {
 	return b
 }
 
+// prepare returns a statement for a text, and what ends its use.
+type prepare func(sql string) (stmt *sqlite.Stmt, end func() error, err error)
+
 // execute runs a compiled statement.
-func execute(conn *sqlite.Conn, s *query.Statement) (rows store.Rows, err error) {
-	stmt, _, err := conn.PrepareTransient(s.SQL)
+func execute(get prepare, s *query.Statement) (rows store.Rows, err error) {
+	stmt, end, err := get(s.SQL)
 	if err != nil {
 		return rows, err
 	}
 	defer func() {
-		if finalErr := stmt.Finalize(); err == nil {
-			err = finalErr
+		if endErr := end(); err == nil {
+			err = endErr
 		}
 	}()
 	if err := bind(stmt, s.Args); err != nil {
@@ -164,14 +167,14 @@ func (r reader) Select(ctx context.Context, statements ...*query.Statement) ([]s
 		return nil, err
 	}
 	defer r.readers.Put(conn)
-	return selectOn(conn, statements)
+	return selectOn(r.prepared.of(conn).get, statements)
 }
 
-func selectOn(conn *sqlite.Conn, statements []*query.Statement) ([]store.Rows, error) {
+func selectOn(get prepare, statements []*query.Statement) ([]store.Rows, error) {
 	out := make([]store.Rows, len(statements))
 	for i, s := range statements {
 		var err error
-		if out[i], err = execute(conn, s); err != nil {
+		if out[i], err = execute(get, s); err != nil {
 			return nil, err
 		}
 	}
@@ -206,7 +209,7 @@ func (r reader) Explain(ctx context.Context, s *query.Statement) (string, time.D
 		b.WriteString(strings.Repeat("  ", indent) + stmt.ColumnText(3) + "\n")
 	}
 	start := time.Now()
-	_, err = execute(conn, s)
+	_, err = execute(transient(conn), s)
 	return b.String(), time.Since(start), err
 }
 

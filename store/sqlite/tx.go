@@ -145,7 +145,7 @@ func (t *lockedTx) Dialect() index.Dialect { return index.SQLite }
 
 // criteriaTime is how long the criteria of a batch may take. Until they are known, all
 // other writers wait.
-const criteriaTime = 2 * time.Second
+const criteriaTime = 5 * time.Second
 
 // Select ends with ctx, or after criteriaTime, so that a search that takes too long
 // does not keep all other writers waiting. Only reads may be stopped: a write that is
@@ -154,7 +154,7 @@ func (t *lockedTx) Select(ctx context.Context, statements ...*query.Statement) (
 	bounded, cancel := context.WithTimeout(ctx, t.s.criteriaTime)
 	defer cancel()
 	defer t.conn.SetInterrupt(t.conn.SetInterrupt(bounded.Done()))
-	rows, err := selectOn(t.conn, statements)
+	rows, err := selectOn(transient(t.conn), statements)
 	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
 		return nil, fhir.Errorf(fhir.TooCostly, "a search criterion takes too long while other changes wait; name an identifier, or search first and then change by id")
 	}
