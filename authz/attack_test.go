@@ -308,7 +308,7 @@ func TestEmergency(t *testing.T) {
 // TestManyConditions: what may be written depends on one other resource for each
 // entry, and it is written all the same.
 func TestManyConditions(t *testing.T) {
-	const n = 40
+	const n = 15
 	for engine, open := range engines {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
