@@ -30,6 +30,10 @@ type Operation struct {
 	Types   []string // resource types that it is on; nil for every type
 	Changes bool     // it changes what is stored, so it takes POST only
 
+	// Quotes says that what it answers can quote any element of the stored resource
+	// that it is called on. It is refused there to those who see only a part.
+	Quotes bool
+
 	// Item is the name of the parameter that a segment after the name gives, on the
 	// system: [base]/$name/[value]. "" when there is no such segment.
 	Item string

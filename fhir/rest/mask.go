@@ -113,6 +113,9 @@ func (v *Veil) decide(t *spec.Type, el *spec.Element) veiling {
 // Empty reports whether m leaves everything in.
 func (m *Mask) Empty() bool { return m == nil || len(m.of) == 0 }
 
+// Veils reports whether m leaves something out of resources of type typ.
+func (m *Mask) Veils(typ string) bool { return m != nil && len(m.of[typ]) > 0 }
+
 // appendTo appends src, a resource, without what m leaves out.
 func (m *Mask) appendTo(dst, src []byte) ([]byte, error) {
 	doc, err := element.Parse(src)

@@ -192,6 +192,28 @@ func TestGuardIsAskedAboutOperations(t *testing.T) {
 	}
 }
 
+// veiled shows Patients without their names.
+type veiled struct{}
+
+func (veiled) Check(context.Context, *rest.Request) (rest.Decision, error) {
+	veil := rest.NewVeil(rest.MaskRules{Types: []string{"HumanName"}})
+	return rest.Decision{Restriction: search.Unrestricted, Mask: rest.NewMask(map[string][]*rest.Veil{"Patient": {veil}})}, nil
+}
+
+// TestWhatQuotesIsRefused: a message could quote what a mask leaves out.
+func TestWhatQuotesIsRefused(t *testing.T) {
+	quotes := operation.Operation{Name: "quote", URL: definition + "quote", Scope: operation.OnType | operation.OnInstance, Quotes: true, Run: echo}
+	s := serve(t, func(c *rest.Config) {
+		offers(c)
+		c.Operations = append(c.Operations, quotes)
+		c.Guard = veiled{}
+	})
+	s.want(403, s.do("GET", "/Patient/7/$quote", ""))
+	s.want(200, s.do("GET", "/Patient/$quote", "")) // of what the caller sends
+	s.want(200, s.do("GET", "/Patient/7/$echo", ""))
+	s.want(200, s.do("GET", "/Observation/7/$quote", ""))
+}
+
 func TestOperationsThatCannotBeMounted(t *testing.T) {
 	good := operation.Operation{Name: "x", URL: "u", Scope: operation.OnSystem, Run: echo}
 	without := func(change func(*operation.Operation)) []operation.Operation {

@@ -23,6 +23,8 @@ func (v *Validator) Operation(stored Stored) operation.Operation {
 		Name:  "validate",
 		URL:   "http://hl7.org/fhir/OperationDefinition/Resource-validate",
 		Scope: operation.OnSystem | operation.OnType | operation.OnInstance,
+
+		Quotes: true,
 		Run: func(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
 			issues, err := v.answer(ctx, call, stored)
 			if err != nil {
