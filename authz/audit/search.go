@@ -27,6 +27,9 @@ const (
 // well, if not as fast.
 func (s *Store) Search(ctx context.Context, q *search.Query) (*search.Result, error) {
 	if q.Type != eventType {
+		if err := apart(q); err != nil {
+			return nil, err
+		}
 		return s.Store.Search(ctx, q)
 	}
 	if q.Restriction == nil {
@@ -54,6 +57,41 @@ func (s *Store) Search(ctx context.Context, q *search.Query) (*search.Result, er
 	s.trail.settle(ctx)
 	l.plan(ctx, where)
 	return result, l.run(ctx, q, result)
+}
+
+// apart refuses a search of other resources that needs AuditEvents: the trail stands
+// apart from them, and to find nothing would be a wrong answer.
+func apart(q *search.Query) error {
+	if slices.ContainsFunc(q.Where, needsTrail) {
+		return errApart
+	}
+	for _, in := range q.Includes {
+		if in.Source == eventType || in.Target == eventType {
+			return errApart
+		}
+	}
+	return nil
+}
+
+var errApart = fhir.Errorf(fhir.NotSupported, "AuditEvents are searched by themselves (GET [base]/AuditEvent), and not together with other resources")
+
+// needsTrail reports whether e asks something of AuditEvents.
+func needsTrail(e search.Expr) bool {
+	switch e := e.(type) {
+	case search.And:
+		return slices.ContainsFunc(e, needsTrail)
+	case search.Or:
+		return slices.ContainsFunc(e, needsTrail)
+	case search.Not:
+		return needsTrail(e.X)
+	case search.Types:
+		return slices.Contains(e.Any, eventType)
+	case search.Chain:
+		return len(e.Types) == 1 && e.Types[0] == eventType || needsTrail(e.Next)
+	case search.Has:
+		return e.Source == eventType || needsTrail(e.Next)
+	}
+	return false
 }
 
 // look is one search of the trail.

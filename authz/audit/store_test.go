@@ -281,3 +281,34 @@ func (l *lab) query(text string) *search.Query {
 	q.Restriction = search.Unrestricted
 	return q
 }
+
+// TestSearchesApart: a search of other resources that asks something of AuditEvents is
+// refused, and every other one goes on.
+func TestSearchesApart(t *testing.T) {
+	tests := []struct {
+		typ, query string
+		refused    bool
+	}{
+		{"Patient", "_has:AuditEvent:entity:action=R", true},
+		{"Patient", "_has:Observation:patient:_has:AuditEvent:entity:action=R", true},
+		{"Patient", "_revinclude=AuditEvent:entity", true},
+		{"Patient", "_filter=active eq true", false},
+		{"Patient", "_revinclude=Provenance:target&_has:Observation:patient:code=x", false},
+		{"", "_type=AuditEvent,Patient", true},
+		{"", "_type=Patient", false},
+		{"", "_id=x", false},
+	}
+	for _, tt := range tests {
+		params, err := search.SplitQuery(tt.query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q, err := search.Parse(tt.typ, params, search.Options{Base: base})
+		if err != nil {
+			t.Fatalf("%s: %v", tt.query, err)
+		}
+		if err := apart(q); (err != nil) != tt.refused {
+			t.Errorf("%s?%s: %v", tt.typ, tt.query, err)
+		}
+	}
+}
