@@ -2,6 +2,7 @@ package authz
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/search"
@@ -39,16 +40,16 @@ func (f *profile) covered(typ string, s *showing, ask *question) []search.Expr {
 }
 
 // labelled returns the parameter of security labels, which is one for all types, and
-// the token of what is blocked.
-func labelled() (*spec.SearchParam, int64) {
+// the token of what is blocked. Every request asks for them.
+var labelled = sync.OnceValues(func() (*spec.SearchParam, []int64) {
 	p := spec.Param("", "_security")
-	return p, search.TokenHash(p.ID, LabelSystem+"|"+Blocked)
-}
+	return p, []int64{search.TokenHash(p.ID, LabelSystem+"|"+Blocked)}
+})
 
 // unblocked returns the condition that a resource does not have the label.
 func unblocked() search.Expr {
-	p, token := labelled()
-	return search.Not{X: search.Match{Param: p, Compared: p.Type, Values: []search.Value{{Raw: LabelSystem + "|" + Blocked, Tokens: []int64{token}}}}}
+	p, tokens := labelled()
+	return search.Not{X: search.Match{Param: p, Compared: p.Type, Values: []search.Value{{Raw: LabelSystem + "|" + Blocked, Tokens: tokens}}}}
 }
 
 // refers returns the condition that a resource refers, by p, to one of refs.

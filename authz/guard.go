@@ -118,8 +118,8 @@ func (g *Guard) Check(ctx context.Context, req *rest.Request) (rest.Decision, er
 		return rest.Decision{}, err
 	}
 	ask := question{typ: req.Type, act: act, changes: req.Changes(), criterion: act == "update" && req.ID == "" && req.Type != ""}
-	label, form := labelled()
-	if ask.labels, err = g.blocked.any(ctx, g, "", label, []int64{form}); err != nil {
+	label, tokens := labelled()
+	if ask.labels, err = g.blocked.any(ctx, g, "", label, tokens); err != nil {
 		return rest.Decision{}, err
 	}
 	emergency := false
@@ -147,7 +147,7 @@ func (g *Guard) binding(ctx context.Context, f *profile) (bool, error) {
 	if f.needed {
 		return true, nil
 	}
-	return f.denials.any(ctx, g, "Consent", search.DenialParam, search.Denials(f.facts))
+	return f.denials.any(ctx, g, "Consent", search.DenialParam, f.concern)
 }
 
 // emergency reports whether the caller breaks the glass: consents do not bind them

@@ -26,6 +26,7 @@ type profile struct {
 	own      own      // their establishment
 	areas    string   // its CLUES, and what it is part of, parted by spaces
 	facts    []int64  // what is true of them, for consents
+	concern  []int64  // the tokens of Consents that may deny something to them
 	grantKey string   // what the role policy asks about
 	until    time.Time
 
@@ -57,6 +58,7 @@ func (g *Guard) profile(ctx context.Context, p *Principal) (*profile, error) {
 	}
 	f.grantKey = strings.Join([]string{strings.Join(f.Roles, " "), f.areas, f.purpose}, "\x00")
 	f.facts = f.caller()
+	f.concern = search.Denials(f.facts)
 	rules.keep(key, f)
 	return f, nil
 }
