@@ -14,6 +14,7 @@ type plan struct {
 	lead
 	sort bool // what the lead gives is sorted by the keys of the order, and then cut
 	cap  int  // how many row keys of the lead are looked at, at most; 0 for all
+	ties bool // and those, too, that have the first sort key of the last one: further keys say which of them come first
 }
 
 // String says what the plan begins with. No value of the search is in it.
@@ -60,7 +61,7 @@ func nameOf(e search.Expr) string {
 
 // Costs, in units of looking at one resource: its row, and a condition on it.
 const (
-	costKey   = 0.03 // a row key of a posting
+	costKey   = 0.03 // a row key of a posting, or a text that is looked at for what it contains
 	costValue = 0.3  // a row of values
 	costSort  = 0.5  // to look up the value to sort by
 	costProbe = 0.5  // to look up a posting or value of a resource
@@ -79,6 +80,7 @@ func (w *where) newPlan(typ string, parts []search.Expr, o *order, limit int, ex
 	along := plan{lead: lead{kind: everything}, sort: !o.walkable(typ)}
 	if !along.sort && len(o.left()) > 0 {
 		along.kind = walked
+		along.ties = len(o.left()) > 1
 	}
 	if along.kind == walked && o.keys[0].kind == wordKey && !exhaustive && w.Dialect == index.Postgres {
 		along.cap = mostWords
@@ -146,7 +148,7 @@ func (l *lead) cost(some, effort float64) float64 {
 	case len(l.postings) > 0:
 		return costKey*n + effort*min(n, some)
 	}
-	return costValue*n + effort*min(n, some)
+	return costKey*float64(l.texts) + costValue*n + effort*min(n, some)
 }
 
 // effort is what it takes to look at one resource that l gives: at its row, and at what
