@@ -160,7 +160,8 @@ func (k *key) foremost(w *where) {
 	w.Add("NOT EXISTS (SELECT 1 FROM word k WHERE k.posting ")
 	w.AmongPostings()
 	w.Add(" AND k.param = ").Param(k.Param.ID).Add(" AND k.kind = ").Int(int64(search.CodeWord))
-	w.Add(" AND (k.text", beyond(!k.Desc), "a.key0 OR k.text = a.key0 AND k.posting < a.posting)").Fence().Add(")")
+	// found by posting, not by going through all words that come first
+	w.Add(" AND (k.text || ''", beyond(!k.Desc), "a.key0 OR k.text || '' = a.key0 AND k.posting < a.posting)").Fence().Add(")")
 }
 
 // none appends that a resource has no value to sort by.

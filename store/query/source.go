@@ -3,6 +3,7 @@ package query
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/store/index"
@@ -234,7 +235,11 @@ func (w *where) dictionary(p *plan, o *order) {
 	if o.from != nil && len(o.keys) == 1 {
 		w.Add(" AND (k.text <> ").Arg(o.from.Keys[0]).Add(" OR x.rkey", beyond(k.Desc)).Int(o.from.Rkey).Add(")")
 	}
-	w.ends("x.rkey"+down, p) // a word with more than the cap uses it up
+	if p.ties {
+		w.Add(" OFFSET 0")
+	} else {
+		w.ends("x.rkey"+down, p) // a word with more than the cap uses it up
+	}
 	w.Add(") x")
 	w.ends("k.text"+down+", x.rkey"+down, p)
 	w.Add(") a")
@@ -303,6 +308,9 @@ func (w *where) ends(by string, p *plan) {
 	case p.sort:
 		w.Fence()
 	case w.Dialect == index.SQLite:
+	case p.cap > 0 && p.ties:
+		first, _, _ := strings.Cut(by, ", ")
+		w.Add(" ORDER BY ", first, " FETCH FIRST (").Int(int64(p.cap)).Add(") ROWS WITH TIES")
 	case p.cap > 0:
 		w.Add(" ORDER BY ", by, " LIMIT ").Int(int64(p.cap))
 	default:
