@@ -21,7 +21,6 @@ type lead struct {
 	whole    bool          // and that need no check any more
 	postings []int64       // of streamed
 	rows     int           // about how many row keys it gives
-	texts    int           // about how many texts are looked at for those
 }
 
 type leadKind uint8
@@ -297,9 +296,6 @@ func (w *where) weigh(l *lead, typ string) error {
 		l.rows = int(share * float64(w.population(typ)))
 		return err
 	}
-	if slices.ContainsFunc(alternatives(l.answers[0]), looksIntoTexts) {
-		l.texts = textsEach * w.population(typ)
-	}
 	sub, bound := w.separate(), manyRows
 	if w.Dialect == index.SQLite && len(l.postings) > 0 {
 		bound = manyPostings
@@ -321,17 +317,6 @@ func (w *where) weigh(l *lead, typ string) error {
 		l.rows = max(n, w.population(typ)/4)
 	}
 	return nil
-}
-
-// textsEach is how many texts a resource has for a parameter, about: a name is there as
-// a whole, and from each further word of it on.
-const textsEach = 3
-
-// looksIntoTexts reports whether e asks for a part of a text, wherever it stands: then
-// no index says where to begin, and all texts are looked at.
-func looksIntoTexts(e search.Expr) bool {
-	m, ok := e.(search.Match)
-	return ok && m.Compared == spec.String && (m.Modifier == "contains" || m.Modifier == "ends")
 }
 
 // share returns which part of the resources of types meet e, about.

@@ -61,7 +61,7 @@ func nameOf(e search.Expr) string {
 
 // Costs, in units of looking at one resource: its row, and a condition on it.
 const (
-	costKey   = 0.03 // a row key of a posting, or a text that is looked at for what it contains
+	costKey   = 0.03 // a row key of a posting
 	costValue = 0.3  // a row of values
 	costSort  = 0.5  // to look up the value to sort by
 	costProbe = 0.5  // to look up a posting or value of a resource
@@ -148,7 +148,7 @@ func (l *lead) cost(some, effort float64) float64 {
 	case len(l.postings) > 0:
 		return costKey*n + effort*min(n, some)
 	}
-	return costKey*float64(l.texts) + costValue*n + effort*min(n, some)
+	return costValue*n + effort*min(n, some)
 }
 
 // effort is what it takes to look at one resource that l gives: at its row, and at what
