@@ -6,10 +6,11 @@ SHELL       := /bin/bash
 
 GO          ?= go
 STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
-# The race detector makes a test ten times slower and builds everything once more. It
-# runs where goroutines meet: the stores, the API, the terminology, the program. The
-# others are values in, values out, or link google/fhir, which takes minutes to build.
-PLAIN       := /fhir/(r4|spec|element|xml|validate|profile|guide|registry|ucum|patch|fhirpath)(/|$$)
+# The race detector makes a test ten times slower and builds everything once more. "make
+# test" has it where goroutines meet most: the stores, jobs, tokens, limits, bundles;
+# "make race" has it wherever it finds anything to look at.
+RACED := /(store|store/job|store/postgres|store/sqlite|authz/token|authz/limit|fhir/bundle|fhir/terminology)$$
+PLAIN := /fhir/(r4|spec|element|xml|validate|profile|guide|registry|ucum|patch|fhirpath)(/|$$)
 
 .PHONY: help
 help: ## show the targets
@@ -29,8 +30,12 @@ test: prepare ## prepare this machine, then run all tests, with the race detecto
 	if [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v $$($(GO) env CC) >/dev/null; then race=-race; else
 		race=; echo 'THE RACE DETECTOR NEEDS A C COMPILER AND THERE IS NONE: testing without it' >&2
 	fi
-	$(GO) test $$(grep -E '$(PLAIN)' <<<"$$packages")
-	$(GO) test $$race $$(grep -vE '$(PLAIN)' <<<"$$packages")
+	$(GO) test -timeout 30m $$(grep -vE '$(RACED)' <<<"$$packages")
+	$(GO) test -timeout 30m $$race $$(grep -E '$(RACED)' <<<"$$packages")
+
+.PHONY: race
+race: ## run the tests of all packages with goroutines under the race detector; takes half an hour
+	@$(GO) test -race -timeout 30m $$($(GO) list ./... | grep -vE '$(PLAIN)')
 
 # The tests start a private PostgreSQL from the machine's own binaries. Where there
 # are none, and this user may install them, they are installed.

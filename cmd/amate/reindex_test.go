@@ -61,7 +61,7 @@ func wants(t testing.TB, status int, method, url, body string, words ...string) 
 func waitFor(t testing.TB, url, word string) string {
 	t.Helper()
 	text := ""
-	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if _, text = sendBody(t, "GET", url, ""); strings.Contains(text, word) {
 			return text
 		}

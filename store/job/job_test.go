@@ -85,7 +85,7 @@ func add(t *testing.T, q *job.Queue, n job.New) string {
 // await returns a job once ok holds for it.
 func await(t *testing.T, q *job.Queue, id string, ok func(job.Job) bool) job.Job {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(3 * time.Minute)
 	for {
 		j, err := q.Get(t.Context(), id)
 		if err != nil {

@@ -228,7 +228,7 @@ func (s *server) idle() {
 
 func (s *server) until(what string, ok func() bool) {
 	s.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			jobs, _ := s.queue.Open(s.Context(), "")
 			s.Fatalf("it does not happen that %s; jobs: %+v", what, jobs)

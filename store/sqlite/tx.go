@@ -145,7 +145,7 @@ func (t *lockedTx) Dialect() index.Dialect { return index.SQLite }
 
 // criteriaTime is how long the criteria of a batch may take. Until they are known, all
 // other writers wait.
-const criteriaTime = 5 * time.Second
+const criteriaTime = 20 * time.Second
 
 // Select ends with ctx, or after criteriaTime, so that a search that takes too long
 // does not keep all other writers waiting. Only reads may be stopped: a write that is
