@@ -29,7 +29,13 @@ func shapeOf(types ...*spec.Type) shape {
 	if slices.Contains(types, nil) {
 		return shape{}
 	}
-	return shape{types: types}
+	var each []*spec.Type // once, or a path that leads to many types again and again would have no end of them
+	for _, t := range types {
+		if !slices.Contains(each, t) {
+			each = append(each, t)
+		}
+	}
+	return shape{types: each}
 }
 
 // or returns the shape of items of either shape.
@@ -37,7 +43,7 @@ func (s shape) or(o shape) shape {
 	if len(s.types) == 0 || len(o.types) == 0 {
 		return shape{}
 	}
-	return shape{types: append(s.types[:len(s.types):len(s.types)], o.types...)}
+	return shapeOf(slices.Concat(s.types, o.types)...)
 }
 
 type checker struct{ root shape }
@@ -125,7 +131,7 @@ func (c checker) member(n *member, in shape) (shape, error) {
 	if open {
 		return shape{}, nil
 	}
-	return out, nil
+	return shapeOf(out.types...), nil
 }
 
 // What functions do to the shape of their input.

@@ -3,6 +3,7 @@ package fhirpath_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/amate-health/amate/fhir/element"
@@ -323,4 +324,22 @@ func BenchmarkInvariants(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(list)), "ns/constraint")
+}
+
+// TestCheckOfManyWays checks paths that meet the same types in more ways than memory
+// could hold, were each of them kept.
+func TestCheckOfManyWays(t *testing.T) {
+	patient := spec.TypeOf("Patient")
+	for _, source := range []string{
+		"Patient.name" + strings.Repeat(".select($this.combine($this))", 60),
+		"Patient" + strings.Repeat(".extension.value", 20),
+	} {
+		e, err := fhirpath.Compile(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Check(patient, patient); err != nil {
+			t.Errorf("%.60s: %v", source, err)
+		}
+	}
 }

@@ -29,6 +29,18 @@ func codings(codes, display string) string {
 
 // dictionaryTests are about what tokens say in words: sorting, :text and :below.
 var dictionaryTests = map[string]func(*fixture){
+	"further keys order more of one word than a page looks at": func(f *fixture) {
+		const n = 2_300
+		var all, want []string
+		for i := range n {
+			all = append(all, coded(fmt.Sprintf("o%04d", i), fmt.Sprintf("c%04d", n-i), "", "final", "Patient/p"))
+			want = append(want, fmt.Sprintf("o%04d", n-1-i))
+		}
+		f.load(all...)
+		if got := f.pages("Observation?_sort=status,code", 500, nil); !slices.Equal(got, want) {
+			f.Errorf("%d resources in another order, or not all of %d; the first pages begin with %v", len(got), n, got[:3])
+		}
+	},
 	"text and below": func(f *fixture) {
 		f.load(
 			coded("o1", "a", "Presión arterial", "final", "Patient/p"),
