@@ -65,6 +65,7 @@ const (
 	costValue = 0.3  // a row of values
 	costSort  = 0.5  // to look up the value to sort by
 	costProbe = 0.5  // to look up a posting or value of a resource
+	costOther = 0.01 // each further value that would do as well
 	costChain = 3.5  // to look at a resource at the other end of a reference
 )
 
@@ -163,10 +164,25 @@ func (w *where) effort(parts []search.Expr, l *lead) float64 {
 		case search.Chain, search.Has:
 			sum += costChain
 		default:
-			sum += costProbe
+			sum += costProbe + costOther*float64(values(e))
 		}
 	}
 	return sum
+}
+
+// values returns how many values e takes.
+func values(e search.Expr) int {
+	switch e := e.(type) {
+	case search.Match:
+		return len(e.Values)
+	case search.Or:
+		n := 0
+		for _, part := range e {
+			n += values(part)
+		}
+		return n
+	}
+	return 1
 }
 
 // A plan that may give up looks at so many rows, at least and at most.
