@@ -26,10 +26,6 @@ type way struct {
 	exact func(w *world, o, asked object) bool
 }
 
-func isType(typ string) func(*world, object, object) bool {
-	return func(_ *world, o, _ object) bool { return typeOf(o) == typ }
-}
-
 func isAsked(_ *world, o, asked object) bool { return refOf(o) == refOf(asked) }
 
 func entries(kind string, list ...string) string {

@@ -32,12 +32,6 @@ const (
 	threaded                   // by the first half of a pair, in the default order; the second is checked on the way
 )
 
-// ordered reports whether the row keys come in the default order without the whole
-// of them being looked at first.
-func (l *lead) ordered() bool {
-	return l.kind == everything || l.kind == streamed || l.kind == threaded
-}
-
 // thread returns the lead that finds what l does, which asks for one pair, in the
 // default order: all rows with its first half. Only PostgreSQL has the index.
 func (w *where) thread(l *lead) (lead, bool) {

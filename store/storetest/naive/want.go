@@ -65,7 +65,7 @@ func (x wantReference) matches(w *World, c *Test, v value) bool {
 	return w.refersTo(c.Param, v.(referenceValue), c.Modifier, x.to)
 }
 
-func (x wantIdentifier) text() string { return wantToken{x.token}.text() }
+func (x wantIdentifier) text() string { return wantToken(x).text() }
 
 func (x wantIdentifier) matches(_ *World, _ *Test, v value) bool {
 	id := v.(referenceValue).identifier
