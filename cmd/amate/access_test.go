@@ -258,3 +258,26 @@ func TestIssuerOf(t *testing.T) {
 		}
 	}
 }
+
+// TestRolesThatNobodyKnows: every command that takes a role tells of a misspelled one.
+func TestRolesThatNobodyKnows(t *testing.T) {
+	data := t.TempDir()
+	for _, c := range []struct {
+		args string
+		told bool
+	}{
+		{"token --role clinican", true},
+		{"token --role clinician", false},
+		{"user add ana --role nurse", false},
+		{"user add eva --role nurse,clinican", true},
+		{"user role ana clinican", true},
+		{"user role ana clinician", false},
+		{"client add lab --scope system/*.rs --role clinican", true},
+		{"client add post --scope system/*.rs --role system", false},
+	} {
+		status, out, errs := amate(append(strings.Fields(c.args), "--data", data)...)
+		if status != 0 || strings.Contains(errs, "no such role") != c.told {
+			t.Errorf("amate %s: %d %s%s", c.args, status, out, errs)
+		}
+	}
+}

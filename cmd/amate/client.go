@@ -70,6 +70,9 @@ func (c *appAdd) Run(ctx context.Context, out streams, log *slog.Logger) error {
 		secret = one.NewSecret(time.Now(), 0)
 	}
 	return c.Storage.withAccess(ctx, log, "", func(a *access) error {
+		if err := warnOfRoles(ctx, a.state, log, c.Role...); err != nil {
+			return err
+		}
 		err := a.clients.Put(ctx, one)
 		if fhir.CodeOf(err) == fhir.Conflict {
 			return usagef("there is an app %s already", c.ID)

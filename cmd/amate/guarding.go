@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -55,6 +56,25 @@ func storedPolicy(ctx context.Context, state authz.State) (fs.FS, int64, error) 
 		return nil, 0, err
 	}
 	return texts, e.Version, nil
+}
+
+// warnOfRoles tells of roles that the stored policy does not have. They are no error:
+// a server may have another policy (--policy), or get one.
+func warnOfRoles(ctx context.Context, state authz.State, log *slog.Logger, roles ...string) error {
+	p, _, err := new(guarding).load(ctx, state)
+	if err != nil {
+		return err
+	}
+	var known []string
+	for _, r := range p.Roles {
+		known = append(known, r.Name)
+	}
+	for _, role := range roles {
+		if !slices.Contains(known, role) {
+			log.Warn("the policy of this database has no such role: it opens nothing there", "role", role, "known", strings.Join(known, " "))
+		}
+	}
+	return nil
 }
 
 // load reads the policy in force.

@@ -35,6 +35,11 @@ func (b *bearer) Run(ctx context.Context, out streams, log *slog.Logger) error {
 		return usagef("--for %s: a token lasts %s at most", b.For, token.Longest)
 	}
 	return b.Storage.withAccess(ctx, log, b.BaseURL, func(a *access) error {
+		if b.Role != "" {
+			if err := warnOfRoles(ctx, a.state, log, b.Role); err != nil {
+				return err
+			}
+		}
 		raw, err := b.mint(ctx, a)
 		if err == nil {
 			_, err = fmt.Fprintln(out.out, raw)

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/amate-health/amate/authz"
 	"github.com/amate-health/amate/authz/people"
 	"github.com/amate-health/amate/authz/smart"
 	"github.com/amate-health/amate/fhir"
@@ -74,6 +75,9 @@ func (u *userAdd) Run(ctx context.Context, out streams, log *slog.Logger) error 
 		return err
 	}
 	return u.Storage.withAccess(ctx, log, "", func(a *access) error {
+		if err := warnOfRoles(ctx, a.state, log, u.Role...); err != nil {
+			return err
+		}
 		account := &people.Account{Login: u.Login, Name: u.Name, Roles: u.Role, Org: u.Org, User: u.Link, Patients: u.Patients, MustChange: password != ""}
 		err := a.people.Add(ctx, account, password)
 		if code := fhir.CodeOf(err); code == fhir.Invalid || code == fhir.Conflict {
@@ -298,6 +302,12 @@ type userRole struct {
 }
 
 func (u *userRole) Run(ctx context.Context, out streams, log *slog.Logger) error {
+	if !u.Take {
+		warn := func(state authz.State) error { return warnOfRoles(ctx, state, log, u.Role) }
+		if err := u.Storage.withState(ctx, log, warn); err != nil {
+			return err
+		}
+	}
 	return u.change(ctx, out, log, func(one *people.Account) {
 		one.Roles = slices.DeleteFunc(one.Roles, func(r string) bool { return r == u.Role })
 		if !u.Take {
