@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -57,45 +54,4 @@ func cpuTime() time.Duration {
 	var u syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// BenchmarkAudit is what the audit trail costs: the same requests by 16 clients to
-// two servers over one database, of which one keeps the trail, linking included.
-func BenchmarkAudit(b *testing.B) {
-	eachEngine(b, func(b *testing.B, s storage) {
-		off, store := benchServer(b, s)
-		ids := seedPatients(b, store)
-		on, trail := auditedServer(b, s)
-		client := benchClient()
-		for _, work := range []struct {
-			name string
-			ask  func(base string, r *rand.Rand) (method, url, body string)
-		}{
-			{"read", func(base string, r *rand.Rand) (string, string, string) {
-				return "GET", base + "/" + ids[r.IntN(len(ids))], ""
-			}},
-			{"search", func(base string, r *rand.Rand) (string, string, string) {
-				return "GET", base + "/Immunization?_count=20&patient=" + strings.TrimPrefix(ids[r.IntN(len(ids))], "Patient/"), ""
-			}},
-			{"create", func(base string, r *rand.Rand) (string, string, string) {
-				return "POST", base + "/Observation", fmt.Sprintf(`{"resourceType":"Observation","status":"final","code":{"coding":[{"system":"http://loinc.org","code":"8480-6"}]},"subject":{"reference":%q}}`, ids[r.IntN(len(ids))])
-			}},
-		} {
-			for round := range 3 {
-				for _, base := range []string{off, on} {
-					name := map[string]string{off: "off", on: "on"}[base]
-					b.Run(fmt.Sprintf("%s/%s/%d", work.name, name, round), func(b *testing.B) {
-						before := cpuTime()
-						over16(b, func(r *rand.Rand) error {
-							method, url, body := work.ask(base, r)
-							_, err := ask(client, method, url, body)
-							return err
-						})
-						trail.Flush(context.Background()) // it is not to burden the next round
-						b.ReportMetric(float64((cpuTime()-before).Microseconds())/float64(b.N), "cpu_us/op")
-					})
-				}
-			}
-		}
-	})
 }
