@@ -6,6 +6,7 @@ import (
 
 	"github.com/amate-health/amate/authz/rbac"
 	"github.com/amate-health/amate/authz/scope"
+	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/fhir/spec"
@@ -19,7 +20,7 @@ var perms = map[string]scope.Perms{
 // judge makes a decision: what is shown of every type, and what may be done with the
 // type that is asked about.
 func (f *profile) judge(ask *question) (rest.Decision, error) {
-	d := rest.Decision{Principal: f.ID, Restriction: &search.Restriction{Types: map[string][]search.Expr{}}}
+	d := rest.Decision{Principal: f.ID, Caller: f.asCaller(), Restriction: &search.Restriction{Types: map[string][]search.Expr{}}}
 	masks := map[string][]*rest.Veil{}
 	looks := []string{"read", "search"}
 	for _, typ := range spec.Resources() {
@@ -47,6 +48,11 @@ func (f *profile) judge(ask *question) (rest.Decision, error) {
 		d.Restriction = search.Unrestricted
 	}
 	return d, err
+}
+
+// asCaller is the caller as operations know them.
+func (f *profile) asCaller() operation.Caller {
+	return operation.Caller{Principal: f.ID, User: f.User, Org: f.Org, Roles: f.Roles}
 }
 
 // everything reports whether a restriction restricts nothing.

@@ -3,6 +3,7 @@ package authz
 import (
 	"context"
 
+	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/search"
 )
@@ -13,5 +14,5 @@ type Open struct{}
 
 // Check allows req, and says out loud that nothing is restricted.
 func (Open) Check(context.Context, *rest.Request) (rest.Decision, error) {
-	return rest.Decision{Restriction: search.Unrestricted, Principal: "anyone", Explain: true}, nil
+	return rest.Decision{Restriction: search.Unrestricted, Principal: "anyone", Caller: operation.Caller{Principal: "anyone"}, Explain: true}, nil
 }

@@ -29,7 +29,7 @@ var imports = map[string]string{
 
 	"cmd/conformance": "",
 
-	"authz":        "authz/rbac authz/scope fhir fhir/element fhir/rest fhir/search fhir/spec",
+	"authz":        "authz/rbac authz/scope fhir fhir/element fhir/operation fhir/rest fhir/search fhir/spec",
 	"authz/smart":  "authz authz/client authz/pages authz/people authz/scope authz/token fhir",
 	"authz/pages":  "",
 	"authz/audit":  "authz fhir fhir/bundle fhir/element fhir/rest fhir/search",
@@ -66,6 +66,7 @@ var imports = map[string]string{
 	"fhir/chart":               "fhir fhir/element fhir/operation fhir/search fhir/spec",
 	"fhir/rest":                "fhir fhir/bundle fhir/element fhir/fhirpath fhir/operation fhir/search fhir/spec fhir/xml",
 	"fhir/xml":                 "fhir fhir/element fhir/spec",
+	"fhir/document/page":       "",
 	"fhir/registry/identity":   "",
 	"fhir/registry/profile":    "fhir/guide",
 	"fhir/registry/demo":       "fhir/registry/identity",
@@ -91,7 +92,7 @@ var testImports = map[string]string{
 	"fhir/terminology/service": "fhir/validate",
 	"cmd/amate":                "store/storetest store/storetest/naive",
 	"authz/label":              "fhir/spec",
-	"authz":                    "fhir/bundle fhir/chart fhir/operation store/postgres store/sqlite store/storetest",
+	"authz":                    "fhir/bundle fhir/chart store/postgres store/sqlite store/storetest",
 	"authz/audit":              "store/postgres store/sqlite store/storetest",
 	"authz/smart":              "store/sqlite",
 	"authz/people":             "store/sqlite",

@@ -69,10 +69,26 @@ type Call struct {
 	MaxBytes int64  // bytes of resources in one answer
 
 	Search search.Options // how search parameters are read
+	Caller Caller         // who calls, as the guard knows them
+
+	// Send performs a batch or transaction, a Bundle in JSON, as the caller: each of its
+	// entries passes the guard, is held to the rules and recorded as if it had been sent.
+	// It returns the Bundle that answers it.
+	Send func(ctx context.Context, bundle []byte) ([]byte, error)
 
 	// Place turns a line and column of In into those of the XML that was sent; nil
 	// when it was JSON.
 	Place func(line, col int) (int, int)
+}
+
+// Caller is who calls an operation. What they may see and write is not for an operation
+// to conclude from it: that is Call.Restriction and Call.Send. It says in whose name
+// something is signed, certified or booked.
+type Caller struct {
+	Principal string   // stable key of the account or client, never a name; "" when unknown
+	User      fhir.Ref // Practitioner, Patient or RelatedPerson; zero for a system
+	Org       string   // CLUES of the establishment that they act for; "" for none
+	Roles     []string // of the role policy; nil without access control
 }
 
 // Ref returns the instance that c was called on.
@@ -84,6 +100,12 @@ type Answer struct {
 	Status int    // 0 is 200
 	JSON   []byte // compact JSON
 	Set    *Set   // in place of JSON
+
+	// Media is the media type of Raw, which goes out as it is in place of JSON: a PDF, a
+	// page, a file. In a batch it becomes a Binary. Callers who see resources only in
+	// part get none.
+	Media string
+	Raw   []byte
 }
 
 // Set is a page of stored resources, which go out as they are. Next of its Result

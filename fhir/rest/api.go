@@ -70,9 +70,10 @@ type API struct {
 	turns        chan struct{} // one place for each request at work
 	bodies       room
 	maker        bundle.Maker
-	describe     sync.Mutex // over what follows
-	capabilities []byte     // the CapabilityStatement, once it has been asked for
-	described    string     // Conformance.Stamp at that time
+	sends        func(ctx context.Context, bundle []byte) ([]byte, error) // is send; a field, since operations are among what it performs
+	describe     sync.Mutex                                               // over what follows
+	capabilities []byte                                                   // the CapabilityStatement, once it has been asked for
+	described    string                                                   // Conformance.Stamp at that time
 	catalogued   *search.Catalogue
 }
 
@@ -111,6 +112,7 @@ func New(cfg Config) (*API, error) {
 		},
 	}
 	a.limits.fill()
+	a.sends = a.send
 	a.turns = make(chan struct{}, a.limits.Concurrent)
 	a.bodies.limit = a.limits.Bodies
 	return a, nil

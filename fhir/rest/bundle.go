@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"encoding/base64"
 	"net/http"
 	"strconv"
 	"strings"
@@ -67,6 +68,11 @@ func (a *API) replies(typ string, all []reply) (*Response, error) {
 func (a *API) reply(p *page, r *reply) error {
 	resp := r.resp
 	p.entry()
+	if resp.Media != "" {
+		p.member("resource")
+		p.buf = appendBinary(p.buf, resp.Media, resp.Body)
+		resp = &Response{Status: resp.Status}
+	}
 	if len(resp.Body) > 0 && resp.Status != http.StatusNotModified {
 		if resp.Stored {
 			p.form = r.form
@@ -96,6 +102,17 @@ func (a *API) reply(p *page, r *reply) error {
 	p.close()
 	p.close()
 	return nil
+}
+
+// appendBinary appends a Binary that holds content.
+//
+// See https://hl7.org/fhir/R4/binary.html.
+func appendBinary(b []byte, media string, content []byte) []byte {
+	b = append(b, `{"resourceType":"Binary","contentType":`...)
+	b = element.Quote(b, media)
+	b = append(b, `,"data":"`...)
+	b = base64.StdEncoding.AppendEncode(b, content)
+	return append(b, `"}`...)
 }
 
 // statusText returns "201 Created".

@@ -11,6 +11,7 @@ var (
 	checkFirst = []string{"private, no-cache"} // to be kept only by the client, and checked by its ETag
 	noSniff    = []string{"nosniff"}
 	nothingIn  = []string{"default-src 'none'; frame-ancestors 'none'"}
+	sandboxed  = []string{"default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; sandbox"}
 	noReferrer = []string{"no-referrer"}
 	vary       = []string{"Accept, Prefer"}
 )
@@ -44,6 +45,12 @@ func (x *exchange) send(resp *Response) error {
 		h.Set("Content-Location", resp.Location)
 	}
 	body := resp.Body
+	if resp.Media != "" {
+		x.media, x.record.Status = resp.Media, resp.Status
+		h["Content-Security-Policy"] = sandboxed
+		x.write(resp.Status, body)
+		return nil
+	}
 	if resp.Stored && !x.req.Form.whole() {
 		var err error
 		if body, err = subset(nil, body, &x.req.Form); err != nil {

@@ -41,6 +41,8 @@ func (a *API) operate(ctx context.Context, req *Request, d Decision) (*Response,
 		MaxCount:    a.limits.MaxCount,
 		MaxBytes:    a.limits.Answer,
 		Search:      a.searchOptions(req),
+		Caller:      d.Caller,
+		Send:        a.sends,
 	}
 	if x := exchangeOf(ctx); x != nil && x.places != nil && req.Source == nil {
 		call.Place = x.places.Place
@@ -52,12 +54,27 @@ func (a *API) operate(ctx context.Context, req *Request, d Decision) (*Response,
 	if answer.Set != nil {
 		return a.searchset(req, req.operationPath(), answer.Set.Self, answer.Set)
 	}
+	if answer.Media != "" {
+		if !d.Mask.Empty() {
+			return nil, fhir.Errorf(fhir.Forbidden, "you see resources only in part, and this answer cannot be cut to that")
+		}
+		return &Response{Status: cmp.Or(answer.Status, http.StatusOK), Body: answer.Raw, Media: answer.Media}, nil
+	}
 	if !d.Mask.Empty() && len(answer.JSON) > 0 {
 		if answer.JSON, err = d.Mask.appendTo(nil, answer.JSON); err != nil {
 			return nil, err
 		}
 	}
 	return &Response{Status: cmp.Or(answer.Status, http.StatusOK), Body: answer.JSON}, nil
+}
+
+// send performs a batch or transaction for an operation, as the one who called it.
+func (a *API) send(ctx context.Context, bundle []byte) ([]byte, error) {
+	resp, err := a.Do(ctx, &Request{Interaction: Batch, Body: bundle, Media: mediaFHIR})
+	if err != nil {
+		return nil, err
+	}
+	return resp.Body, nil
 }
 
 // operationPath is the path, below the base, of the operation that r calls.

@@ -16,6 +16,7 @@ type Response struct {
 	LastModified time.Time // zero for none
 	Location     string    // absolute; "" for none
 	Stored       bool      // Body is a stored resource, so that Form.Summary and Form.Elements apply to it
+	Media        string    // media type of Body when that is no resource; "" for a resource
 	Ref          fhir.Ref  // what was read or written, with its version; zero where that is no one resource
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/fhir/search"
 )
 
@@ -48,7 +49,8 @@ type Decision struct {
 	// the caller's choosing, so that nobody learns which ids are taken.
 	Existing bool
 
-	Mask      *Mask // what is left out of every answer; nil for nothing
-	Emergency bool  // the caller broke the glass: consents did not bind the decision
-	Explain   bool  // the caller may see how searches are carried out, which tells how much there is of everything
+	Mask      *Mask            // what is left out of every answer; nil for nothing
+	Caller    operation.Caller // who asks, for operations that act in their name
+	Emergency bool             // the caller broke the glass: consents did not bind the decision
+	Explain   bool             // the caller may see how searches are carried out, which tells how much there is of everything
 }
