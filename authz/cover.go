@@ -23,6 +23,10 @@ func (f *profile) covered(typ string, s *showing, ask *question) []search.Expr {
 	where := slices.Clone(s.where)
 	if !s.blocked && ask.labels {
 		where = append(where, unblocked())
+		if params := search.OfRecords(typ); len(params) > 0 {
+			_, tokens := labelled()
+			where = append(where, search.Unblocked{Params: params, Label: tokens[0]})
+		}
 	}
 	if !ask.consents {
 		return where

@@ -94,13 +94,18 @@ func (v *viewer) acts(typ string) []string {
 func (v *viewer) sees(o object) bool {
 	acts := v.acts(typeOf(o))
 	role, blockedToo, _ := v.role(o, acts)
-	return role && v.scoped(o, acts) && (blockedToo || !blocked(o)) && v.consented(o)
+	return role && v.scoped(o, acts) && (blockedToo || !v.blocked(o)) && v.consented(o)
 }
 
 // masked reports whether some rule shows the type only with a mask.
 func (v *viewer) masked(o object) bool {
 	_, _, mask := v.role(o, v.acts(typeOf(o)))
 	return mask
+}
+
+// blocked reports whether a resource is blocked, or the record that it is in.
+func (v *viewer) blocked(o object) bool {
+	return blocked(o) || blocked(v.all[subject(o)])
 }
 
 func blocked(o object) bool { return hasLabel(o, authz.LabelSystem, authz.Blocked) }

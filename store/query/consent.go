@@ -167,10 +167,15 @@ func (w *where) permittedAny(restriction *search.Restriction) error {
 	var groups []*typeGroup
 	consents := &rules{where: w, classes: map[int64]int64{}, now: time.Now().UnixMicro()}
 	needed := false
+	blocks := map[int64]search.Unblocked{}
 	for _, typ := range slices.Sorted(maps.Keys(restriction.Types)) {
 		number := int64(index.TypeNumber(typ))
 		var own []search.Expr
 		for _, e := range restriction.Types[typ] {
+			if b, ok := e.(search.Unblocked); ok {
+				blocks[number] = b
+				continue
+			}
 			c, ok := e.(search.Consented)
 			if !ok {
 				own = append(own, e)
@@ -201,6 +206,7 @@ func (w *where) permittedAny(restriction *search.Restriction) error {
 		consents.consented(needed)
 		w.Add(")")
 	}
+	w.unblockedAny(blocks)
 	w.Add(")")
 	return nil
 }

@@ -185,6 +185,13 @@ func (w *where) expr(e search.Expr) error {
 	case search.Consented:
 		w.consented(&e)
 		return nil
+	case search.Unblocked:
+		var params []int64
+		for _, p := range e.Params {
+			params = append(params, int64(p.ID))
+		}
+		w.unblocked(params, e.Label)
+		return nil
 	}
 	return fhir.Errorf(fhir.NotSupported, "this search condition is not supported")
 }
