@@ -38,6 +38,10 @@ type Operation struct {
 	// system: [base]/$name/[value]. "" when there is no such segment.
 	Item string
 
+	// Media are the media types, beside those of FHIR, in which it can answer: "text/html".
+	// _format and Accept choose among them, and Call.Media says which.
+	Media []string
+
 	// AnyOrder takes XML whose elements are out of order, which FHIR does not allow.
 	AnyOrder bool
 	Run      func(ctx context.Context, call *Call) (*Answer, error)
@@ -69,7 +73,12 @@ type Call struct {
 	MaxBytes int64  // bytes of resources in one answer
 
 	Search search.Options // how search parameters are read
-	Caller Caller         // who calls, as the guard knows them
+
+	// Language is what the client likes to read, as Accept-Language has it; "" for no wish.
+	Language string
+
+	Media  string // which of Operation.Media the client asks for; "" for none of them
+	Caller Caller // who calls, as the guard knows them
 
 	// Send performs a batch or transaction, a Bundle in JSON, as the caller: each of its
 	// entries passes the guard, is held to the rules and recorded as if it had been sent.
@@ -99,7 +108,12 @@ func (c *Call) Ref() fhir.Ref { return fhir.Ref{Type: c.Type, ID: c.ID} }
 type Answer struct {
 	Status int    // 0 is 200
 	JSON   []byte // compact JSON
-	Set    *Set   // in place of JSON
+
+	// Tag is of what JSON says, in the letters of an entity tag: a client that has it by
+	// If-None-Match is answered 304. "" for none.
+	Tag string
+
+	Set *Set // in place of JSON
 
 	// Media is the media type of Raw, which goes out as it is in place of JSON: a PDF, a
 	// page, a file. In a batch it becomes a Binary. Callers who see resources only in

@@ -35,11 +35,14 @@ func (a *API) decode(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	if x.media, err = chooseMedia(asked, r.Header["Accept"]); err != nil {
+	if req.wants = req.offered(asked, r.Header["Accept"]); req.wants != "" {
+		x.media = contentType(mediaFHIR) // of what goes wrong
+	} else if x.media, err = chooseMedia(asked, r.Header["Accept"]); err != nil {
 		x.media = contentType(mediaFHIR)
 		return err
 	}
 	req.Prefer = parsePrefer(r.Header["Prefer"])
+	req.Language = r.Header.Get("Accept-Language")
 	if err := req.takeConditions(r.Header); err != nil {
 		return err
 	}

@@ -34,6 +34,11 @@ func (x *exchange) send(resp *Response) error {
 		h["Etag"] = []string{ETag(resp.Version)}
 		h["Cache-Control"] = checkFirst
 	}
+	if resp.Tag != "" {
+		h["Etag"] = []string{`W/"` + resp.Tag + `"`}
+		h["Cache-Control"] = checkFirst
+		h["Vary"] = append(h["Vary"], "Accept-Language")
+	}
 	if !resp.LastModified.IsZero() {
 		h["Last-Modified"] = []string{resp.LastModified.UTC().Format(http.TimeFormat)}
 	}

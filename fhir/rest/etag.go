@@ -33,6 +33,16 @@ func parseTag(s string) (int64, bool) {
 	return v, err == nil && v > 0
 }
 
+// namesTag reports whether an If-None-Match header names an entity tag that is no version.
+func namesTag(header, tag string) bool {
+	for part := range strings.SplitSeq(header, ",") {
+		if part = strings.TrimPrefix(strings.TrimSpace(part), "W/"); part == `"`+tag+`"` || part == "*" {
+			return true
+		}
+	}
+	return false
+}
+
 // tagListed reports whether an If-None-Match header names version.
 func tagListed(header string, version int64) bool {
 	for part := range strings.SplitSeq(header, ",") {

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"mime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -103,6 +104,42 @@ func bestMedia(accept []string) (string, error) {
 		return "", notAcceptable()
 	}
 	return contentType(best), nil
+}
+
+// offered picks the media type that a client wants of those that the operation which r
+// calls offers beside FHIR's; "" for none, or when it rather has FHIR. In _format, the
+// part behind the slash will do.
+func (r *Request) offered(formatParam string, accept []string) string {
+	if r.operation == nil || len(r.operation.Media) == 0 {
+		return ""
+	}
+	for _, m := range r.operation.Media {
+		if formatParam != "" && (formatParam == m || strings.HasSuffix(m, "/"+formatParam)) {
+			return m
+		}
+	}
+	best, bestWeight := "", 0.0
+	for part := range strings.SplitSeq(strings.Join(accept, ","), ",") {
+		name, params, err := mime.ParseMediaType(strings.TrimSpace(part))
+		if err != nil || formatParam != "" {
+			continue
+		}
+		weight := 1.0
+		if q, ok := params["q"]; ok {
+			if weight, err = strconv.ParseFloat(q, 64); err != nil {
+				weight = 0
+			}
+		}
+		if weight <= bestWeight {
+			continue
+		}
+		if slices.Contains(r.operation.Media, name) {
+			best, bestWeight = name, weight
+		} else if formats[name] != noFormat && strings.Contains(name, "/") {
+			best, bestWeight = "", weight
+		}
+	}
+	return best
 }
 
 func notAcceptable() error {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/operation"
 )
 
 func TestChooseMedia(t *testing.T) {
@@ -116,5 +117,32 @@ func TestIfMatch(t *testing.T) {
 		if got := tagListed(header, 3); got != want {
 			t.Errorf("%q: %v", header, got)
 		}
+	}
+}
+
+func TestOffered(t *testing.T) {
+	r := &Request{operation: &operation.Operation{Media: []string{"text/html", "application/pdf"}}}
+	for _, tt := range []struct{ format, accept, want string }{
+		{"", "", ""},
+		{"", "*/*", ""},
+		{"", "application/pdf", "application/pdf"},
+		{"", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "text/html"},
+		{"", "text/html;q=0.5, application/pdf", "application/pdf"},
+		{"", "text/html;q=0.5, application/fhir+json", ""},
+		{"", "text/html;q=0", ""},
+		{"", "text/html;q=x, image/png", ""},
+		{"pdf", "text/html", "application/pdf"},
+		{"application/pdf", "", "application/pdf"},
+		{"html", "", "text/html"},
+		{"text/html", "application/fhir+json", "text/html"},
+		{"json", "text/html", ""},
+		{"l", "", ""},
+	} {
+		if got := r.offered(tt.format, []string{tt.accept}); got != tt.want {
+			t.Errorf("%q, %q: %q, want %q", tt.format, tt.accept, got, tt.want)
+		}
+	}
+	if got := (&Request{operation: &operation.Operation{}}).offered("pdf", nil); got != "" {
+		t.Errorf("an operation without other media types answers in %q", got)
 	}
 }

@@ -41,6 +41,8 @@ func (a *API) operate(ctx context.Context, req *Request, d Decision) (*Response,
 		MaxCount:    a.limits.MaxCount,
 		MaxBytes:    a.limits.Answer,
 		Search:      a.searchOptions(req),
+		Language:    req.Language,
+		Media:       req.wants,
 		Caller:      d.Caller,
 		Send:        a.sends,
 	}
@@ -65,7 +67,16 @@ func (a *API) operate(ctx context.Context, req *Request, d Decision) (*Response,
 			return nil, err
 		}
 	}
-	return &Response{Status: cmp.Or(answer.Status, http.StatusOK), Body: answer.JSON}, nil
+	return req.answered(answer), nil
+}
+
+// answered returns the response to a call that one resource answers.
+func (r *Request) answered(answer *operation.Answer) *Response {
+	resp := &Response{Status: cmp.Or(answer.Status, http.StatusOK), Body: answer.JSON, Tag: answer.Tag}
+	if resp.Tag != "" && namesTag(r.IfNoneMatch, resp.Tag) {
+		resp.Status, resp.Body = http.StatusNotModified, nil
+	}
+	return resp
 }
 
 // send performs a batch or transaction for an operation, as the one who called it.

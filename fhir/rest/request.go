@@ -57,12 +57,14 @@ type Request struct {
 	IfModifiedSince time.Time // zero when not asked for
 	Prefer          Prefer
 	Form            Form
+	Language        string // Accept-Language, as sent
 
 	Body   []byte         // as sent, decoded from its content encoding; nil for an entry of a batch
 	Media  string         // media type of Body, without parameters
 	Source *bundle.Source // the resource of an entry of a batch; nil over HTTP
 
 	operation *operation.Operation // what Operation names
+	wants     string               // which of its Media the client asks for; "" for none
 	turn      *turn                // the page that a link asks for; nil for the first
 	principal string               // who asks, once the Guard has said so
 }

@@ -13,6 +13,7 @@ type Response struct {
 	Status       int
 	Body         []byte    // a resource in compact JSON; nil when there is nothing to send
 	Version      int64     // for ETag; 0 for none
+	Tag          string    // for ETag, of an answer that has no version; "" for none
 	LastModified time.Time // zero for none
 	Location     string    // absolute; "" for none
 	Stored       bool      // Body is a stored resource, so that Form.Summary and Form.Elements apply to it
