@@ -138,9 +138,11 @@ func (a *API) entryRequest(b *bundle.Bundle, e *bundle.Entry) (*Request, error) 
 	if err != nil {
 		return nil, err
 	}
-	if _, err := req.takeParams(params); err != nil {
+	asked, err := req.takeParams(params)
+	if err != nil {
 		return nil, err
 	}
+	req.wants = req.offered(asked, nil)
 	header := http.Header{}
 	for name, value := range map[string]string{
 		"If-Match": e.IfMatch, "If-None-Match": e.IfNoneMatch, "If-None-Exist": e.IfNoneExist,
