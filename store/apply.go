@@ -236,7 +236,8 @@ func (r *run) decide(s *step) error {
 		return &bundle.ChangeError{Index: s.index, Err: err}
 	}
 	var old *fhir.Resource
-	if s.row.live() && (c.Op == bundle.Patch || c.Op == bundle.Update || c.Op == bundle.Delete && r.batch.Events != nil) {
+	holding := r.batch.Holding(s.ref.Type)
+	if s.row.live() && (c.Op == bundle.Patch || c.Op == bundle.Update || c.Op == bundle.Delete && (holding || r.batch.Events != nil)) {
 		json, err := Expand(s.row.Content)
 		if err != nil {
 			return err
@@ -248,12 +249,24 @@ func (r *run) decide(s *step) error {
 	s.before = old
 	if c.Op == bundle.Delete {
 		r.remove(s)
-		return nil
+	} else {
+		if err := r.content(s, c, old); err != nil {
+			return err
+		}
+		r.put(s, c, old)
 	}
-	if err := r.content(s, c, old); err != nil {
-		return err
+	if holding && s.write != nil {
+		return r.held(s, old)
 	}
-	r.put(s, c, old)
+	return nil
+}
+
+// held asks the holds of the batch about what s is to write.
+func (r *run) held(s *step, old *fhir.Resource) error {
+	after := r.resource(s)
+	if err := r.batch.Held(old, &after); err != nil {
+		return &bundle.ChangeError{Index: s.index, Err: err}
+	}
 	return nil
 }
 

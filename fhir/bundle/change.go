@@ -75,6 +75,13 @@ type Batch struct {
 	// in their transaction. It may be called more than once, and is not called when
 	// nothing is written. nil for nothing.
 	Events func([]Result) []fhir.Event
+
+	// Holds are asked about every version before it is written. Whoever opens the store
+	// sets them, for all writers alike; a writer only names what passes them.
+	Holds []Hold
+	// Rights are the names of the Holds that do not bind this batch: those of the
+	// operation that makes it, never of anything that a client sends.
+	Rights []string
 }
 
 // Result is what became of a Change.

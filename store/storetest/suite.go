@@ -29,6 +29,7 @@ func Suite(t *testing.T, open func(t *testing.T) Store) {
 	}{
 		{"write", writeTests},
 		{"criteria", criteriaTests},
+		{"hold", holdTests},
 		{"race", raceTests},
 		{"history", historyTests},
 		{"search", searchTests},
