@@ -70,6 +70,7 @@ var imports = map[string]string{
 	"fhir/registry/identity":   "",
 	"fhir/registry/profile":    "fhir/guide",
 	"fhir/registry/demo":       "fhir/registry/identity",
+	"fhir/registry/rights":     "fhir fhir/bundle fhir/document/page fhir/element fhir/operation fhir/search fhir/spec",
 	"fhir/samples":             "",
 
 	"store":           "fhir fhir/bundle fhir/search store/index store/query",
