@@ -44,6 +44,7 @@ func (t *tx) writeNow(ctx context.Context, writes []store.Write) error {
 	calls = append(calls, call{name: stmtInsVersion, args: versions(newArrays(6), writes).arrays(oidInt8, oidInt8, oidInt4, oidInt2, oidInt2, oidBytea)})
 	calls = append(calls, values(writes, gone, deleting)...)
 	calls = append(calls, values(writes, added, inserting)...)
+	calls = append(calls, erasures(writes)...)
 	calls = append(calls, t.dictionary(writes)...)
 	return t.commit(ctx, append(calls, inbox(writes)...))
 }

@@ -94,6 +94,7 @@ func (s *Store) prepare(ctx context.Context, path string, conn *sqlite.Conn) err
 	for _, pragma := range []string{
 		"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA wal_autocheckpoint = 8000", "PRAGMA cache_size = -16384",
 		"PRAGMA temp_store = MEMORY", "PRAGMA journal_size_limit = 67108864", "PRAGMA foreign_keys = OFF",
+		"PRAGMA secure_delete = ON", // what is removed is not to be read in the file
 	} {
 		if err := sqlitex.ExecuteTransient(conn, pragma, nil); err != nil {
 			return fmt.Errorf("%s: %w", pragma, err)

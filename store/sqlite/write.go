@@ -116,6 +116,9 @@ func write(conn *sqlite.Conn, writes []store.Write, words []search.Word) error {
 			return err
 		}
 	}
+	if err := erase(conn, writes); err != nil {
+		return err
+	}
 	for i := range words {
 		w := &words[i]
 		if err := run(conn, insertWord, param(w.Param), int64(w.Kind), w.Text, w.Posting); err != nil {
