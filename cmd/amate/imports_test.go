@@ -25,7 +25,7 @@ const module = "github.com/amate-health/amate"
 // The order of things is fhir <- authz, store <- cmd. store and authz never know one
 // another.
 var imports = map[string]string{
-	"cmd/amate": "authz authz/audit authz/client authz/label authz/limit authz/people authz/rbac authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/element fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/operation fhir/profile fhir/registry/demo fhir/registry/profile fhir/registry/record fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/job store/parameter store/postgres store/reindex store/sqlite",
+	"cmd/amate": "authz authz/audit authz/client authz/label authz/limit authz/people authz/rbac authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/document/summary fhir/element fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/operation fhir/profile fhir/registry/demo fhir/registry/profile fhir/registry/record fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/job store/parameter store/postgres store/reindex store/sqlite",
 
 	"cmd/conformance": "",
 
@@ -67,6 +67,7 @@ var imports = map[string]string{
 	"fhir/rest":                "fhir fhir/bundle fhir/element fhir/fhirpath fhir/operation fhir/search fhir/spec fhir/xml",
 	"fhir/xml":                 "fhir fhir/element fhir/spec",
 	"fhir/document/page":       "",
+	"fhir/document/summary":    "fhir fhir/element fhir/operation fhir/search fhir/terminology",
 	"fhir/registry/identity":   "",
 	"fhir/registry/profile":    "fhir/guide",
 	"fhir/registry/record":     "fhir fhir/document/page fhir/element fhir/operation fhir/registry/identity fhir/registry/profile fhir/search",

@@ -20,5 +20,6 @@ func operations(store *opened) []operation.Operation {
 	all = append(all, rest.Convert())
 	all = append(all, chart.Operations(store)...)
 	all = append(all, store.reindexOperations()...)
+	all = append(all, store.summaryOperations()...)
 	return all
 }
