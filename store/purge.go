@@ -22,6 +22,9 @@ const purgedVersions = 10_000
 // ErrNotOwner says that the role of the database may not remove versions.
 var ErrNotOwner = errors.New("this role of the database may not remove versions: purge as the one who owns the schema")
 
+// ErrUnscrubbed says that what was purged may still be read in the file of the database.
+var ErrUnscrubbed = errors.New("the file of the database is large: what was purged is overwritten by 'amate retention scrub'")
+
 // Purged says what a purge removed.
 type Purged struct {
 	Resources int // that had anything left to remove

@@ -72,8 +72,8 @@ const insufficientPrivilege = "42501"
 func (s *Store) Purge(ctx context.Context, refs []fhir.Ref, x store.Indexer) (store.Purged, error) {
 	done, err := store.Purge(ctx, s, refs, x, s.options.Now)
 	s.words.Reset() // the dictionary may have lost some
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) && pg.Code == insufficientPrivilege {
+	var pg *pgError
+	if errors.As(err, &pg) && pg.code == insufficientPrivilege {
 		err = store.ErrNotOwner
 	}
 	return done, err
@@ -84,7 +84,7 @@ func (s *Store) Purge(ctx context.Context, refs []fhir.Ref, x store.Indexer) (st
 // for as long as these are kept.
 //
 // See https://www.postgresql.org/docs/15/sql-vacuum.html.
-func (s *Store) Scrub(ctx context.Context) error {
+func (s *Store) Scrub(ctx context.Context, _ bool) error {
 	return s.with(ctx, func(c *connection) error {
 		for _, table := range []string{
 			"version", "resource", "posting", "date_value", "number_value", "string_value", "place_value", "text_value", "word", "entry",

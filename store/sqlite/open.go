@@ -45,6 +45,7 @@ type Store struct {
 	sealer       *store.Sealer
 	secret       []byte
 	sweeper      store.Sweeper
+	feed         *store.Feed
 }
 
 // Open opens the file at path, which is made, with its folder, when it is not
@@ -72,6 +73,7 @@ func Open(ctx context.Context, path string, options Options) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), conn.Close())
 	}
 	s.writer = newWriter(conn, s.keys, options.Observe)
+	s.feed = store.NewFeed(s)
 	return s, nil
 }
 
@@ -94,7 +96,7 @@ func (s *Store) prepare(ctx context.Context, path string, conn *sqlite.Conn) err
 	for _, pragma := range []string{
 		"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA wal_autocheckpoint = 8000", "PRAGMA cache_size = -16384",
 		"PRAGMA temp_store = MEMORY", "PRAGMA journal_size_limit = 67108864", "PRAGMA foreign_keys = OFF",
-		"PRAGMA secure_delete = ON", // what is removed is not to be read in the file
+		"PRAGMA secure_delete = FAST", // what is removed is overwritten where that costs nothing
 	} {
 		if err := sqlitex.ExecuteTransient(conn, pragma, nil); err != nil {
 			return fmt.Errorf("%s: %w", pragma, err)

@@ -2,6 +2,9 @@ package sqlite
 
 import (
 	"context"
+	"errors"
+	"os"
+	"time"
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
@@ -55,18 +58,61 @@ func (s *Store) Purge(ctx context.Context, refs []fhir.Ref, x store.Indexer) (st
 	return done, err
 }
 
-// Scrub empties the write-ahead log into the file, so that what was purged is in
-// neither: the file overwrites what is removed from it.
+// scrubMost is the size of a file, in bytes, that is written anew while others wait to
+// write: it takes some seconds.
+const scrubMost = 1 << 30
+
+// Scrub writes the whole file anew, so that what was purged is neither there nor in
+// its log. To overwrite what is removed is not enough: where a page was split, it may
+// still hold what moved to another. Others read meanwhile, and wait to write.
+// Errors: store.ErrUnscrubbed for a large file, unless long says that it may take long.
 //
-// See https://www.sqlite.org/pragma.html#pragma_secure_delete and
+// See https://www.sqlite.org/lang_vacuum.html and
 // https://www.sqlite.org/pragma.html#pragma_wal_checkpoint.
-func (s *Store) Scrub(ctx context.Context) error {
-	conn, err := s.readers.Take(ctx)
+func (s *Store) Scrub(ctx context.Context, long bool) error {
+	path, err := s.path(ctx)
 	if err != nil {
 		return err
 	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	conn, err := sqlite.OpenConn(path, sqlite.OpenReadWrite|sqlite.OpenWAL)
+	if err != nil {
+		return err
+	}
+	conn.SetInterrupt(ctx.Done())
+	conn.SetBusyTimeout(30 * time.Second)
+	all := []string{"VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"}
+	large := info.Size() > scrubMost && !long
+	if large {
+		all = all[1:]
+	}
+	for _, sql := range all {
+		if err = sqlitex.ExecuteTransient(conn, sql, nil); err != nil {
+			break
+		}
+	}
+	if err == nil && large {
+		err = store.ErrUnscrubbed
+	}
+	return errors.Join(err, conn.Close())
+}
+
+// path returns where the file is.
+func (s *Store) path(ctx context.Context) (path string, err error) {
+	conn, err := s.readers.Take(ctx)
+	if err != nil {
+		return "", err
+	}
 	defer s.readers.Put(conn)
-	return sqlitex.ExecuteTransient(conn, "PRAGMA wal_checkpoint(TRUNCATE)", nil)
+	stmt, err := conn.Prepare(`SELECT file FROM pragma_database_list WHERE name = 'main'`)
+	if err != nil {
+		return "", err
+	}
+	err = steps(stmt, func(stmt *sqlite.Stmt) { path = stmt.ColumnText(0) })
+	return path, err
 }
 
 // ForgetWords forgets what is known of the dictionary: another process took words out.
