@@ -15,6 +15,7 @@ var lesser = map[string]string{
 	"migration":        "SELECT",
 	"setting":          "SELECT, INSERT",
 	"version":          "SELECT, INSERT", // every version of every resource
+	"feed":             "SELECT, INSERT",
 	"audit":            "SELECT, INSERT",
 	"audit_checkpoint": "SELECT, INSERT",
 	"audit_inbox":      "SELECT, INSERT, DELETE", // its rows go to audit

@@ -44,6 +44,7 @@ type Store struct {
 	writes   *store.Gatherer[*writeJob]
 	analyst  analyst
 	sweeper  store.Sweeper
+	feed     *store.Feed
 
 	mu       sync.Mutex
 	timeline string // of the server that the newest connection reached
@@ -78,6 +79,7 @@ func Open(ctx context.Context, url string, options Options) (*Store, error) {
 	s.currents = store.NewGatherer(sharedTrips, sharedJobs, s.runCurrents)
 	s.writes = store.NewGatherer(sharedTrips, sharedJobs, s.runWrites)
 	s.analyst.start(s.analyze)
+	s.feed = store.NewFeed(s)
 	return s, nil
 }
 

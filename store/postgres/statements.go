@@ -143,7 +143,7 @@ const samePair = ` AND x.pair_code IS NOT DISTINCT FROM d.pair_code AND x.pair_b
 func prepare(ctx context.Context, conn *pgx.Conn) error {
 	pipeline := conn.PgConn().StartPipeline(ctx)
 	sent := 0
-	for _, group := range []map[string]string{statements, entryStatements, eventStatements, receiptStatements} {
+	for _, group := range []map[string]string{statements, entryStatements, eventStatements, receiptStatements, feedStatements} {
 		for name, sql := range group {
 			pipeline.SendPrepare(name, sql, nil)
 			sent++

@@ -69,6 +69,9 @@ func (t *tx) finish(ctx context.Context, err error) error {
 // remember puts the keys of new rows, now committed, into the cache.
 func (s *Store) remember(epoch int64, placeholders, written []store.Write) {
 	s.analyst.written.Add(int64(len(written)))
+	if len(written) > 0 {
+		s.feed.Wake()
+	}
 	for _, rows := range [][]store.Write{placeholders, written} {
 		for i := range rows {
 			if rows[i].Fresh {

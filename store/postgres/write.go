@@ -42,6 +42,7 @@ func (t *tx) writeNow(ctx context.Context, writes []store.Write) error {
 	}
 	calls = append(calls, moves(moved)...)
 	calls = append(calls, call{name: stmtInsVersion, args: versions(newArrays(6), writes).arrays(oidInt8, oidInt8, oidInt4, oidInt2, oidInt2, oidBytea)})
+	calls = append(calls, feedCall(writes)...)
 	calls = append(calls, values(writes, gone, deleting)...)
 	calls = append(calls, values(writes, added, inserting)...)
 	calls = append(calls, erasures(writes)...)
@@ -79,6 +80,7 @@ func (t *tx) writeLarge(ctx context.Context, writes []store.Write, fresh, moved 
 	}{
 		{"resource (rkey, version, updated, type, live, id, postings)", rows},
 		{"version (rkey, updated, version, type, method, content)", versions(newCopy(), writes)},
+		{"feed (rkey, version, targets)", changed(newCopy(), writes)},
 		{"posting (posting, rkey)", postings(newCopy(), writes, added)},
 		{"date_value (lo, hi, rkey, param, mark, pair_code, pair_both)", dates(newCopy(), writes, added)},
 		{"number_value (value, rkey, param, mark, lo, hi, unit1, unit2, unit3, pair_code, pair_both)", numbers(newCopy(), writes, added)},

@@ -109,6 +109,7 @@ func (t *racingTx) Write(ctx context.Context, writes []store.Write) error {
 		return write(conn, writes, words)
 	})
 	if err == nil {
+		t.feed.Wake()
 		t.words.Put(t.words.Epoch(), words)
 		remember(t.keys, epoch, t.placeholders)
 		remember(t.keys, epoch, writes)
@@ -135,6 +136,7 @@ type lockedTx struct {
 }
 
 func (t *lockedTx) remember() {
+	t.s.feed.Wake()
 	epoch := t.s.keys.Epoch()
 	remember(t.s.keys, epoch, t.placeholders)
 	remember(t.s.keys, epoch, t.written)

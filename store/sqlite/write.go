@@ -157,7 +157,10 @@ func writeVersion(conn *sqlite.Conn, w *store.Write) error {
 	if content == nil {
 		content = []byte{}
 	}
-	return moved(run(conn, insertVersion, w.Key, w.Ref.Version, typ, updated, int64(w.Method), content))
+	if err := run(conn, insertVersion, w.Key, w.Ref.Version, typ, updated, int64(w.Method), content); err != nil {
+		return moved(err)
+	}
+	return run(conn, insertFeed, w.Key, w.Ref.Version, store.FeedTargets(w))
 }
 
 // writePostings changes the postings of all writes in the order of the table,

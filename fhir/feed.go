@@ -1,0 +1,29 @@
+package fhir
+
+import "cmp"
+
+// Mark is a place in the change feed: after one change, before the next. The zero Mark
+// is before the first.
+type Mark struct {
+	Origin  uint64 // of the history that it belongs to; a database that is restored elsewhere has another one
+	Tx      uint64 // grows with time
+	Key     int64  // orders the changes of one transaction
+	Version int64  // that the change made
+}
+
+// Compare orders marks of one origin.
+func (m Mark) Compare(o Mark) int {
+	return cmp.Or(cmp.Compare(m.Tx, o.Tx), cmp.Compare(m.Key, o.Key), cmp.Compare(m.Version, o.Version))
+}
+
+// Change is one committed version as the change feed tells of it, without its content.
+type Change struct {
+	At     Mark
+	Ref    Ref    // with the version that was made
+	Method Method // DELETE for a deletion
+
+	// Targets are the resources that this version and the one before refer to, each once,
+	// by what they are indexed for: so it shows whom a change concerned until then as well.
+	Targets []Ref
+	Many    bool // there are so many targets that they are not listed
+}

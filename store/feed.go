@@ -1,0 +1,376 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/store/index"
+)
+
+// maxTargets is how many targets a change lists.
+const maxTargets = 500
+
+// FeedTargets returns what w, and the version before it, refer to, as the feed keeps it.
+func FeedTargets(w *Write) []byte {
+	var keys []int64
+	for _, postings := range [][]int64{w.Index.Postings, w.Gone.Postings} {
+		for _, p := range postings {
+			if p > 0 {
+				keys = append(keys, index.LinkTarget(p))
+			}
+		}
+	}
+	slices.Sort(keys)
+	keys = slices.Compact(keys)
+	if len(keys) > maxTargets {
+		return []byte{0}
+	}
+	out := make([]byte, 0, 4*len(keys))
+	last := int64(0)
+	for _, k := range keys {
+		out = binary.AppendUvarint(out, uint64(k-last))
+		last = k
+	}
+	return out
+}
+
+var errTargets = errors.New("targets of a change have another form than expected")
+
+// targetKeys reads what FeedTargets wrote.
+func targetKeys(packed []byte) (keys []int64, many bool, err error) {
+	if len(packed) == 1 && packed[0] == 0 {
+		return nil, true, nil
+	}
+	last := int64(0)
+	for len(packed) > 0 {
+		n, width := binary.Uvarint(packed)
+		if width <= 0 {
+			return nil, false, errTargets
+		}
+		last += int64(n)
+		keys, packed = append(keys, last), packed[width:]
+	}
+	return keys, false, nil
+}
+
+// FeedRow is a change as an engine reads it.
+type FeedRow struct {
+	Change  fhir.Change // without its targets
+	Targets []byte
+}
+
+// FeedReader is the change feed of an engine.
+type FeedReader interface {
+	// ReadFeed returns up to limit changes after a mark, in their order: only such as
+	// nothing can come before any more.
+	ReadFeed(ctx context.Context, after fhir.Mark, limit int) ([]FeedRow, error)
+
+	// FeedEnd returns the mark of the last change that ReadFeed would return; one
+	// without Tx when there is none.
+	FeedEnd(ctx context.Context) (fhir.Mark, error)
+
+	// FeedHas reports whether there is a change with that mark.
+	FeedHas(ctx context.Context, at fhir.Mark) (bool, error)
+
+	// Refs returns the resources that have these row keys.
+	Refs(ctx context.Context, keys []int64) (map[int64]fhir.Ref, error)
+}
+
+const (
+	// tailLength is how many changes a Feed keeps in memory, about 200 bytes each.
+	tailLength = 100_000
+	// feedPage is how many changes are read at a time.
+	feedPage = 5_000
+	// feedStale is after how long it is looked for changes of other processes;
+	// feedPause how long it is not looked again, even if something was written here.
+	feedStale = time.Second
+	feedPause = 50 * time.Millisecond
+)
+
+// Feed is the change feed for many readers. What came lately it keeps in memory, so
+// that the database is asked once for all of them. It is safe for concurrent use.
+type Feed struct {
+	reader FeedReader
+
+	refresh sync.Mutex // held by who reads what is new
+
+	mu     sync.RWMutex
+	from   fhir.Mark     // the tail begins after it
+	tail   []fhir.Change // in order
+	end    fhir.Mark     // of the last change; from when there is none
+	last   map[fhir.Ref]fhir.Mark
+	looked time.Time // when it was last looked for what is new; zero before the first time
+	dirty  bool      // something was written here since then
+	more   chan struct{}
+
+	waiters int
+	stop    context.CancelFunc // of the one who looks for them
+}
+
+// NewFeed returns the feed of an engine.
+func NewFeed(r FeedReader) *Feed {
+	return &Feed{reader: r, more: make(chan struct{}), last: map[fhir.Ref]fhir.Mark{}}
+}
+
+// Wake says that something was written here, or is said to have been elsewhere.
+func (f *Feed) Wake() {
+	f.mu.Lock()
+	f.dirty = true
+	f.mu.Unlock()
+}
+
+// due reports whether it is time to look for what is new.
+func (f *Feed) due(now time.Time) bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	age := now.Sub(f.looked)
+	return age >= feedStale || f.dirty && age >= feedPause
+}
+
+// Refresh reads what is new, if it is time for that.
+func (f *Feed) Refresh(ctx context.Context) error {
+	if !f.due(time.Now()) {
+		return nil
+	}
+	f.refresh.Lock()
+	defer f.refresh.Unlock()
+	if !f.due(time.Now()) { // another one did it meanwhile
+		return nil
+	}
+	return f.read(ctx)
+}
+
+func (f *Feed) read(ctx context.Context) error {
+	f.mu.Lock()
+	began, first, after := time.Now(), f.looked.IsZero(), f.end
+	f.dirty = false
+	f.mu.Unlock()
+	end, err := f.reader.FeedEnd(ctx)
+	if err != nil {
+		return err
+	}
+	if first || end.Origin != after.Origin || end.Compare(after) < 0 {
+		f.reset(end, began) // of another history, there is no tail here
+		return nil
+	}
+	var changes []fhir.Change
+	for {
+		page, err := f.load(ctx, after, feedPage)
+		if err != nil {
+			return err
+		}
+		changes = append(changes, page...)
+		if len(page) < feedPage {
+			break
+		}
+		after = page[len(page)-1].At
+	}
+	f.add(changes, began)
+	return nil
+}
+
+func (f *Feed) reset(end fhir.Mark, at time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.from, f.end, f.tail, f.looked = end, end, nil, at
+	f.last = map[fhir.Ref]fhir.Mark{}
+	close(f.more)
+	f.more = make(chan struct{})
+}
+
+func (f *Feed) add(changes []fhir.Change, at time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.looked = at
+	if len(changes) == 0 {
+		return
+	}
+	f.tail = append(f.tail, changes...)
+	f.end = changes[len(changes)-1].At
+	for i := range changes {
+		c := &changes[i]
+		f.last[c.Ref.Current()] = c.At
+		for _, ref := range c.Targets {
+			f.last[ref] = c.At
+		}
+	}
+	if over := len(f.tail) - tailLength; over > tailLength/4 {
+		f.from = f.tail[over-1].At
+		f.tail = slices.Clone(f.tail[over:])
+		for ref, last := range f.last {
+			if last.Compare(f.from) <= 0 {
+				delete(f.last, ref)
+			}
+		}
+	}
+	close(f.more)
+	f.more = make(chan struct{})
+}
+
+// load reads changes with their targets.
+func (f *Feed) load(ctx context.Context, after fhir.Mark, limit int) ([]fhir.Change, error) {
+	rows, err := f.reader.ReadFeed(ctx, after, limit)
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	changes := make([]fhir.Change, len(rows))
+	targets := make([][]int64, len(rows))
+	var keys []int64
+	for i := range rows {
+		changes[i] = rows[i].Change
+		if targets[i], changes[i].Many, err = targetKeys(rows[i].Targets); err != nil {
+			return nil, err
+		}
+		keys = append(keys, targets[i]...)
+	}
+	slices.Sort(keys)
+	refs, err := f.reader.Refs(ctx, slices.Compact(keys))
+	if err != nil {
+		return nil, err
+	}
+	for i := range changes {
+		changes[i].Targets = make([]fhir.Ref, 0, len(targets[i]))
+		for _, key := range targets[i] {
+			if ref, ok := refs[key]; ok {
+				changes[i].Targets = append(changes[i].Targets, ref)
+			}
+		}
+	}
+	return changes, nil
+}
+
+// ErrOtherHistory says that a mark is none of this database as it is now: it was
+// restored to an earlier state, or is another one.
+var ErrOtherHistory = fhir.Errorf(fhir.Gone, "the database has another history than when this was given out")
+
+// End returns the mark after which changes are still to come.
+func (f *Feed) End(ctx context.Context) (fhir.Mark, error) {
+	if err := f.Refresh(ctx); err != nil {
+		return fhir.Mark{}, err
+	}
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.end, nil
+}
+
+// Changes returns up to limit changes after a mark, in their order. Whoever goes on
+// with the mark of the last one misses none.
+// Errors: ErrOtherHistory.
+func (f *Feed) Changes(ctx context.Context, after fhir.Mark, limit int) ([]fhir.Change, error) {
+	if err := f.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	changes, ok := f.remembered(after, limit)
+	if ok {
+		return changes, nil
+	}
+	if err := f.Check(ctx, after); err != nil {
+		return nil, err
+	}
+	return f.load(ctx, after, limit)
+}
+
+// remembered returns changes from memory, and whether those after the mark are there.
+func (f *Feed) remembered(after fhir.Mark, limit int) ([]fhir.Change, bool) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if after.Origin != f.end.Origin || after.Compare(f.from) < 0 || after.Compare(f.end) > 0 {
+		return nil, false
+	}
+	i, found := slices.BinarySearchFunc(f.tail, after, func(c fhir.Change, m fhir.Mark) int { return c.At.Compare(m) })
+	switch {
+	case found:
+		i++
+	case after != f.from:
+		return nil, false
+	}
+	return f.tail[i:min(len(f.tail), i+limit)], true
+}
+
+// Check reports whether a mark is one of this database.
+// Errors: ErrOtherHistory.
+func (f *Feed) Check(ctx context.Context, at fhir.Mark) error {
+	end, err := f.reader.FeedEnd(ctx)
+	if err != nil {
+		return err
+	}
+	has := at.Tx == 0
+	if at.Origin == end.Origin && !has {
+		if has, err = f.reader.FeedHas(ctx, at); err != nil {
+			return err
+		}
+	}
+	if at.Origin != end.Origin || !has {
+		return ErrOtherHistory
+	}
+	return nil
+}
+
+// Touched reports whether, since a mark, something may have changed that is one of
+// refs, or refers to one of them. It is answered from memory alone; of what is not
+// there any more, it says yes.
+func (f *Feed) Touched(since fhir.Mark, refs func(yield func(fhir.Ref) bool)) bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if since.Origin != f.end.Origin || since.Compare(f.from) < 0 {
+		return true
+	}
+	if since == f.end {
+		return false
+	}
+	for ref := range refs {
+		if last, ok := f.last[ref]; ok && last.Compare(since) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Wait returns when there may be a change after a mark, or with the error of ctx.
+func (f *Feed) Wait(ctx context.Context, after fhir.Mark) error {
+	f.mu.Lock()
+	if f.end != after {
+		f.mu.Unlock()
+		return nil
+	}
+	more := f.more
+	if f.waiters++; f.waiters == 1 {
+		watching, stop := context.WithCancel(context.Background())
+		f.stop = stop
+		go f.watch(watching)
+	}
+	f.mu.Unlock()
+	defer func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.waiters--; f.waiters == 0 {
+			f.stop()
+		}
+	}()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-more:
+		return nil
+	}
+}
+
+// watch looks for what is new for all who wait. That it cannot be read at times is no
+// fault of theirs: they ask for it themselves when they have waited long enough.
+func (f *Feed) watch(ctx context.Context) {
+	tick := time.NewTicker(2 * feedPause)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			_ = f.Refresh(ctx)
+		}
+	}
+}

@@ -1,0 +1,263 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/store"
+)
+
+// Feeder is a Store with a change feed.
+type Feeder interface {
+	Store
+	Feed() *store.Feed
+	store.FeedReader
+}
+
+// Feed checks the change feed of an engine. slow, when there is one, keeps a transaction
+// open that began before others end.
+func Feed(t *testing.T, open func(t *testing.T) Feeder, slow func(s Feeder) (end func())) {
+	t.Run("tells of every version", func(t *testing.T) { feedTells(&fixture{T: t, ctx: t.Context()}, open(t)) })
+	t.Run("has no gaps", func(t *testing.T) { feedHasNoGaps(&fixture{T: t, ctx: t.Context()}, open(t), slow) })
+	t.Run("tells whom a change concerned", func(t *testing.T) { feedTargets(&fixture{T: t, ctx: t.Context()}, open(t)) })
+	t.Run("knows another history", func(t *testing.T) { feedHistory(&fixture{T: t, ctx: t.Context()}, open(t)) })
+}
+
+// rest reads a feed to its end, a few changes at a time.
+func (f *fixture) rest(feed *store.Feed, after fhir.Mark) (all []fhir.Change) {
+	f.Helper()
+	for {
+		page, err := feed.Changes(f.ctx, after, 7)
+		if err != nil {
+			f.Fatal(err)
+		}
+		if len(page) == 0 {
+			return all
+		}
+		all, after = append(all, page...), page[len(page)-1].At
+	}
+}
+
+// fresh waits until the feed has as many changes.
+func (f *fixture) fresh(feed *store.Feed, after fhir.Mark, n int) []fhir.Change {
+	f.Helper()
+	for {
+		if all := f.rest(feed, after); len(all) >= n || f.Failed() {
+			return all
+		}
+		ctx, cancel := context.WithTimeout(f.ctx, time.Minute)
+		end, err := feed.End(ctx)
+		if err == nil {
+			err = feed.Wait(ctx, end)
+		}
+		cancel()
+		if err != nil {
+			f.Fatalf("%d changes never came: %v", n, err)
+		}
+	}
+}
+
+func feedTells(f *fixture, s Feeder) {
+	f.s = s
+	start, err := s.Feed().End(f.ctx)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.load(patient("p", "Ek", "1980"))
+	f.load(patient("p", "Ek", "1981"), patient("q", "Ek", "1981"))
+	f.load(patient("p", "Ek", "1981")) // the same again: no version, no change
+	f.apply(remove("Patient/p"))
+	var got []string
+	for _, c := range f.fresh(s.Feed(), start, 4) {
+		got = append(got, c.Ref.String()+" "+c.Method.String())
+	}
+	slices.Sort(got[1:3]) // of one transaction
+	want := []string{"Patient/p/_history/1 PUT", "Patient/p/_history/2 PUT", "Patient/q/_history/1 PUT", "Patient/p/_history/3 DELETE"}
+	if !slices.Equal(got, want) {
+		f.Errorf("the feed has %q, want %q", got, want)
+	}
+	// Another process sees the same from the start.
+	again := f.rest(store.NewFeed(s), start)
+	if len(again) != 4 || again[3].Method != fhir.DELETE {
+		f.Errorf("from the database the feed has %v", again)
+	}
+}
+
+func feedTargets(f *fixture, s Feeder) {
+	f.s = s
+	f.load(patient("p", "Ek", "1980"), patient("q", "Ek", "1980"))
+	start := f.fresh(s.Feed(), fhir.Mark{Origin: mustEnd(f, s).Origin}, 2)[1].At
+	f.load(observation("o", "Patient/p", "8302-2", "2020", "1"))
+	f.load(observation("o", "Patient/q", "8302-2", "2020", "1"))
+	f.apply(remove("Observation/o"))
+	var got []string
+	for _, c := range f.fresh(s.Feed(), start, 3) {
+		ids := ""
+		for _, ref := range c.Targets {
+			if ref.Type == "Patient" {
+				ids += ref.ID
+			}
+		}
+		got = append(got, ids)
+	}
+	if want := []string{"p", "pq", "q"}; !slices.Equal(got, want) {
+		f.Errorf("the changes concern %q, want %q", got, want)
+	}
+	is := func(ids ...string) func(func(fhir.Ref) bool) {
+		return func(yield func(fhir.Ref) bool) {
+			for _, id := range ids {
+				if !yield(fhir.Ref{Type: "Patient", ID: id}) {
+					return
+				}
+			}
+		}
+	}
+	feed := store.NewFeed(s)
+	end, err := feed.End(f.ctx)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.load(observation("o2", "Patient/q", "8302-2", "2020", "1"))
+	feed.Wake()
+	f.fresh(feed, end, 1)
+	if feed.Touched(end, is("p")) || !feed.Touched(end, is("p", "q")) || !feed.Touched(start, is("p")) {
+		f.Error("what was touched is not told right")
+	}
+}
+
+func mustEnd(f *fixture, s Feeder) fhir.Mark {
+	end, err := s.FeedEnd(f.ctx)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return end
+}
+
+func feedHistory(f *fixture, s Feeder) {
+	f.s = s
+	f.load(patient("p", "Ek", "1980"))
+	end := mustEnd(f, s)
+	for name, m := range map[string]fhir.Mark{
+		"another origin":  {Origin: end.Origin + 1, Tx: end.Tx, Key: end.Key, Version: end.Version},
+		"another version": {Origin: end.Origin, Tx: end.Tx, Key: end.Key, Version: end.Version + 1},
+		"the future":      {Origin: end.Origin, Tx: end.Tx + 1000, Key: 1, Version: 1},
+	} {
+		if _, err := s.Feed().Changes(f.ctx, m, 10); fhir.CodeOf(err) != fhir.Gone {
+			f.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, m := range []fhir.Mark{end, {Origin: end.Origin}} {
+		if _, err := s.Feed().Changes(f.ctx, m, 10); err != nil {
+			f.Errorf("%v: %v", m, err)
+		}
+	}
+}
+
+// feedHasNoGaps lets readers follow while many write, in transactions that take long
+// and short. Each reader must meet every version exactly once, those of a resource in
+// their order.
+func feedHasNoGaps(f *fixture, s Feeder, slow func(Feeder) func()) {
+	const writers, each = 8, 40
+	f.s = s
+	start := mustEnd(f, s)
+	ctx, cancel := context.WithTimeout(f.ctx, 2*time.Minute)
+	defer cancel()
+	var writing, reading sync.WaitGroup
+	for w := range writers {
+		writing.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(w), 1))
+			for i := range each {
+				if slow != nil && r.IntN(8) == 0 {
+					end := slow(s)
+					writing.Go(func() {
+						time.Sleep(time.Duration(r.IntN(20)) * time.Millisecond)
+						end()
+					})
+				}
+				b := &bundle.Batch{Changes: []bundle.Change{resource(f, patient(fmt.Sprintf("own-%d", w), "Ek", fmt.Sprint(1900+i)))}}
+				for k := range r.IntN(30) {
+					if r.IntN(10) > 7 { // large ones go another way
+						b.Changes = append(b.Changes, resource(f, patient(fmt.Sprintf("w%d-%d-%d", w, i, k), "Uc", "2000")))
+					}
+				}
+				if _, err := s.Apply(ctx, b); err != nil {
+					f.Errorf("apply: %v", err)
+					return
+				}
+			}
+		})
+	}
+	done := make(chan struct{})
+	counts := make([]map[fhir.Ref]int, 4)
+	for n := range counts {
+		reading.Go(func() {
+			feed := s.Feed()
+			if n%2 == 1 {
+				feed = store.NewFeed(s) // of another process
+			}
+			counts[n] = follow(f, ctx, feed, start, done)
+		})
+	}
+	writing.Wait()
+	close(done)
+	reading.Wait()
+	all := f.rest(store.NewFeed(s), start)
+	for n, seen := range counts {
+		for i := range all {
+			if seen[all[i].Ref] != 1 {
+				f.Fatalf("reader %d met %s %d times", n, all[i].Ref, seen[all[i].Ref])
+			}
+		}
+		for ref, times := range seen {
+			if times != 1 {
+				f.Errorf("reader %d met %s %d times", n, ref, times)
+			}
+		}
+		for w := range writers {
+			for v := range each {
+				if seen[fhir.Ref{Type: "Patient", ID: fmt.Sprintf("own-%d", w), Version: int64(v + 1)}] != 1 {
+					f.Fatalf("reader %d never met version %d of own-%d", n, v+1, w)
+				}
+			}
+		}
+		if len(seen) != len(all) {
+			f.Errorf("reader %d met %d versions of %d", n, len(seen), len(all))
+		}
+	}
+}
+
+// follow reads a feed until there is nothing more after done.
+func follow(f *fixture, ctx context.Context, feed *store.Feed, after fhir.Mark, done chan struct{}) map[fhir.Ref]int {
+	seen, newest := map[fhir.Ref]int{}, map[fhir.Ref]int64{}
+	for quiet := 0; quiet < 3; {
+		page, err := feed.Changes(ctx, after, 1+rand.IntN(50))
+		if err != nil {
+			f.Errorf("changes: %v", err)
+			return seen
+		}
+		for _, c := range page {
+			seen[c.Ref]++
+			at := c.Ref.Current()
+			if c.Ref.Version <= newest[at] {
+				f.Errorf("%s comes after version %d", c.Ref, newest[at])
+			}
+			newest[at], after = c.Ref.Version, c.At
+		}
+		select {
+		case <-done:
+			if len(page) == 0 {
+				quiet++
+				time.Sleep(1100 * time.Millisecond) // so that what others wrote is looked for
+			}
+		default:
+		}
+	}
+	return seen
+}
