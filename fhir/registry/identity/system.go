@@ -8,3 +8,15 @@ const (
 	SystemINEGI  = "https://www.inegi.org.mx/app/ageeml/"               // geographic keys: entity (2 digits) or entity and municipality (5 digits)
 	SystemTest   = "http://terminology.hl7.org/CodeSystem/v3-ActReason" // of the tag HTEST, which marks test data
 )
+
+// Verification is the extension of an Identifier that says how far it was checked, with
+// one of the levels as valueCode.
+const Verification = "https://github.com/amate-health/amate/fhir/StructureDefinition/identifier-verification"
+
+// The levels of Verification, each of which includes those before.
+const (
+	Unverified     = "unverified"
+	ChecksumOnly   = "checksum"                // its check digit is right
+	Consistent     = "demographics-consistent" // and it fits name, birth date, sex and entity
+	RenapoVerified = "renapo-verified"         // and RENAPO, which assigns it, has confirmed it
+)
