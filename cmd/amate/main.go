@@ -33,6 +33,7 @@ type commands struct {
 	User        users      `cmd:"" help:"Manage the accounts of people."`
 	Client      apps       `cmd:"" help:"Manage the apps and systems that may ask for tokens."`
 	Policy      policies   `cmd:"" help:"Show, check and store the role policy."`
+	Identity    identities `cmd:"" help:"Find the records of one person."`
 	Version     version    `cmd:"" help:"Print the version."`
 }
 

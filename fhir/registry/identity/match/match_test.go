@@ -169,13 +169,13 @@ func TestSymmetric(t *testing.T) {
 	})
 }
 
-// TestShared: whoever is graded probable is found by a key.
+// TestShared: whoever is certainly the same is found by a key.
 func TestShared(t *testing.T) {
 	m := Default()
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := anyone(t, "a"), anyone(t, "b")
 		g, _ := m.Grade(&a, &b)
-		if g < Probable {
+		if g < Certain {
 			return
 		}
 		shared := map[Key]bool{}
