@@ -25,20 +25,20 @@ func (f *profile) covered(typ string, s *showing, ask *question) []search.Expr {
 		where = append(where, unblocked())
 		if params := search.OfRecords(typ); len(params) > 0 {
 			_, tokens := labelled()
-			where = append(where, search.Unblocked{Params: params, Label: tokens[0]})
+			where = append(where, search.Unblocked{Params: params, Through: search.ThroughParams(typ), Label: tokens[0]})
 		}
 	}
 	if !ask.consents {
 		return where
 	}
-	params := search.SubjectParams(typ)
+	params := search.ConcernParams(typ)
 	if typ == "Patient" {
 		params = nil
 	} else if len(params) == 0 {
 		return where
 	}
 	return append(where, search.Consented{
-		Self: typ == "Patient", Params: params, Needed: f.needed,
+		Self: typ == "Patient", Params: params, Through: search.ThroughParams(typ), Needed: f.needed,
 		Facts: f.facts, Class: search.Fact(search.FactClass, typ),
 	})
 }

@@ -46,6 +46,8 @@ func (f *profile) judge(ask *question) (rest.Decision, error) {
 	err := f.permit(ask, &d)
 	if everything(d.Restriction) {
 		d.Restriction = search.Unrestricted
+	} else if seen, ok := d.Restriction.Types["Binary"]; ok {
+		d.Restriction.Types["Binary"] = append(slices.Clip(seen), search.ByContext)
 	}
 	return d, err
 }

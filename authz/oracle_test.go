@@ -72,8 +72,62 @@ func subject(o object) string {
 	return ""
 }
 
-// inRecord reports whether a resource is in the compartment of a patient.
-func inRecord(o object, patient string) bool {
+// mentioned lists the patients to whom anything within a Bundle refers.
+func mentioned(o object) (patients []string) {
+	for _, e := range list(o, "entry") {
+		if ref := subject(path(e, "resource").(object)); !slices.Contains(patients, ref) {
+			patients = append(patients, ref)
+		}
+	}
+	return patients
+}
+
+// concerns lists the patients of whom a resource tells.
+func (w *world) concerns(o object) (patients []string) {
+	switch typeOf(o) {
+	case "Bundle":
+		return mentioned(o)
+	case "Binary":
+		if ref := str(o, "securityContext", "reference"); strings.HasPrefix(ref, "Patient/") {
+			return []string{ref}
+		}
+		return nil
+	case "Provenance":
+		for _, target := range list(o, "target") {
+			to := w.all[str(target, "reference")]
+			if typeOf(to) == "Practitioner" {
+				continue
+			}
+			patients = append(patients, w.concerns(to)...)
+		}
+		return patients
+	}
+	if ref := subject(o); ref != "" {
+		return []string{ref}
+	}
+	return nil
+}
+
+// inRecord reports whether a resource is in the record of a patient.
+func (v *viewer) inRecord(o object, patient string) bool {
+	switch typeOf(o) {
+	case "Bundle":
+		if str(o, "type") == "document" {
+			return str(o, "entry", "resource", "subject", "reference") == patient
+		}
+		return slices.Equal(mentioned(o), []string{patient})
+	case "Binary":
+		ref := str(o, "securityContext", "reference")
+		to := v.all[ref]
+		return ref == patient || typeOf(to) == "DocumentReference" && subject(to) == patient && v.sees(to)
+	case "Provenance":
+		return slices.ContainsFunc(list(o, "target"), func(target any) bool { return str(target, "reference") == patient })
+	}
+	return inCompartment(o, patient)
+}
+
+// inCompartment reports whether a resource is in the compartment of a patient.
+func inCompartment(o object, patient string) bool {
 	if subject(o) == patient {
 		return true
 	}
@@ -94,7 +148,13 @@ func (v *viewer) acts(typ string) []string {
 func (v *viewer) sees(o object) bool {
 	acts := v.acts(typeOf(o))
 	role, blockedToo, _ := v.role(o, acts)
-	return role && v.scoped(o, acts) && (blockedToo || !v.blocked(o)) && v.consented(o)
+	return role && v.scoped(o, acts) && (blockedToo || !v.blocked(o)) && v.consented(o) && v.proxied(o)
+}
+
+// proxied reports whether the caller may see what stands for a Binary.
+func (v *viewer) proxied(o object) bool {
+	to := v.all[str(o, "securityContext", "reference")]
+	return typeOf(o) != "Binary" || to == nil || v.sees(to)
 }
 
 // masked reports whether some rule shows the type only with a mask.
@@ -105,7 +165,11 @@ func (v *viewer) masked(o object) bool {
 
 // blocked reports whether a resource is blocked, or the record that it is in.
 func (v *viewer) blocked(o object) bool {
-	return blocked(o) || blocked(v.all[subject(o)])
+	isBlocked := func(ref string) bool { return blocked(v.all[ref]) }
+	if typeOf(o) == "Provenance" && slices.ContainsFunc(list(o, "target"), func(target any) bool { return isBlocked(str(target, "reference")) }) {
+		return true
+	}
+	return blocked(o) || slices.ContainsFunc(v.concerns(o), isBlocked)
 }
 
 func blocked(o object) bool { return hasLabel(o, authz.LabelSystem, authz.Blocked) }
@@ -147,7 +211,7 @@ func (v *viewer) possible(typ, restriction string) bool {
 	case restriction == "wards":
 		return aboutPatients(typ) && v.ward() != ""
 	case strings.HasPrefix(restriction, "own-unit"), restriction == "own-jurisdiction":
-		return v.p.Org != "" && typ != "Practitioner"
+		return v.p.Org != "" && typ != "Practitioner" && typ != "Bundle" && typ != "Binary"
 	case restriction == "self":
 		return v.p.User.ID != "" && (typ == v.p.User.Type)
 	}
@@ -181,9 +245,9 @@ func (v *viewer) restricted(o object, restriction string) bool {
 	case "all", "all-and-blocked":
 		return true
 	case "own-compartment":
-		return inRecord(o, v.own())
+		return v.inRecord(o, v.own())
 	case "wards":
-		return inRecord(o, v.ward())
+		return v.inRecord(o, v.ward())
 	case "self":
 		return refOf(o) == v.p.User.String()
 	case "?category=http://c|lab":
@@ -229,6 +293,15 @@ func (v *viewer) ofOrg(o object, wide bool) bool {
 	case "Encounter":
 		return fits(str(o, "serviceProvider", "reference")) || follow(subject(o), "managingOrganization", "reference")
 	}
+	if typeOf(o) == "Bundle" || typeOf(o) == "Binary" { // they do not say where they belong
+		return false
+	}
+	if typeOf(o) == "Provenance" {
+		return slices.ContainsFunc(list(o, "target"), func(target any) bool {
+			ref := str(target, "reference")
+			return strings.HasPrefix(ref, "Patient/") && follow(ref, "managingOrganization", "reference")
+		})
+	}
 	if follow(subject(o), "managingOrganization", "reference") {
 		return true
 	}
@@ -249,7 +322,7 @@ func (v *viewer) scoped(o object, acts []string) bool {
 			continue
 		}
 		if context == "patient" {
-			if v.p.Patient == "" || aboutPatients(typeOf(o)) && !inRecord(o, "Patient/"+v.p.Patient) {
+			if v.p.Patient == "" || aboutPatients(typeOf(o)) && !v.inRecord(o, "Patient/"+v.p.Patient) {
 				continue
 			}
 		}
@@ -260,13 +333,13 @@ func (v *viewer) scoped(o object, acts []string) bool {
 
 // consented reads the consents of the patient whom a resource is about.
 func (v *viewer) consented(o object) bool {
-	patient := subject(o)
-	if patient == "" || !v.bound {
+	patients := v.concerns(o)
+	if !v.bound || len(patients) == 0 && !consentable(typeOf(o)) {
 		return true
 	}
 	permitted := false
 	for _, c := range v.all {
-		if typeOf(c) != "Consent" || subject(c) != patient || str(c, "status") != "active" || str(c, "scope", "coding", "code") == "treatment" {
+		if typeOf(c) != "Consent" || !slices.Contains(patients, subject(c)) || str(c, "status") != "active" || str(c, "scope", "coding", "code") == "treatment" {
 			continue
 		}
 		rule := map[string]string{"OPTIN": "permit", "OPTOUT": "deny"}[str(c, "policyRule", "coding", "code")]
@@ -282,6 +355,12 @@ func (v *viewer) consented(o object) bool {
 		}
 	}
 	return permitted || v.purpose != lacking
+}
+
+// consentable reports whether a type is one that consents are about: where a consent
+// must permit, one that is about nobody is not shown.
+func consentable(typ string) bool {
+	return typ == "Bundle" || typ == "Binary" || typ == "Provenance"
 }
 
 // provision says what a provision of type rule comes to: the exceptions within it go

@@ -63,7 +63,7 @@ var ways = []way{
 	{route: "GET /", method: "GET", path: "/?_type=Patient,Observation&_count=500", act: "search", exact: func(_ *world, o, _ object) bool { return typeOf(o) == "Patient" || typeOf(o) == "Observation" }},
 	{route: "POST /_search", method: "POST", path: "/_search?_id={id}", act: "search", exact: isAsked},
 	{route: "GET /{type}/{id}/{member}", method: "GET", path: "/Patient/p1/Observation?_count=500", typ: "Observation", act: "search", exact: func(_ *world, o, _ object) bool {
-		return typeOf(o) == "Observation" && inRecord(o, "Patient/p1")
+		return typeOf(o) == "Observation" && inCompartment(o, "Patient/p1")
 	}},
 	{route: "GET /{type}/{id}/{member}", method: "GET", path: "/Patient/p1/*?_count=500", act: "search"},
 	{route: "POST /{type}/{id}/{member}/_search", method: "POST", path: "/Patient/p2/Condition/_search?_count=500", typ: "Condition", act: "search"},

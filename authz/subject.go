@@ -44,9 +44,15 @@ func concerning(patients []string, typ string, write bool) search.Expr {
 	}
 	var any search.Or
 	var others search.And
+	if typ == "Binary" {
+		any = append(any, search.InContext(refs))
+	}
 	for _, p := range params {
 		any = append(any, refers(p, refs...))
-		if len(params) > 1 || repeats(typ, p) {
+	}
+	tells := search.ConcernParams(typ)
+	for _, p := range tells {
+		if len(tells) > 1 || typ == "Bundle" || repeats(typ, p) {
 			others = append(others, search.Not{X: search.Chain{Param: p, Types: []string{"Patient"}, Next: search.Not{X: search.IDs{Any: patients}}}})
 		}
 	}

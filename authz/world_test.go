@@ -80,6 +80,7 @@ const lacking = "HRESCH"
 func newWorld(t *testing.T, seed uint64, open func(testing.TB) rest.Store) *world {
 	w := &world{t: t, rand: rand.New(rand.NewPCG(seed, 7)), store: open(t), all: map[string]object{}}
 	w.populate()
+	w.documents()
 	w.consents()
 	for _, ref := range w.order {
 		w.put(w.all[ref])
@@ -208,6 +209,50 @@ func (w *world) populate() {
 	}
 }
 
+// documents makes what has no subject of its own: documents, their content, and who
+// wrote what.
+func (w *world) documents() {
+	for i := range nPatients {
+		w.add(object{
+			"resourceType": "DocumentReference", "id": fmt.Sprint("f", i), "meta": w.labels(), "status": "current", "subject": reference("Patient/p%d", w.rand.IntN(nPatients)),
+			"content": []any{object{"attachment": object{"contentType": "text/plain"}}},
+		})
+	}
+	for i := range 2 * nPatients {
+		own, other := w.rand.IntN(nPatients), w.rand.IntN(nPatients)
+		entry := func(o object) any { return object{"fullUrl": fmt.Sprintf("urn:uuid:%d", w.rand.Int()), "resource": o} }
+		result := object{"resourceType": "Observation", "status": "final", "code": concept(codeA), "subject": reference("Patient/p%d", one(w, own, own, other))}
+		o := object{"resourceType": "Bundle", "id": fmt.Sprint("u", i), "meta": w.labels(), "type": "collection", "entry": []any{entry(result)}}
+		if w.chance(50) {
+			o["type"], o["timestamp"], o["identifier"] = "document", "2026-01-01T00:00:00Z", object{"system": "urn:d", "value": fmt.Sprint(i)}
+			o["entry"] = []any{entry(object{
+				"resourceType": "Composition", "status": "final", "type": concept(codeA), "date": "2026-01-01", "title": "SECRETO",
+				"author": []any{reference("Practitioner/d0")}, "subject": reference("Patient/p%d", own),
+			}), entry(result)}
+		}
+		w.add(o)
+	}
+	for i := range 3 * nPatients {
+		o := object{"resourceType": "Binary", "id": fmt.Sprint("x", i), "meta": w.labels(), "contentType": "text/plain", "data": "SECRETO="}
+		if w.chance(80) {
+			o["securityContext"] = reference("%s%d", one(w, "Patient/p", "DocumentReference/f", "DocumentReference/f", "Observation/b"), w.rand.IntN(nPatients))
+		}
+		w.add(o)
+	}
+	for i := range 2 * nPatients {
+		o := object{
+			"resourceType": "Provenance", "id": fmt.Sprint("v", i), "meta": w.labels(), "recorded": "2026-01-01T00:00:00Z",
+			"agent": []any{object{"who": reference("Practitioner/d0")}},
+		}
+		var targets []any
+		for range 1 + w.rand.IntN(2) {
+			targets = append(targets, reference("%s%d", one(w, "Patient/p", "Observation/b", "Encounter/e", "Bundle/u", "Practitioner/d"), w.rand.IntN(2)))
+		}
+		o["target"] = targets
+		w.add(o)
+	}
+}
+
 func clues(i int) string { return fmt.Sprintf("DFSSA00000%d", i) }
 
 // consents draws what patients permit and refuse.
@@ -248,7 +293,7 @@ func (w *world) provision(depth int) object {
 		p["purpose"] = []any{object{"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": one(w, "TREAT", "ETREAT", "HRESCH")}}
 	}
 	if w.chance(ask) {
-		p["class"] = []any{object{"system": "http://hl7.org/fhir/resource-types", "code": one(w, "Observation", "Condition", "Patient", "Encounter")}}
+		p["class"] = []any{object{"system": "http://hl7.org/fhir/resource-types", "code": one(w, "Observation", "Condition", "Patient", "Encounter", "Bundle", "Binary")}}
 	}
 	if w.chance(ask) {
 		p["securityLabel"] = []any{one(w,
@@ -275,7 +320,7 @@ func (w *world) policy() {
 	w.rules, w.bound = nil, w.chance(80)
 	lines := []string{}
 	for range 1 + w.rand.IntN(4) {
-		r := rule{types: one(w, []string{"*"}, []string{"Observation", "Condition"}, []string{"Patient", "RelatedPerson", "Encounter"}, []string{"demographics", "clinical"}, []string{"Organization", "Practitioner", "Consent"})}
+		r := rule{types: one(w, []string{"*"}, []string{"Observation", "Condition"}, []string{"Patient", "RelatedPerson", "Encounter"}, []string{"demographics", "clinical"}, []string{"Organization", "Practitioner", "Consent"}, []string{"Bundle", "Binary", "Provenance", "DocumentReference", "Observation"})}
 		r.acts = one(w, []string{"read", "search"}, []string{"read"}, []string{"search"}, []string{"read", "search", "create", "update", "delete", "$everything", "$lastn"})
 		r.restriction = one(w, "all", "all", "own-compartment", "own-unit", "own-jurisdiction", "?category=http://c|lab", "all-and-blocked", "wards", "own-unit & ?status=final", "self")
 		r.mask = w.chance(20)
@@ -334,7 +379,7 @@ func (w *world) caller() *authz.Principal {
 		p.Patient = fmt.Sprint("p", w.rand.IntN(nPatients))
 	}
 	for range 1 + w.rand.IntN(3) {
-		s := one(w, "patient/", "user/", "user/", "system/") + one(w, "*", "*", "Observation", "Patient", "Condition", "Encounter") + "." + one(w, "rs", "rs", "cruds", "r", "s")
+		s := one(w, "patient/", "user/", "user/", "system/") + one(w, "*", "*", "Observation", "Patient", "Condition", "Encounter", "Bundle", "Binary") + "." + one(w, "rs", "rs", "cruds", "r", "s")
 		if strings.HasPrefix(s[strings.IndexByte(s, '/'):], "/Observation") && w.chance(50) {
 			s += "?category=http%3A%2F%2Fc%7C" + one(w, "lab", "vital")
 		}
@@ -362,6 +407,7 @@ func (w *world) ask(p *authz.Principal, method, path, body string, headers ...st
 	if body != "" {
 		r.Header.Set("Content-Type", "application/fhir+json")
 	}
+	r.Header.Set("Accept", "application/fhir+json") // of a Binary too, not its content
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}

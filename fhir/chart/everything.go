@@ -159,7 +159,7 @@ func (p *reading) page(ctx context.Context, count int) error {
 
 // where is what a resource of the compartments must meet to be a match.
 func (p *reading) where() []search.Expr {
-	where := []search.Expr{search.WholeCompartment(p.owners)}
+	where := []search.Expr{search.Record(p.owners)}
 	if types := p.ask.members(p.call.Type); types != nil {
 		where = append(where, search.Types{Any: types})
 	}
@@ -194,7 +194,7 @@ func (p *reading) bring(ctx context.Context, refs []fhir.Ref, whole bool) error 
 	}
 	where := []search.Expr{named(refs)}
 	if !whole {
-		where = append(where, search.Not{X: search.WholeCompartment(p.owners)})
+		where = append(where, search.Not{X: search.Record(p.owners)})
 	}
 	if p.ask.since != nil {
 		where = append(where, p.ask.since)

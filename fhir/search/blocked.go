@@ -6,8 +6,9 @@ import "github.com/amate-health/amate/fhir/spec"
 // label. One label on a Patient so reaches the whole record: what is there, what is
 // written later, and none of it has to be written again.
 type Unblocked struct {
-	Params []*spec.SearchParam // references that lead to the patients
-	Label  int64               // token of the label
+	Params  []*spec.SearchParam // references that lead to the patients
+	Through []*spec.SearchParam // references to other resources: what they carry counts, and what the patients of whom those tell do
+	Label   int64               // token of the label
 }
 
 func (Unblocked) expr() {}
@@ -24,5 +25,5 @@ func OfRecords(typ string) []*spec.SearchParam {
 	if typ == "Patient" || typ == "Group" || typ == "AuditEvent" {
 		return nil
 	}
-	return SubjectParams(typ)
+	return ConcernParams(typ)
 }

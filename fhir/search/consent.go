@@ -40,8 +40,11 @@ const (
 type Consented struct {
 	Self   bool                // the resource is the patient
 	Params []*spec.SearchParam // references that lead to the patients
-	Facts  []int64             // what is true of the caller
-	Class  int64               // what is true of resources of the type
+	// Through are references to other resources: the patients of whom those tell, by
+	// their ConcernParams, count as well.
+	Through []*spec.SearchParam
+	Facts   []int64 // what is true of the caller
+	Class   int64   // what is true of resources of the type
 	// Needed says that not to be refused is not enough: there must be a rule that
 	// permits and applies.
 	Needed bool

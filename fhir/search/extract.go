@@ -49,8 +49,13 @@ func (in Indexing) Extract(d *element.Doc, root element.Node) (Index, error) {
 	if in.FullText {
 		x.fullText(item.Type, root)
 	}
-	if item.Type.Name == "Consent" {
+	switch item.Type.Name {
+	case "Consent":
 		x.consent(root)
+	case "Bundle":
+		x.bundle(root)
+	case "Binary":
+		x.binary(root)
 	}
 	ix := x.take()
 	x.reset(nil, "")

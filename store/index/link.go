@@ -38,6 +38,29 @@ func (c *Condition) TargetsOfAny(params []int64) {
 	c.AnyInt("u.value >> "+bits, params).Add(") l")
 }
 
+// TargetsThrough appends the row keys l.rkey of what the resource refers to by any of
+// params, and of what those refer to by any of next that it refers to by any of via.
+func (c *Condition) TargetsThrough(params, via, next []int64) {
+	bits := strconv.Itoa(keyBits)
+	c.Add("(SELECT l.rkey FROM ")
+	c.TargetsOfAny(params)
+	if c.Dialect == Postgres {
+		c.Add(" UNION ALL SELECT u.posting & ", mask, " AS rkey FROM (SELECT l.rkey FROM ")
+	} else {
+		c.Add(" UNION ALL SELECT u.value & ", mask, " AS rkey FROM (SELECT l.rkey FROM ")
+	}
+	c.TargetsOfAny(via)
+	c.Fence().Add(") k")
+	c.Resource("v", "k.rkey")
+	if c.Dialect == Postgres {
+		c.Add(" CROSS JOIN LATERAL unnest(v.postings) u (posting) WHERE ")
+		c.AnyInt("u.posting >> "+bits, next).Add(") l")
+		return
+	}
+	c.Add(" CROSS JOIN json_each(", SpanFunction, "(v.postings)) u WHERE ")
+	c.AnyInt("u.value >> "+bits, next).Add(") l")
+}
+
 // targets appends the row keys l.rkey of what the resource in row refers to by the
 // postings from the first bound on and below the second.
 func (c *Condition) targets(row string, from, to int64) {

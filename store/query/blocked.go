@@ -10,13 +10,16 @@ import (
 
 // unblocked appends that the row is live, and that none of the patients whom it is
 // about carries a label. What was deleted no longer says whom it is about.
-func (w *where) unblocked(params []int64, label int64) {
+func (w *where) unblocked(params, through []int64, label int64) {
 	w.Add("(", w.Row, ".live")
 	if len(params) > 0 {
 		w.Add(" AND NOT EXISTS (SELECT 1 FROM ")
-		if len(params) == 1 {
+		switch {
+		case len(through) > 0:
+			w.TargetsThrough(append(slices.Clip(params), through...), through, search.ConcernIDs())
+		case len(params) == 1:
 			w.Targets(uint16(params[0]))
-		} else {
+		default:
 			w.TargetsOfAny(params)
 		}
 		w.Add(" CROSS JOIN posting b WHERE b.posting = ").Int(index.Token(label)).Add(" AND b.rkey = l.rkey")
@@ -30,18 +33,16 @@ func (w *where) unblockedAny(byType map[int64]search.Unblocked) {
 	if len(byType) == 0 {
 		return
 	}
-	var params []int64
+	var params, through []int64
 	var label int64
 	for _, e := range byType {
 		label = e.Label
-		for _, p := range e.Params {
-			params = append(params, int64(p.ID))
-		}
+		params, through = idsOf(params, e.Params), idsOf(through, e.Through)
 	}
 	slices.Sort(params)
 	w.Add(" AND (NOT (")
 	w.AnyInt(w.Row+".type", slices.Sorted(maps.Keys(byType)))
 	w.Add(") OR ")
-	w.unblocked(slices.Compact(params), label)
+	w.unblocked(params, through, label)
 	w.Add(")")
 }

@@ -30,6 +30,7 @@ func (w *where) consented(c *search.Consented) {
 	for _, p := range c.Params {
 		r.params = append(r.params, int64(p.ID))
 	}
+	r.through = idsOf(nil, c.Through)
 	r.consented(c.Needed)
 }
 
@@ -41,6 +42,7 @@ type rules struct {
 	now     int64
 	self    bool    // the row may be the patient
 	params  []int64 // references that lead to the patients
+	through []int64 // references to other resources that lead to patients
 }
 
 func (r *rules) consented(needed bool) {
@@ -88,9 +90,11 @@ func (r *rules) any(denial bool) {
 	if r.self {
 		one(func() {}, r.Row+".rkey")
 	}
-	switch len(r.params) {
-	case 0:
-	case 1:
+	switch {
+	case len(r.params) == 0:
+	case len(r.through) > 0:
+		one(func() { r.TargetsThrough(r.params, r.through, search.ConcernIDs()); r.Add(" CROSS JOIN ") }, "l.rkey")
+	case len(r.params) == 1:
 		one(func() { r.Targets(uint16(r.params[0])); r.Add(" CROSS JOIN ") }, "l.rkey")
 	default:
 		one(func() { r.TargetsOfAny(r.params); r.Add(" CROSS JOIN ") }, "l.rkey")
@@ -105,7 +109,7 @@ func (r *rules) any(denial bool) {
 // caller, as a set that is gathered once, where that is less than to look up the
 // Consents of every row's patient.
 func (r *rules) among(concern []int64) {
-	if len(r.classes) > 0 || r.looks == 0 || r.concerned(concern)*max(1, len(r.params)) >= r.looks {
+	if len(r.classes) > 0 || len(r.through) > 0 || r.looks == 0 || r.concerned(concern)*max(1, len(r.params)) >= r.looks {
 		return
 	}
 	patients := func() error {
@@ -220,6 +224,17 @@ func (r *rules) add(c *search.Consented, typ int64) {
 			r.params = append(r.params, id)
 		}
 	}
+	r.through = idsOf(r.through, c.Through)
+}
+
+// idsOf appends the IDs of params to ids, those that are not there yet.
+func idsOf(ids []int64, params []*spec.SearchParam) []int64 {
+	for _, p := range params {
+		if id := int64(p.ID); !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // typeGroup is types under the same conditions.

@@ -186,12 +186,10 @@ func (w *where) expr(e search.Expr) error {
 		w.consented(&e)
 		return nil
 	case search.Unblocked:
-		var params []int64
-		for _, p := range e.Params {
-			params = append(params, int64(p.ID))
-		}
-		w.unblocked(params, e.Label)
+		w.unblocked(idsOf(nil, e.Params), idsOf(nil, e.Through), e.Label)
 		return nil
+	case search.Proxied:
+		return w.proxied(&e)
 	}
 	return fhir.Errorf(fhir.NotSupported, "this search condition is not supported")
 }
