@@ -169,11 +169,26 @@ func (r *run) run(ctx context.Context, locked bool) ([]bundle.Result, error) {
 		}
 	}
 	results, err := r.results()
-	if err != nil || len(writes) == 0 {
-		return results, err
+	if err != nil {
+		return nil, err
 	}
-	if r.batch.Events != nil {
+	if len(writes) > 0 && r.batch.Events != nil {
 		writes[0].Events = r.batch.Events(results)
+	}
+	if r.batch.Entries != nil {
+		entries := r.batch.Entries(results)
+		if err := CheckEntries(entries); err != nil {
+			return nil, err
+		}
+		if len(writes) == 0 && len(entries) > 0 {
+			writes = []Write{{Reindex: true}} // of nothing
+		}
+		if len(entries) > 0 {
+			writes[0].Entries = entries
+		}
+	}
+	if len(writes) == 0 {
+		return results, nil
 	}
 	return results, r.tx.Write(ctx, writes)
 }

@@ -151,6 +151,10 @@ type Write struct {
 
 	Events []fhir.Event // what the audit trail is to hold of the whole batch; only in its first Write
 
+	// Entries are state that belongs to the whole batch; only in its first Write. Where
+	// one is not at its version, nothing is written and the error is EntryMoved.
+	Entries []fhir.Entry
+
 	// Erase says that all versions before this one, a deletion, are to be removed.
 	Erase  bool
 	Unsaid []int64 // postings whose words are to be removed where no resource has them; only in the first Write

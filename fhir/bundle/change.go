@@ -76,6 +76,12 @@ type Batch struct {
 	// nothing is written. nil for nothing.
 	Events func([]Result) []fhir.Event
 
+	// Entries makes state that is stored in the transaction of the changes, also when
+	// they come to nothing that is written: all of it is done, or nothing. Each entry is
+	// held to its version as in Put; where one has moved, the batch fails with
+	// fhir.Conflict. It may be called more than once. nil for nothing.
+	Entries func([]Result) []fhir.Entry
+
 	// Holds are asked about every version before it is written. Whoever opens the store
 	// sets them, for all writers alike; a writer only names what passes them.
 	Holds []Hold

@@ -15,16 +15,28 @@ import (
 )
 
 const (
-	stmtEntry        = "amate_entry"
-	stmtEntries      = "amate_entries"
-	stmtEntriesGroup = "amate_entries_group"
-	stmtLockEntries  = "amate_lock_entries"
-	stmtPutEntries   = "amate_put_entries"
-	stmtRemoveEntry  = "amate_remove_entry"
-	stmtSweepEntries = "amate_sweep_entries"
+	stmtEntry          = "amate_entry"
+	stmtEntries        = "amate_entries"
+	stmtEntriesGroup   = "amate_entries_group"
+	stmtLockEntries    = "amate_lock_entries"
+	stmtPutEntries     = "amate_put_entries"
+	stmtPutEntriesWith = "amate_put_entries_with"
+	stmtRemoveEntry    = "amate_remove_entry"
+	stmtSweepEntries   = "amate_sweep_entries"
 )
 
 const liveEntry = ` AND (expires IS NULL OR expires > $2)`
+
+const putEntries = `WITH x AS (SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bytea[])
+  AS x (kind, key, "group", was, expires, value)),
+new AS (INSERT INTO entry AS e (kind, key, "group", version, expires, value)
+  SELECT kind, key, "group", 1, expires, value FROM x WHERE was = 0
+  ON CONFLICT (kind, key) DO UPDATE SET "group" = excluded."group", version = 1, expires = excluded.expires, value = excluded.value
+  WHERE e.expires <= $7 RETURNING 1),
+changed AS (UPDATE entry e SET "group" = x."group", version = e.version + 1, expires = x.expires, value = x.value
+  FROM x WHERE x.was > 0 AND e.kind = x.kind AND e.key = x.key AND e.version = x.was AND (e.expires IS NULL OR e.expires > $7) RETURNING 1),
+done AS (SELECT (SELECT count(*) FROM new) + (SELECT count(*) FROM changed) AS n)
+`
 
 // entryStatements are the prepared statements of entries. An entry that has expired
 // is as good as none: a new one takes its place.
@@ -41,15 +53,11 @@ WHERE kind = $1` + liveEntry + ` AND key > $3 AND "group" = $5 AND "group" <> ''
 	stmtLockEntries: `SELECT 1 FROM entry e JOIN unnest($1::text[], $2::text[]) AS x (kind, key) ON x.kind = e.kind AND x.key = e.key
 ORDER BY e.kind, e.key FOR UPDATE OF e`,
 
-	stmtPutEntries: `WITH x AS (SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bytea[])
-  AS x (kind, key, "group", was, expires, value)),
-new AS (INSERT INTO entry AS e (kind, key, "group", version, expires, value)
-  SELECT kind, key, "group", 1, expires, value FROM x WHERE was = 0
-  ON CONFLICT (kind, key) DO UPDATE SET "group" = excluded."group", version = 1, expires = excluded.expires, value = excluded.value
-  WHERE e.expires <= $7 RETURNING 1),
-changed AS (UPDATE entry e SET "group" = x."group", version = e.version + 1, expires = x.expires, value = x.value
-  FROM x WHERE x.was > 0 AND e.kind = x.kind AND e.key = x.key AND e.version = x.was AND (e.expires IS NULL OR e.expires > $7) RETURNING 1)
-SELECT (SELECT count(*) FROM new) + (SELECT count(*) FROM changed)`,
+	stmtPutEntries: putEntries + `SELECT n FROM done`,
+
+	// It fails, by a division by zero, unless all are written: it has to undo what was
+	// written before it in its transaction, without another round trip.
+	stmtPutEntriesWith: putEntries + `SELECT 1 / (n = cardinality($1::text[]))::integer FROM done`,
 
 	// Of one that has another version nothing is removed, and one is counted.
 	stmtRemoveEntry: `WITH gone AS (DELETE FROM entry WHERE kind = $1 AND key = $3 AND ($4::bigint = 0 OR version = $4 OR expires <= $2) RETURNING 1)
@@ -172,6 +180,19 @@ func (t *tx) putEntries(ctx context.Context, entries []fhir.Entry) error {
 		return store.EntryMoved()
 	}
 	return t.end(ctx, "COMMIT")
+}
+
+// entries returns the calls that write the state of a batch.
+func (t *tx) entries(writes []store.Write) (calls []call) {
+	for i := range writes {
+		if len(writes[i].Entries) == 0 {
+			continue
+		}
+		c := putCall(t.s, writes[i].Entries, nil)
+		c.name, c.row = stmtPutEntriesWith, passOver
+		calls = append(calls, c)
+	}
+	return calls
 }
 
 func passOver([]pgconn.FieldDescription, [][]byte) error { return nil }

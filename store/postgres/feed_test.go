@@ -30,3 +30,7 @@ INSERT INTO feed (rkey, version, targets) VALUES ($1, 1, '')`
 	}
 	storetest.Feed(t, func(t *testing.T) storetest.Feeder { return open(t) }, slow)
 }
+
+func TestTogether(t *testing.T) {
+	storetest.Together(t, func(t *testing.T) storetest.Both { return open(t) })
+}

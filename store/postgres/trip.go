@@ -88,6 +88,9 @@ func receive(pipeline *pgconn.Pipeline, c *call) error {
 	return err
 }
 
+// notAllEntries is the code of a division by zero, by which stmtPutEntriesWith fails.
+const notAllEntries = "22012"
+
 // pgError is an error of PostgreSQL that means nothing particular here. Its text may
 // quote a value, so that only its code is told.
 type pgError struct{ code, table, routine string }

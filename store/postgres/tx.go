@@ -40,7 +40,7 @@ func (s *Store) Attempt(ctx context.Context, locked bool, f func(store.Tx) error
 	if !locked {
 		t := &racingTx{s: s}
 		if err := f(t); err != nil {
-			return err
+			return entryMoved(err)
 		}
 		s.remember(epoch, t.placeholders, t.written)
 		return nil
@@ -54,8 +54,17 @@ func (s *Store) Attempt(ctx context.Context, locked bool, f func(store.Tx) error
 		if err = t.finish(ctx, err); err == nil {
 			s.remember(epoch, nil, t.written)
 		}
-		return err
+		return entryMoved(err)
 	})
+}
+
+// entryMoved says what it means that not all entries of a batch could be written.
+func entryMoved(err error) error {
+	var pg *pgError
+	if errors.As(err, &pg) && pg.code == notAllEntries && !errors.Is(err, store.ErrMoved) {
+		return store.EntryMoved()
+	}
+	return err
 }
 
 // finish rolls back after an error.

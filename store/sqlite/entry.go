@@ -101,6 +101,18 @@ func (s *Store) Put(ctx context.Context, entries ...fhir.Entry) error {
 	})
 }
 
+// writeEntries writes the state of batches, within their transaction.
+func writeEntries(conn *sqlite.Conn, writes []store.Write, now int64) error {
+	for i := range writes {
+		for j := range writes[i].Entries {
+			if err := putEntry(conn, &writes[i].Entries[j], now); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 func putEntry(conn *sqlite.Conn, e *fhir.Entry, now int64) error {
 	var expires any
 	if at, ever := store.EntryExpires(e.Expires); ever {

@@ -106,7 +106,7 @@ func (t *racingTx) Write(ctx context.Context, writes []store.Write) error {
 		if err := t.sameRows(conn, writes); err != nil {
 			return err
 		}
-		return write(conn, writes, words)
+		return write(conn, writes, words, t.moment())
 	})
 	if err == nil {
 		t.feed.Wake()
@@ -201,7 +201,7 @@ func (t *lockedTx) NewKeys(_ context.Context, n int) ([]int64, error) {
 func (t *lockedTx) Write(_ context.Context, writes []store.Write) error {
 	t.written = writes
 	t.words = t.s.words.New(writes)
-	return write(t.conn, writes, t.words)
+	return write(t.conn, writes, t.words, t.s.moment())
 }
 
 // keyBlock hands out row keys from blocks that are reserved in the file.

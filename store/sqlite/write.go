@@ -90,13 +90,16 @@ var (
 )
 
 // write stores all writes, and new words, within the transaction of conn.
-func write(conn *sqlite.Conn, writes []store.Write, words []search.Word) error {
+func write(conn *sqlite.Conn, writes []store.Write, words []search.Word, now int64) error {
 	if len(writes) > 0 && writes[0].Reindex && writes[0].Key != 0 {
 		if err := noteReindexing(conn); err != nil {
 			return err
 		}
 	}
 	if err := writeEvents(conn, writes); err != nil {
+		return err
+	}
+	if err := writeEntries(conn, writes, now); err != nil {
 		return err
 	}
 	for i := range writes {
