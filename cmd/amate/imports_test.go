@@ -67,6 +67,8 @@ var imports = map[string]string{
 	"fhir/rest":                          "fhir fhir/bundle fhir/element fhir/fhirpath fhir/operation fhir/search fhir/spec fhir/xml",
 	"fhir/xml":                           "fhir fhir/element fhir/spec",
 	"fhir/document/page":                 "",
+	"fhir/document/sign":                 "fhir fhir/element",
+	"fhir/document/sign/signtest":        "fhir/document/sign",
 	"fhir/document/summary":              "fhir fhir/element fhir/operation fhir/search fhir/terminology",
 	"fhir/registry/identity":             "",
 	"fhir/registry/identity/match":       "fhir/element fhir/registry/identity",
@@ -94,6 +96,7 @@ var imports = map[string]string{
 
 // testImports says what the tests of a package may import beyond that.
 var testImports = map[string]string{
+	"fhir/document/sign":       "fhir/document/sign/signtest",
 	"fhir/terminology/service": "fhir/validate",
 	"cmd/amate":                "fhir/samples store/storetest store/storetest/naive",
 	"authz/label":              "fhir/spec",
@@ -145,6 +148,7 @@ var outside = map[string]string{
 	"go.yaml.in/yaml/v3":                  "cmd/amate",
 	"github.com/casbin":                   "authz/rbac",
 	"github.com/go-jose":                  "authz/token authz/client authz/smart cmd/amate",
+	"github.com/youmark/pkcs8":            "fhir/document/sign fhir/document/sign/signtest",
 	"github.com/go-webauthn":              "authz/people",
 }
 
@@ -158,6 +162,7 @@ var outsideTests = map[string]string{
 	"github.com/google/fhir":     "fhir/spec/gen",
 	"google.golang.org/protobuf": "fhir/spec/gen",
 	"github.com/chromedp":        "cmd/amate",
+	"github.com/go-jose":         "fhir/document/sign", // what signatures are compared with
 }
 
 func TestImports(t *testing.T) {
