@@ -7,9 +7,6 @@ import (
 	"github.com/amate-health/amate/fhir/element"
 )
 
-// made reports whether a record is not stored, but made for this document.
-func (r *record) made() bool { return r.id != "" }
-
 // fill puts an entry into each required or recommended section without one: it says
 // that nothing is known, or that the caller may not see what is. The profile does not
 // let these sections be empty.
@@ -56,7 +53,9 @@ func (m *making) placeholder(at room) *record {
 		json += `"contained":[{"resourceType":"Device","id":"d","type":` + concept + `,"patient":` + patient + `}],"_status":` + absent +
 			`,"subject":` + patient + `,"_timingDateTime":` + absent + `,"device":{"reference":"#d"}`
 	}
-	return m.invented(typ, s.code, json+"}")
+	r := m.invented(typ, s.code, json+"}")
+	r.blank = true
+	return r
 }
 
 // invented returns a record that is made for this document.

@@ -1,6 +1,7 @@
 package summary
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/amate-health/amate/fhir/element"
@@ -255,7 +256,19 @@ func quantity(d *element.Doc, n element.Node) string {
 	if unit == "" {
 		unit = text(d, n, "code")
 	}
-	return strings.TrimSpace(text(d, n, "comparator") + text(d, n, "value") + " " + unit)
+	return strings.TrimSpace(text(d, n, "comparator") + short(text(d, n, "value")) + " " + unit)
+}
+
+// short is a decimal for people: of what has more than four decimals, five figures.
+func short(number string) string {
+	if dot := strings.IndexByte(number, '.'); dot < 0 || len(number)-dot <= 5 {
+		return number
+	}
+	v, err := strconv.ParseFloat(number, 64)
+	if err != nil {
+		return number
+	}
+	return strconv.FormatFloat(v, 'g', 5, 64)
 }
 
 // status puts a code of R4 into words; one that it does not know stays.

@@ -26,6 +26,7 @@ type record struct {
 	doc   *element.Doc
 	id    string // for a record that is made up for this document: its urn:uuid
 	entry bool   // a section lists it
+	blank bool   // it only says that nothing is known, or shown
 }
 
 // The ranks below that of ordinary records.

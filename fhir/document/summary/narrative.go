@@ -16,7 +16,7 @@ func (m *making) narrative(b []byte, at room) []byte {
 	s, l := &sections[at], m.words.language
 	b = append(append(append(append(b, xhtml...), m.words.tag()...), `" xml:lang="`...), m.words.tag()...)
 	b = append(b, `">`...)
-	if len(m.lists[at]) == 0 {
+	if list := m.lists[at]; len(list) == 0 || list[0].blank {
 		b = append(b, "<p>"...)
 		b = escape(b, m.nothing(at).in(l))
 		return append(b, "</p></div>"...)

@@ -149,17 +149,11 @@ func (w *document) section(at room) {
 	w.add(`{"title":`)
 	w.quote(s.title.in(w.words.language))
 	w.add(`,"code":{"coding":[{"system":"http://loinc.org","code":"`, s.code, `","display":"`, s.display, `"}]},"text":{"status":"generated","div":`)
-	if only := w.lists[at]; len(only) == 1 && only[0].made() && at != devices { // a placeholder: words say more than its code
-		w.lists[at] = nil
-		w.scratch = w.narrative(w.scratch[:0], at)
-		w.lists[at] = only
-	} else {
-		w.scratch = w.narrative(w.scratch[:0], at)
-	}
+	w.scratch = w.narrative(w.scratch[:0], at)
 	w.b = element.Quote(w.b, w.scratch)
 	w.add(`}`)
 	if len(w.lists[at]) == 0 {
-		w.add(`,"emptyReason":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/list-empty-reason","code":"withheld","display":"Information Withheld"}]}}`)
+		w.add(`}`) // the profile takes no emptyReason: the words say it
 		return
 	}
 	w.add(`,"entry":[`)
