@@ -5,6 +5,8 @@ const (
 	SystemCURP   = "urn:oid:2.16.840.1.113883.4.629"                    // a person: Clave Única de Registro de Población
 	SystemCLUES  = "urn:oid:2.16.840.1.113883.4.631"                    // a health facility: Clave Única de Establecimientos de Salud
 	SystemCedula = "urn:oid:2.16.840.1.113883.3.215.12.18"              // a licensed professional: cédula profesional of the SEP
+	SystemRFC    = "http://www.sat.gob.mx/rfc"                          // a taxpayer: Registro Federal de Contribuyentes; this project's choice, for want of a published OID
+	SystemNSS    = "http://www.imss.gob.mx/nss"                         // an insured person: Número de Seguridad Social of the IMSS; this project's choice likewise
 	SystemINEGI  = "https://www.inegi.org.mx/app/ageeml/"               // geographic keys: entity (2 digits) or entity and municipality (5 digits)
 	SystemTest   = "http://terminology.hl7.org/CodeSystem/v3-ActReason" // of the tag HTEST, which marks test data
 )
