@@ -312,7 +312,7 @@ func (r *run) put(s *step, c *bundle.Change, old *fhir.Resource) {
 	w := r.next(s)
 	w.Method = [...]fhir.Method{bundle.Create: fhir.POST, bundle.Update: fhir.PUT, bundle.Patch: fhir.PATCH}[c.Op]
 	s.json = s.content.Body.Stamp(w.Ref.Version, w.Updated)
-	w.Content = Compress(s.json)
+	w.Content, w.Blobs = Compress(s.json), s.content.Blobs
 }
 
 // remove prepares the deletion of s, unless there is nothing to delete.

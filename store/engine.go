@@ -157,7 +157,8 @@ type Write struct {
 
 	// Erase says that all versions before this one, a deletion, are to be removed.
 	Erase  bool
-	Unsaid []int64 // postings whose words are to be removed where no resource has them; only in the first Write
+	Blobs  [][]byte // what of the content is kept in blobs
+	Unsaid []int64  // postings whose words are to be removed where no resource has them; only in the first Write
 
 	// Reindex says that Ref is the current version already, and stays it: only the
 	// index rows change. The attempt must be a locked one. Without a Key, there are

@@ -47,6 +47,7 @@ type Env struct {
 type Content struct {
 	Body  Body
 	Index search.Index
+	Blobs [][]byte // SHA-256 of what of it is kept outside of Body
 }
 
 // Body is compact JSON with two gaps, where the version and the time go.

@@ -132,6 +132,8 @@ func bind(stmt *sqlite.Stmt, args []any) error {
 			stmt.BindFloat(i+1, arg)
 		case string:
 			stmt.BindText(i+1, arg)
+		case []byte:
+			stmt.BindBytes(i+1, arg)
 		default:
 			return fmt.Errorf("argument %d is a %T", i+1, arg)
 		}

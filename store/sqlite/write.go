@@ -119,6 +119,9 @@ func write(conn *sqlite.Conn, writes []store.Write, words []search.Word, now int
 			return err
 		}
 	}
+	if err := writeBlobs(conn, writes); err != nil {
+		return err
+	}
 	if err := erase(conn, writes); err != nil {
 		return err
 	}
