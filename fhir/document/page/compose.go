@@ -2,7 +2,6 @@ package page
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 )
 
@@ -59,6 +58,7 @@ type composer struct {
 	tight bool    // the document must fit on one sheet
 	tall  float64 // of a sheet between the margins
 	rows  []*row
+	codes map[string][][]bool // modules of QR codes, which do not depend on the size
 }
 
 const (
@@ -90,10 +90,7 @@ func (c *composer) add(r *row) { c.rows = append(c.rows, r) }
 
 // compose returns the rows of a document, and hangs their elements below the root.
 func (c *composer) compose(p *Page, root *element) error {
-	if p.Mark != "" {
-		c.notice(root, []Span{{Text: p.Mark}}) // those who cannot see it across the sheet read it here
-	}
-	for _, b := range p.levels() {
+	for _, b := range p.content() {
 		switch b := b.(type) {
 		case Heading:
 			c.head(root, b)
@@ -169,11 +166,7 @@ func (c *composer) list(root *element, l List) {
 
 // facts sets labelled values in boxes: to a screen reader they are a list.
 func (c *composer) facts(root *element, f Facts) {
-	columns := f.Columns
-	if columns <= 0 {
-		columns = 2
-	}
-	columns = min(columns, 6)
+	columns := f.columns()
 	if len(f.Items) == 0 {
 		return
 	}
@@ -183,7 +176,7 @@ func (c *composer) facts(root *element, f Facts) {
 	label, value := c.style(.78, regular, true), c.style(1, regular, false)
 	current, used := &row{gap: c.size * .5}, 0
 	for _, item := range f.Items {
-		wide := max(1, min(item.Wide, columns))
+		wide := item.wide(columns)
 		if used+wide > columns {
 			c.add(current)
 			current, used = &row{}, 0
@@ -211,15 +204,15 @@ type code struct {
 }
 
 func (c *composer) code(root *element, q Code) error {
-	modules, err := q.modules()
-	if err != nil {
-		return err
+	modules, ok := c.codes[q.Text]
+	if !ok || clean(q.Alt) == "" {
+		var err error
+		if modules, err = q.modules(); err != nil {
+			return err
+		}
+		c.codes[q.Text] = modules
 	}
-	mm := q.Millimetres
-	if !(mm > 0) || math.IsInf(mm, 0) {
-		mm = 35
-	}
-	drawn := &code{modules: modules, side: min(mm*72/25.4, c.width, c.tall/2), alt: q.Alt}
+	drawn := &code{modules: modules, side: min(q.side()*72/25.4, c.width, c.tall/2), alt: q.Alt}
 	parent := root
 	if link, ok := q.target(); ok {
 		drawn.link, drawn.around = link, root.add("Link")

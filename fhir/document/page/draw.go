@@ -23,6 +23,7 @@ type drawing struct {
 	y        float64 // where the next row begins, from the lower edge of the sheet
 	headings []*headed
 	links    []*link
+	codes    map[string][][]bool
 }
 
 // sheet is the content of one page: drawing operators and how many pieces of it belong

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strconv"
+	"sync"
 	"unicode/utf16"
 )
 
@@ -52,11 +53,16 @@ func (f *file) open(entries string, data []byte) int {
 
 func deflate(data []byte) []byte {
 	var b bytes.Buffer
-	w := zlib.NewWriter(&b)
+	w := deflaters.Get().(*zlib.Writer)
+	defer deflaters.Put(w)
+	w.Reset(&b)
 	w.Write(data) // a buffer takes everything
 	w.Close()
 	return b.Bytes()
 }
+
+// deflaters are kept, since each has tables of half a megabyte.
+var deflaters = sync.Pool{New: func() any { return zlib.NewWriter(nil) }}
 
 // together is how many objects are kept in one stream.
 const together = 200

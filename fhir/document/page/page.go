@@ -11,13 +11,13 @@ import "time"
 
 // Page is one document.
 type Page struct {
-	Title   string    // shown by a reader in place of a file name; never empty
+	Title   string    // shown by a reader in place of a file name, and as the first heading where the blocks begin with none of level 1; never empty
 	Lang    string    // BCP 47: "es-MX"
 	Author  string    // who is responsible for the content; "" for none
 	Created time.Time // date of the PDF; equal input gives equal bytes
 	Foot    string    // at the foot of each sheet, beside its number; "" for none
 	Mark    string    // across each sheet, when it is no longer or not yet valid: "CANCELADO", "BORRADOR"; "" for none
-	Single  bool      // it must fit on one sheet: rather a smaller type than a second one
+	Single  bool      // it must fit on one sheet: rather a smaller type, down to 6 points, than a second one; breaks are passed over
 	Blocks  []Block
 }
 
@@ -30,7 +30,8 @@ type Span struct {
 	Bold, Italic bool
 }
 
-// Heading begins a part. The title of the document is the first one, of level 1.
+// Heading begins a part. The title of the document is the first one, of level 1; a
+// level deeper than one below the last is taken for that one.
 type Heading struct {
 	Level int // 1 to 4
 	Text  string
@@ -68,10 +69,10 @@ type Table struct {
 
 // Code is a QR code (ISO/IEC 18004, level M) with text beside it.
 type Code struct {
-	Text        string  // what it holds
+	Text        string  // what it holds; beyond ASCII, some readers guess wrong
 	Alt         string  // what stands in its place for those who cannot see it; never empty
-	Millimetres float64 // its side; 0 is 35
-	Link        string  // where a tap on it leads; "" for nowhere
+	Millimetres float64 // its side, with the blank frame that it needs; 0 is 35
+	Link        string  // where a tap on it leads: http or https; "" for nowhere
 	Beside      []Span
 }
 

@@ -19,7 +19,7 @@ func (p *Page) PDF() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &drawing{setter: setter{fonts}, metrics: p.metrics(setter{fonts})}
+	d := &drawing{setter: setter{fonts}, metrics: p.metrics(setter{fonts}), codes: map[string][][]bool{}}
 	compose := p.rows
 	if p.Single {
 		compose = p.shrink
@@ -69,7 +69,7 @@ func (p *Page) footLines(s setter, width float64) []line {
 // rows composes the document in type of a size, and returns its structure too.
 func (p *Page) rows(d *drawing, size float64) (*element, []*row, error) {
 	root := &element{tag: "Document"}
-	c := &composer{setter: d.setter, size: size, width: d.inner(), tall: d.tall(), tight: p.Single}
+	c := &composer{setter: d.setter, size: size, width: d.inner(), tall: d.tall(), tight: p.Single, codes: d.codes}
 	err := c.compose(p, root)
 	return root, c.rows, err
 }
@@ -94,22 +94,6 @@ func (p *Page) shrink(d *drawing, size float64) (*element, []*row, error) {
 		}
 	}
 	return nil, nil, errSheet
-}
-
-// english reports that the words that are ours are to be English; else they are
-// Spanish.
-func (p *Page) english() bool { return strings.HasPrefix(strings.ToLower(p.lang()), "en") }
-
-func (p *Page) lang() string {
-	for _, r := range p.Lang {
-		if r != '-' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') {
-			return "es-MX"
-		}
-	}
-	if p.Lang == "" {
-		return "es-MX"
-	}
-	return p.Lang
 }
 
 // frame draws what stands on each sheet and is no part of what the document says.

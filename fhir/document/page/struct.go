@@ -2,7 +2,6 @@ package page
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -158,32 +157,4 @@ func descendants(h *headed) int {
 		n += 1 + descendants(k)
 	}
 	return n
-}
-
-// levels returns the headings with levels that leave none out (PDF/UA-1, 7.4.2), by
-// their place among the blocks. When the first block is no heading of level 1, the
-// title of the document is one.
-func (p *Page) levels() []Block {
-	blocks := slices.Clone(p.Blocks)
-	if h, ok := first(blocks); !ok || h.Level > 1 {
-		blocks = append([]Block{Heading{Level: 1, Text: p.Title}}, blocks...)
-	}
-	last := 0
-	for i, b := range blocks {
-		if h, ok := b.(Heading); ok {
-			h.Level = max(1, min(h.Level, last+1, 4))
-			last = h.Level
-			blocks[i] = h
-		}
-	}
-	return blocks
-}
-
-// first returns the heading that a document begins with.
-func first(blocks []Block) (Heading, bool) {
-	if len(blocks) == 0 {
-		return Heading{}, false
-	}
-	h, ok := blocks[0].(Heading)
-	return h, ok
 }

@@ -40,7 +40,10 @@ const (
 
 // file returns a TrueType font with the glyphs of the subset, numbered as it numbers
 // them.
-func (s *subset) file() []byte {
+func (s *subset) file() []byte { return fontFile(s.cut()) }
+
+// cut returns the tables of that font.
+func (s *subset) cut() map[string][]byte {
 	sources := make([]uint16, 1, len(s.runes)+1)
 	for _, r := range s.runes {
 		sources = append(sources, s.glyph(r))
@@ -67,7 +70,7 @@ func (s *subset) file() []byte {
 			tables[name] = t
 		}
 	}
-	return fontFile(tables)
+	return tables
 }
 
 // drawing returns the drawing of a glyph, in which parts that are glyphs themselves

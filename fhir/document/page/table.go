@@ -9,11 +9,7 @@ const (
 
 // table sets a table. Rows with fewer values than there are columns are filled up.
 func (c *composer) table(root *element, t Table) {
-	n := t.columns()
-	if n == 0 {
-		return
-	}
-	e := root.add("Table")
+	n, e := t.columns(), root.add("Table")
 	if t.Caption != "" {
 		c.add(&row{gap: c.size * .6, keep: true, cells: []cell{{width: c.width,
 			lines: c.set(e.add("Caption"), []Span{{Text: t.Caption}}, c.style(.92, boldItalic, false), c.width)}}})

@@ -100,6 +100,10 @@ func characters(spans []Span, base face) []char {
 	return out
 }
 
+// slack is how much wider than it may be a line can come out by adding widths up in
+// another order, in ems.
+const slack = 1e-3
+
 // fit returns how many of the characters make the first line, at least one. The
 // width is in ems. Blanks at its end may stick out.
 func (s *setter) fit(chars []char, width float64) int {
@@ -114,7 +118,7 @@ func (s *setter) fit(chars []char, width float64) int {
 			continue
 		}
 		at += s.fonts[c.f].width(c.r)
-		if at > width && i > 0 {
+		if at > width+slack && i > 0 {
 			if last > 0 {
 				return last
 			}
