@@ -1,0 +1,250 @@
+package rights
+
+import (
+	"context"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/search"
+	"github.com/amate-health/amate/fhir/spec"
+)
+
+// recordOf is the condition that a resource, of whatever type, is in a patient's
+// compartment or about them.
+func recordOf(patient string) search.Expr {
+	any := search.Or{search.WholeCompartment([]fhir.Ref{{Type: "Patient", ID: patient}})}
+	for _, typ := range spec.Resources() {
+		if search.InCompartment("Patient", typ) {
+			continue
+		}
+		if e := search.Patients([]string{patient}, typ); e != nil {
+			any = append(any, e)
+		}
+	}
+	return any
+}
+
+// Searcher finds resources.
+type Searcher interface {
+	Search(ctx context.Context, q *search.Query) (*search.Result, error)
+}
+
+// each calls f for every resource that where finds, page by page.
+func each(ctx context.Context, s Searcher, q search.Query, f func(*fhir.Resource) error) error {
+	q.Count, q.Bytes = 500, 32<<20
+	for {
+		page, err := s.Search(ctx, &q)
+		if err != nil {
+			return err
+		}
+		for i := range page.Matches {
+			if err := f(&page.Matches[i]); err != nil {
+				return err
+			}
+		}
+		if q.After = page.Next; q.After == "" {
+			return nil
+		}
+	}
+}
+
+// acts are the search parameters that say when a medical act took place, by type.
+//
+// NOM-004-SSA3-2012, 5.4: a record is kept for five years from the last medical act.
+var acts = map[string]string{
+	"AdverseEvent": "date", "AllergyIntolerance": "date", "Appointment": "date", "CarePlan": "date", "ClinicalImpression": "date",
+	"Composition": "date", "Condition": "recorded-date", "DiagnosticReport": "date", "DocumentReference": "date", "Encounter": "date",
+	"EpisodeOfCare": "date", "FamilyMemberHistory": "date", "Goal": "start-date", "ImagingStudy": "started", "Immunization": "date",
+	"Media": "created", "MedicationAdministration": "effective-time", "MedicationDispense": "whenhandedover",
+	"MedicationRequest": "authoredon", "MedicationStatement": "effective", "NutritionOrder": "datetime", "Observation": "date",
+	"Procedure": "date", "QuestionnaireResponse": "authored", "RiskAssessment": "date", "ServiceRequest": "authored",
+	"Specimen": "collected", "VisionPrescription": "datewritten",
+}
+
+// actOf returns when the act of which a resource tells took place, at its latest; zero
+// for one that tells of none or does not say.
+func actOf(typ string, doc *element.Doc) time.Time {
+	p := spec.Param(typ, acts[typ])
+	if p == nil {
+		return time.Time{}
+	}
+	ix, err := search.Extract(doc, 0, "")
+	if err != nil {
+		return time.Time{}
+	}
+	last := int64(math.MinInt64)
+	for _, r := range ix.Dates {
+		if r.Param != p.ID {
+			continue
+		}
+		end := r.Hi - 1
+		if r.Hi > r.Lo+100*365*24*3600*1e6 { // it has not ended, as far as it says
+			end = r.Lo
+		}
+		last = max(last, end)
+	}
+	if last == math.MinInt64 {
+		return time.Time{}
+	}
+	return time.UnixMicro(last).UTC()
+}
+
+// subjects returns the ids of the patients whom a resource is about.
+func subjects(r *fhir.Resource, doc *element.Doc) []string {
+	if r.Ref.Type == "Patient" {
+		return []string{r.Ref.ID}
+	}
+	params := search.SubjectParams(r.Ref.Type)
+	ix, err := search.Extract(doc, 0, "")
+	if err != nil {
+		return nil
+	}
+	var ids []string
+	for _, l := range ix.Links {
+		in := slices.ContainsFunc(params, func(p *spec.SearchParam) bool { return p.ID == l.Param })
+		if in && l.Target.Type == "Patient" && !slices.Contains(ids, l.Target.ID) {
+			ids = append(ids, l.Target.ID)
+		}
+	}
+	return ids
+}
+
+// Record is what is kept of a patient, as far as it is theirs alone.
+type Record struct {
+	Patient string
+	Refs    []fhir.Ref // what a purge removes, the Patient last
+	Shared  []fhir.Ref // about other patients as well: these stay
+	LastAct time.Time  // of the newest medical act; zero when none says when it was
+	Changed time.Time  // when the newest resource was written
+}
+
+// Collect reads the record of a patient.
+func Collect(ctx context.Context, s Searcher, patient string) (*Record, error) {
+	out := &Record{Patient: patient}
+	q := search.Query{Where: []search.Expr{recordOf(patient)}, Restriction: search.Unrestricted}
+	err := each(ctx, s, q, func(r *fhir.Resource) error {
+		out.Changed = latest(out.Changed, r.Updated)
+		if r.Ref.Type == "Patient" && r.Ref.ID == patient {
+			return nil
+		}
+		doc, err := element.Parse(r.JSON)
+		if err != nil {
+			return err
+		}
+		switch about := subjects(r, doc); {
+		case len(about) == 1 && about[0] == patient && r.Ref.Type != "Group":
+			out.Refs = append(out.Refs, r.Ref.Current())
+			out.LastAct = latest(out.LastAct, actOf(r.Ref.Type, doc))
+		case slices.Contains(about, patient):
+			out.Shared = append(out.Shared, r.Ref.Current())
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := out.dependants(ctx, s); err != nil {
+		return nil, err
+	}
+	out.Refs = append(out.Refs, fhir.Ref{Type: "Patient", ID: patient})
+	return out, nil
+}
+
+// dependants adds what only tells of what is in the record: who made or signed it.
+func (r *Record) dependants(ctx context.Context, s Searcher) error {
+	target := spec.Param("Provenance", "target")
+	have := make(map[fhir.Ref]bool, len(r.Refs))
+	for _, ref := range r.Refs {
+		have[ref] = true
+	}
+	have[fhir.Ref{Type: "Patient", ID: r.Patient}] = true
+	for part := range slices.Chunk(slices.Clone(r.Refs), 100) {
+		m := search.Match{Param: target, Compared: target.Type}
+		for _, ref := range part {
+			m.Values = append(m.Values, search.Value{Raw: ref.String(), Refs: []fhir.Ref{ref}})
+		}
+		q := search.Query{Type: "Provenance", Where: []search.Expr{m}, Restriction: search.Unrestricted}
+		err := each(ctx, s, q, func(p *fhir.Resource) error {
+			if have[p.Ref.Current()] {
+				return nil
+			}
+			doc, err := element.Parse(p.JSON)
+			if err != nil {
+				return err
+			}
+			ix, err := search.Extract(doc, 0, "")
+			if err != nil {
+				return err
+			}
+			for _, l := range ix.Links {
+				if l.Param == target.ID && !have[l.Target.Current()] {
+					return nil // it tells of something else, too
+				}
+			}
+			have[p.Ref.Current()] = true
+			r.Refs = append(r.Refs, p.Ref.Current())
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Belongs returns the patient to whom a resource that was deleted belonged alone; ""
+// for none.
+func Belongs(r *fhir.Resource) string {
+	doc, err := element.Parse(r.JSON)
+	if err != nil {
+		return ""
+	}
+	if about := subjects(r, doc); len(about) == 1 && r.Ref.Type != "Group" {
+		return about[0]
+	}
+	return ""
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// LeastYears is how long a record is kept at the least, from the last medical act on.
+//
+// NOM-004-SSA3-2012, 5.4.
+const LeastYears = 5
+
+// Over reports whether a record need not be kept any longer, years after its last act.
+// Where nothing says when that was, it counts from when the record was last written.
+func (r *Record) Over(years int, now time.Time) bool {
+	last := r.LastAct
+	if last.IsZero() {
+		last = r.Changed
+	}
+	return !last.IsZero() && last.AddDate(max(years, LeastYears), 0, 0).Before(now)
+}
+
+// BlockedPatients calls f for every patient whose record is blocked.
+func BlockedPatients(ctx context.Context, s Searcher, l Label, f func(id string) error) error {
+	return patients(ctx, s, []search.Param{{Name: "_security", Value: l.System + "|" + l.Code}}, f)
+}
+
+// AllPatients calls f for every patient.
+func AllPatients(ctx context.Context, s Searcher, f func(id string) error) error {
+	return patients(ctx, s, nil, f)
+}
+
+func patients(ctx context.Context, s Searcher, params []search.Param, f func(id string) error) error {
+	q, err := search.Parse("Patient", params, search.Options{})
+	if err != nil {
+		return err
+	}
+	q.Restriction = search.Unrestricted
+	return each(ctx, s, *q, func(r *fhir.Resource) error { return f(r.Ref.ID) })
+}
