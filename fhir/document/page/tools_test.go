@@ -63,7 +63,7 @@ func TestOthersReadTheText(t *testing.T) {
 // TestCodesAreRead has another program read the QR codes of sheets as they are
 // printed at 150 dots an inch, also under a mark.
 func TestCodesAreRead(t *testing.T) {
-	for _, p := range []*Page{note(), form(), {Title: "t", Blocks: []Block{Code{Text: "shc:/567629095243206034602924374044603122295953265460346029254077280433602870286471674522280928613331456437653141590640220306450459085643550341424541364037063665417137241236380304375622046737407532323925433443326057360104045", Alt: "a", Millimetres: 20}}}} {
+	for _, p := range []*Page{note(), form(), {Title: "t", Blocks: []Block{Code{Text: "shc:/567629095243206034602924374044603122295953265460346029254077280433602870286471674522280928613331456437653141590640220306450459085643550341424541364037063665417137241236380304375622046737407532323925433443326057360104045", Alt: "a", Millimetres: 32}}}} {
 		last := strconv.Itoa(len(open(t, mustPDF(t, p)).sheets))
 		png := filepath.Join(t.TempDir(), "sheet")
 		run(t, "pdftoppm", "-r", "150", "-f", last, "-png", written(t, p), png)
