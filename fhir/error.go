@@ -49,7 +49,7 @@ type Error struct {
 	Diagnostics string  // for the caller; may quote input, so it is never logged
 	Expression  string  // FHIRPath of the element at fault; "" when there is none
 	Issues      []Issue // further findings, in order; the first stands for the error when Details is ""
-	RetryAfter  int     // seconds, for Throttled and Unavailable; 0 lets rest choose
+	RetryAfter  int     // seconds, for Throttled, Unavailable and Conflict; 0 lets rest choose
 }
 
 // Issue is one finding of a check, as in OperationOutcome.issue.

@@ -163,7 +163,7 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 	held, auditor := store.audited(base)
 	limiter := s.Rate.limiter(store, m, log)
 	api, err := rest.New(rest.Config{
-		Store: held, Audit: auditor, Guard: guarded(store.guard(), limiter), Admit: admitted(store.admit(), limiter), BaseURL: base, CursorKey: store.key("links"),
+		Store: held, State: store, Audit: auditor, Guard: guarded(store.guard(), limiter), Admit: admitted(store.admit(), limiter), BaseURL: base, CursorKey: store.key("links"),
 		Limits: s.Limits.rest(), Observer: &observer{log: log, metrics: m}, Software: "Amate " + release,
 		Terminology: func(context.Context) ([]byte, error) {
 			return service.Capabilities(store.terminology(), base, "Amate "+release, time.Now()), nil

@@ -27,6 +27,7 @@ type Config struct {
 	CursorKey []byte // seals the links to further pages; the same on every server, at least 32 bytes
 	Limits    Limits
 	Observer  Observer // nil observes nothing
+	State     State    // remembers requests by their Idempotency-Key; nil remembers none
 	Audit     Auditor  // nil keeps no audit trail; what Store returns must be told to Touched
 
 	// Admit is asked before the body of a request is read, so that nobody can make the

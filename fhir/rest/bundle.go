@@ -34,6 +34,11 @@ func (a *API) bundle(ctx context.Context, req *Request) (*Response, error) {
 		return a.transaction(ctx, req, b)
 	}
 	req.Interaction = Batch
+	if o := onceIn(ctx); o != nil && o.within {
+		ctx = context.WithValue(ctx, onceOf{}, (*repeat)(nil)) // it is the operation that is done once
+	} else if o != nil {
+		return nil, fhir.Errorf(fhir.Invalid, "a batch is not one thing that is done or not: send it as a transaction, or its entries one by one, to have an %s", keyHeader)
+	}
 	return a.batch(ctx, req, b)
 }
 

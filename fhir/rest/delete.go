@@ -23,7 +23,7 @@ func (a *API) delete(ctx context.Context, req *Request, d Decision) (*Response, 
 	}
 	result, err := a.applyOne(ctx, d, c)
 	if err != nil {
-		return nil, err
+		return nil, a.contested(ctx, req, &d, err)
 	}
 	return deleted(req, result), nil
 }

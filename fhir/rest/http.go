@@ -135,6 +135,10 @@ func (a *API) answer(ctx context.Context, x *exchange) (*Response, error) {
 	// The body had a time of its own to arrive in.
 	ctx, cancel := context.WithTimeout(ctx, a.limits.Timeout)
 	defer cancel()
+	ctx, err := a.takeKey(ctx, x)
+	if err != nil {
+		return nil, err
+	}
 	resp, err := a.Do(ctx, &x.req)
 	return resp, interrupted(ctx, err)
 }

@@ -23,6 +23,14 @@ const versionsDefinition = "http://hl7.org/fhir/OperationDefinition/CapabilitySt
 //
 // See https://hl7.org/fhir/R4/operations.html#executing.
 func (a *API) operate(ctx context.Context, req *Request, d Decision) (*Response, error) {
+	if o := onceIn(ctx); o != nil && req.operation.Changes {
+		return a.operateOnce(ctx, o, req, d)
+	}
+	return a.operateNow(ctx, req, d)
+}
+
+// operateNow performs a $operation, whether it was performed before or not.
+func (a *API) operateNow(ctx context.Context, req *Request, d Decision) (*Response, error) {
 	if req.operation.Quotes && req.ID != "" && d.Mask.Veils(req.Type) {
 		return nil, fhir.Errorf(fhir.Forbidden, "you see this resource only in part, and what $%s says of it could tell the rest", req.Operation)
 	}

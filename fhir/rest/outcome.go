@@ -87,8 +87,14 @@ func explain(err error, requestID string) *fault {
 	if errors.As(err, &about) {
 		f.version = about.version
 	}
+	var both *conflict
+	if errors.As(err, &both) {
+		f.version, f.body = both.current.Ref.Version, both.bundle(f.body)
+	}
 	if e.Code == fhir.Throttled || e.Code == fhir.Unavailable {
 		f.retryAfter = max(e.RetryAfter, 1)
+	} else {
+		f.retryAfter = e.RetryAfter
 	}
 	return f
 }

@@ -46,7 +46,7 @@ func (t *transaction) write(ctx context.Context) (*bundle.Plan, []bundle.Result,
 	}
 	results, err := t.apply(plan)
 	if err != nil {
-		return nil, nil, plan.Explain(err)
+		return nil, nil, t.contested(plan, err)
 	}
 	return plan, results, nil
 }

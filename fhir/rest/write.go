@@ -15,7 +15,7 @@ import (
 func (a *API) apply(ctx context.Context, req *Request, d Decision, c bundle.Change) (*Response, error) {
 	result, err := a.applyOne(ctx, d, c)
 	if err != nil {
-		return nil, err
+		return nil, a.contested(ctx, req, &d, err)
 	}
 	return a.written(req, result), nil
 }
@@ -47,15 +47,15 @@ const confinedTries = 5
 // one look for each step.
 const maxLooks = 8
 
-// confined applies b for a caller who may see only part of the resources; only
+// applyConfined applies b for a caller who may see only part of the resources; of
 // says which, for each change. An update, patch or delete of a resource that the
 // caller cannot see is refused: a look finds the version that they can see, and
 // the change is pinned to it, so that nothing can slip in between.
-func (a *API) confined(ctx context.Context, b *bundle.Batch, of func(change int) *Decision) ([]bundle.Result, error) {
+func (a *API) applyConfined(ctx context.Context, b *bundle.Batch, of func(change int) *Decision) ([]bundle.Result, error) {
 	looks := &evidence{}
 	for try := 1; ; {
 		looks.held, looks.ahead = looks.held[:0], false
-		pinned := &bundle.Batch{Lookups: b.Lookups, Changes: slices.Clone(b.Changes)}
+		pinned := &bundle.Batch{Lookups: b.Lookups, Changes: slices.Clone(b.Changes), Entries: b.Entries}
 		ours := false // a precondition of ours, not the client's, may fail
 		for i := range pinned.Changes {
 			d := of(i)
