@@ -52,6 +52,10 @@ func Operations(cfg Config) []operation.Operation {
 			Name: "summary", URL: "http://hl7.org/fhir/uv/ips/OperationDefinition/summary",
 			Scope: operation.OnType | operation.OnInstance, Types: []string{"Patient"}, Run: s.summary,
 		},
+		{
+			Name: "import-summary", URL: "https://github.com/amate-health/amate/fhir/OperationDefinition/Patient-import-summary",
+			Scope: operation.OnInstance, Types: []string{"Patient"}, Changes: true, Run: s.take,
+		},
 	}
 }
 
