@@ -2,6 +2,8 @@ package record
 
 import (
 	"encoding/xml"
+	"errors"
+	"io"
 	"strings"
 
 	"github.com/amate-health/amate/fhir/document/page"
@@ -37,16 +39,22 @@ type node struct {
 // deepest is how deep elements may lie within one another; those below are left out.
 const deepest = 60
 
-// parse reads XHTML as far as it can be read.
+// parse reads XHTML. Where it is wrong, it goes on behind the fault, so that no text is lost.
 func parse(div string) *node {
-	d := xml.NewDecoder(strings.NewReader(div))
-	d.Strict, d.AutoClose, d.Entity = false, xml.HTMLAutoClose, xml.HTMLEntity
+	div = strings.Map(printable, strings.NewReplacer("\t", " ", "\r", " ").Replace(div))
+	d := decoder(div)
 	root := &node{}
 	open := []*node{root}
 	for {
 		token, err := d.Token()
 		if err != nil {
-			return root
+			at := d.InputOffset()
+			if errors.Is(err, io.EOF) || at <= 0 || at >= int64(len(div)) {
+				return root
+			}
+			div = div[at:]
+			d = decoder(div)
+			continue
 		}
 		top := open[len(open)-1]
 		switch t := token.(type) {
@@ -69,6 +77,12 @@ func parse(div string) *node {
 			top.kids = append(top.kids, &node{text: string(t)})
 		}
 	}
+}
+
+func decoder(text string) *xml.Decoder {
+	d := xml.NewDecoder(strings.NewReader(text))
+	d.Strict, d.AutoClose, d.Entity = false, xml.HTMLAutoClose, xml.HTMLEntity
+	return d
 }
 
 // dropped are elements of which nothing is kept: no narrative may have them.
@@ -181,7 +195,7 @@ func (w *flow) inline(nodes []*node, s style) {
 // line begins a new line, unless the last one is empty still.
 func (w *flow) line() {
 	if last := w.last(); last != 0 && last != '\n' {
-		w.spans = append(w.spans, page.Span{Text: "\n"})
+		w.spans[len(w.spans)-1].Text += "\n"
 	}
 }
 
