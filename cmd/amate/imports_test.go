@@ -70,6 +70,7 @@ var imports = map[string]string{
 	"fhir/document/sign":                 "fhir fhir/element",
 	"fhir/document/sign/signtest":        "fhir/document/sign",
 	"fhir/document/summary":              "fhir fhir/element fhir/operation fhir/search fhir/terminology",
+	"fhir/registry/birth/sinac":          "",
 	"fhir/registry/identity":             "",
 	"fhir/registry/identity/match":       "fhir/element fhir/registry/identity",
 	"fhir/registry/identity/match/trial": "fhir/registry/identity/match",
