@@ -25,9 +25,13 @@ type link struct {
 // links finds all places in a resource that may point to another: literal
 // references, and elements of the types that a transaction rewrites as well.
 //
-// See https://hl7.org/fhir/R4/http.html#trules.
+// A Bundle that is stored as a resource is a whole of its own: its entries refer to one
+// another, and a document may be signed. Nothing in it is rewritten.
+//
+// See https://hl7.org/fhir/R4/http.html#trules and
+// https://hl7.org/fhir/R4/bundle.html#references.
 func links(d *element.Doc, root element.Node, visit func(link)) {
-	if t := spec.TypeOf(d.Text(d.Get(root, "resourceType"))); t != nil {
+	if t := spec.TypeOf(d.Text(d.Get(root, "resourceType"))); t != nil && t.Name != "Bundle" {
 		linksIn(d, root, t, visit)
 	}
 }
@@ -73,7 +77,7 @@ func linksInTexts(d *element.Doc, n element.Node, visit func(link)) {
 	}
 }
 
-// linksInResources walks contained resources and the entries of a Bundle.
+// linksInResources walks contained resources.
 func linksInResources(d *element.Doc, n element.Node, visit func(link)) {
 	if d.Kind(n) == element.Object {
 		links(d, n, visit)
