@@ -28,6 +28,7 @@ const (
 	Emergency     Kind = "emergency"       // break-glass
 	AccountChange Kind = "account-changed" // accounts, clients, roles, policy
 	Alarm         Kind = "alarm"           // something that an operator should look at
+	Purged        Kind = "purge"           // a record was removed for good, its time being over
 	FromApp       Kind = "app"             // an AuditEvent that an application sent
 )
 

@@ -120,6 +120,7 @@ var kinds = map[Kind]struct{ event, detail coding }{
 	Emergency:     {coding{systemDICOM, "110113", "Security Alert"}, coding{systemDICOM, "110127", "Emergency Override Started"}},
 	AccountChange: {coding{systemDICOM, "110113", "Security Alert"}, coding{systemDICOM, "110137", "User Security Attributes Changed"}},
 	Alarm:         {coding{systemDICOM, "110113", "Security Alert"}, coding{systemDICOM, "110132", "Use of Restricted Function"}},
+	Purged:        {coding{systemDICOM, "110110", "Patient Record"}, coding{systemOwn, "purge", "Record removed for good"}},
 }
 
 // renderer turns events into AuditEvents, as they are asked for: names are those of

@@ -18,7 +18,7 @@ var verbs = map[string]string{
 var happenings = map[Kind]string{
 	SignIn: "inició sesión", SignOut: "cerró sesión", TokenIssued: "recibió un permiso de acceso", TokenRefused: "presentó un permiso de acceso no válido",
 	TokenRevoked: "revocó un permiso de acceso", AppAuthorized: "cambió lo que una aplicación puede hacer", Emergency: "pidió acceso de emergencia",
-	AccountChange: "cambió una cuenta", Alarm: "dio lugar a una alarma",
+	AccountChange: "cambió una cuenta", Alarm: "dio lugar a una alarma", Purged: "suprimió en definitiva, vencido su plazo,",
 }
 
 // sentence says who did what, when, as the narrative of an AuditEvent.

@@ -25,7 +25,7 @@ const module = "github.com/amate-health/amate"
 // The order of things is fhir <- authz, store <- cmd. store and authz never know one
 // another.
 var imports = map[string]string{
-	"cmd/amate": "authz authz/audit authz/client authz/label authz/limit authz/people authz/rbac authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/document/summary fhir/element fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/operation fhir/profile fhir/registry/demo fhir/registry/identity/match fhir/registry/identity/match/trial fhir/registry/profile fhir/registry/record fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/job store/parameter store/postgres store/reindex store/sqlite",
+	"cmd/amate": "authz authz/audit authz/client authz/label authz/limit authz/people authz/rbac authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/document/summary fhir/element fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/message fhir/message/hl7 fhir/message/mllp fhir/operation fhir/profile fhir/registry/demo fhir/registry/identity/match fhir/registry/identity/match/trial fhir/registry/profile fhir/registry/record fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/job store/parameter store/postgres store/reindex store/sqlite",
 
 	"cmd/conformance": "",
 
@@ -80,6 +80,10 @@ var imports = map[string]string{
 	"fhir/registry/rights":               "fhir fhir/bundle fhir/document/page fhir/element fhir/operation fhir/search fhir/spec",
 	"fhir/samples":                       "",
 
+	"fhir/message":      "fhir fhir/element fhir/message/hl7 fhir/operation fhir/registry/identity fhir/rest fhir/search",
+	"fhir/message/hl7":  "",
+	"fhir/message/mllp": "",
+
 	"store":           "fhir fhir/bundle fhir/search store/index store/query",
 	"store/index":     "fhir fhir/search fhir/spec",
 	"store/query":     "fhir fhir/search fhir/spec store/index",
@@ -130,8 +134,8 @@ var testImports = map[string]string{
 // outside says who may import packages that reach out of the process or bring
 // much with them. A path covers what is below it; other packages are free.
 var outside = map[string]string{
-	"net":                                 "cmd/amate fhir/rest authz",
-	"net/http":                            "cmd/amate fhir/rest authz authz/token authz/pages authz/smart",
+	"net":                                 "cmd/amate fhir/message/mllp fhir/rest authz",
+	"net/http":                            "cmd/amate fhir/message fhir/rest authz authz/token authz/pages authz/smart",
 	"net/url":                             "*", // it only takes text apart
 	"net/netip":                           "*", // likewise
 	"net/http/httptest":                   "*", // tests

@@ -28,7 +28,9 @@ type commands struct {
 	Reindex     reindexing `cmd:"" help:"Make the index of stored resources anew."`
 	Migrate     migrate    `cmd:"" help:"Create the database, or bring it up to date."`
 	Package     packages   `cmd:"" help:"Load and list implementation guides."`
+	Message     hl7tools   `cmd:"" help:"Manage senders of HL7 v2 messages, and messages that could not be written."`
 	Audit       trail      `cmd:"" help:"Verify, export and expire the audit trail."`
+	Retention   retaining  `cmd:"" help:"Remove records whose time is over, for good."`
 	Token       bearer     `cmd:"" help:"Make an access token."`
 	User        users      `cmd:"" help:"Manage the accounts of people."`
 	Client      apps       `cmd:"" help:"Manage the apps and systems that may ask for tokens."`

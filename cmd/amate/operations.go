@@ -21,5 +21,7 @@ func operations(store *opened) []operation.Operation {
 	all = append(all, chart.Operations(store)...)
 	all = append(all, store.reindexOperations()...)
 	all = append(all, store.summaryOperations()...)
+	all = append(all, store.rightsOperations()...)
+	all = append(all, store.messageOperations()...)
 	return all
 }

@@ -34,6 +34,9 @@ type serve struct {
 	TLS               transport   `embed:"" prefix:"tls-"`
 	Rate              rates       `embed:"" prefix:"rate-"`
 	Guarding          guarding    `embed:""`
+	MLLP              messaging   `embed:"" prefix:"mllp-"`
+	ARCO              arco        `embed:"" prefix:"arco-"`
+	Retention         purging     `embed:"" prefix:"retention-"`
 	CORSOrigins       []string    `help:"Origins of pages whose scripts may call the API, beside those of registered apps." name:"cors-origins" placeholder:"ORIGIN"`
 	TrustedProxies    []string    `help:"Addresses and networks of proxies whose X-Forwarded-For is believed." placeholder:"NETWORK"`
 }
@@ -82,7 +85,14 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 		return err
 	}
 	store.indexing.Base = s.base(ln)
+	if store.office, err = s.ARCO.open(); err != nil {
+		return err
+	}
 	store.handleReindexing()
+	retain, err := store.handleRetention(s.Retention, log)
+	if err != nil {
+		return err
+	}
 	if err := store.upgradeIndex(ctx); err != nil {
 		return err
 	}
@@ -104,6 +114,9 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 		if err := s.Guarding.open(working, store, s.base(ln), log); err != nil {
 			return err
 		}
+	}
+	if err := retain(ctx); err != nil {
+		return err
 	}
 	server, err := s.server(ln, store, log)
 	if err != nil {

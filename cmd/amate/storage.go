@@ -18,9 +18,11 @@ import (
 	"github.com/amate-health/amate/authz/label"
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/registry/rights"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/migrations"
+	"github.com/amate-health/amate/store"
 	"github.com/amate-health/amate/store/postgres"
 	"github.com/amate-health/amate/store/reindex"
 	"github.com/amate-health/amate/store/sqlite"
@@ -45,6 +47,11 @@ type engine interface {
 	Explain(ctx context.Context, q *search.Query) ([]search.Plan, error)
 	Secret() []byte
 	Close() error
+
+	Purge(ctx context.Context, refs []fhir.Ref, x store.Indexer) (store.Purged, error)
+	Remnants(ctx context.Context, typ string, after int64, limit int) ([]store.Remnant, error)
+	Scrub(ctx context.Context, long bool) error
+	ForgetWords()
 }
 
 // opened is a store that is ready for use.
@@ -64,6 +71,8 @@ type opened struct {
 	guarded *authz.Guard
 	alarms  *prometheus.CounterVec // emergency access
 	labels  *label.Rules           // what is labelled as it is written; nil for nothing
+	holds   []bundle.Hold          // what no write passes by
+	office  office                 // of requests of ARCO rights
 }
 
 // Read, Search and History tell the audit trail what they return, whoever asked.
@@ -97,6 +106,10 @@ func (o *opened) History(ctx context.Context, q *search.History) (*search.Versio
 func (o *opened) Apply(ctx context.Context, b *bundle.Batch) ([]bundle.Result, error) {
 	if o.labels != nil && o.parameters != nil {
 		b = o.labels.Batch(b, o.parameters.Indexer(o.indexing))
+	}
+	if len(o.holds) > 0 {
+		held := *b
+		held.Holds, b = o.holds, &held
 	}
 	results, err := o.engine.Apply(ctx, b)
 	if err == nil {
@@ -142,7 +155,7 @@ func (s storage) openEngine(ctx context.Context, log *slog.Logger) (*opened, err
 		return nil, err
 	}
 	s.warn(log)
-	o := &opened{timings: new(timings), labels: label.Default()}
+	o := &opened{timings: new(timings), labels: label.Default(), holds: []bundle.Hold{rights.Hold}}
 	var err error
 	if s.Database == "" {
 		o.engine, err = sqlite.Open(ctx, s.file(), sqlite.Options{Observe: o.timings.told})

@@ -115,7 +115,7 @@ func subjects(r *fhir.Resource, doc *element.Doc) []string {
 // Record is what is kept of a patient, as far as it is theirs alone.
 type Record struct {
 	Patient string
-	Refs    []fhir.Ref // what a purge removes, the Patient last
+	Refs    []fhir.Ref // what a purge removes, with its current versions, the Patient last
 	Shared  []fhir.Ref // about other patients as well: these stay
 	LastAct time.Time  // of the newest medical act; zero when none says when it was
 	Changed time.Time  // when the newest resource was written
@@ -124,10 +124,12 @@ type Record struct {
 // Collect reads the record of a patient.
 func Collect(ctx context.Context, s Searcher, patient string) (*Record, error) {
 	out := &Record{Patient: patient}
+	self := fhir.Ref{Type: "Patient", ID: patient}
 	q := search.Query{Where: []search.Expr{recordOf(patient)}, Restriction: search.Unrestricted}
 	err := each(ctx, s, q, func(r *fhir.Resource) error {
 		out.Changed = latest(out.Changed, r.Updated)
 		if r.Ref.Type == "Patient" && r.Ref.ID == patient {
+			self = r.Ref
 			return nil
 		}
 		doc, err := element.Parse(r.JSON)
@@ -136,7 +138,7 @@ func Collect(ctx context.Context, s Searcher, patient string) (*Record, error) {
 		}
 		switch about := subjects(r, doc); {
 		case len(about) == 1 && about[0] == patient && r.Ref.Type != "Group":
-			out.Refs = append(out.Refs, r.Ref.Current())
+			out.Refs = append(out.Refs, r.Ref)
 			out.LastAct = latest(out.LastAct, actOf(r.Ref.Type, doc))
 		case slices.Contains(about, patient):
 			out.Shared = append(out.Shared, r.Ref.Current())
@@ -149,7 +151,7 @@ func Collect(ctx context.Context, s Searcher, patient string) (*Record, error) {
 	if err := out.dependants(ctx, s); err != nil {
 		return nil, err
 	}
-	out.Refs = append(out.Refs, fhir.Ref{Type: "Patient", ID: patient})
+	out.Refs = append(out.Refs, self)
 	return out, nil
 }
 
@@ -158,13 +160,13 @@ func (r *Record) dependants(ctx context.Context, s Searcher) error {
 	target := spec.Param("Provenance", "target")
 	have := make(map[fhir.Ref]bool, len(r.Refs))
 	for _, ref := range r.Refs {
-		have[ref] = true
+		have[ref.Current()] = true
 	}
 	have[fhir.Ref{Type: "Patient", ID: r.Patient}] = true
 	for part := range slices.Chunk(slices.Clone(r.Refs), 100) {
 		m := search.Match{Param: target, Compared: target.Type}
 		for _, ref := range part {
-			m.Values = append(m.Values, search.Value{Raw: ref.String(), Refs: []fhir.Ref{ref}})
+			m.Values = append(m.Values, search.Value{Raw: ref.Current().String(), Refs: []fhir.Ref{ref.Current()}})
 		}
 		q := search.Query{Type: "Provenance", Where: []search.Expr{m}, Restriction: search.Unrestricted}
 		err := each(ctx, s, q, func(p *fhir.Resource) error {
@@ -185,7 +187,7 @@ func (r *Record) dependants(ctx context.Context, s Searcher) error {
 				}
 			}
 			have[p.Ref.Current()] = true
-			r.Refs = append(r.Refs, p.Ref.Current())
+			r.Refs = append(r.Refs, p.Ref)
 			return nil
 		})
 		if err != nil {

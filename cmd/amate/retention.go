@@ -1,0 +1,480 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/amate-health/amate/authz/audit"
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/registry/rights"
+	"github.com/amate-health/amate/fhir/search"
+	"github.com/amate-health/amate/fhir/spec"
+	"github.com/amate-health/amate/store"
+	"github.com/amate-health/amate/store/job"
+)
+
+// keeping says how long records are kept.
+type keeping struct {
+	Years int  `help:"How many years a record is kept after the last medical act: 5 at the least, as NOM-004-SSA3-2012 has it." default:"5" placeholder:"YEARS"`
+	All   bool `help:"Remove every record whose time is over. Without it, only those whose cancellation was granted."`
+}
+
+func (k *keeping) check() error {
+	if k.Years < rights.LeastYears {
+		return usagef("--retention-years: a record is kept for %d years at the least (NOM-004-SSA3-2012, 5.4)", rights.LeastYears)
+	}
+	return nil
+}
+
+// purging is what a server does of itself.
+type purging struct {
+	Keep  keeping       `embed:""`
+	Every time.Duration `help:"How often records whose time is over are looked for; 0 is never." default:"24h"`
+}
+
+// The kinds of the entries of purges: what is being removed, by patient, and what was.
+const (
+	purgeKind       = "purge"
+	certificateKind = "purge-certificate"
+	wordsKind       = "search"
+	wordsKey        = "words-removed"
+)
+
+// purgePlan is a purge under way. It stands before anything is removed, so that whoever
+// goes on after a crash knows what was to be removed, and of how much there was.
+type purgePlan struct {
+	Certificate certificate `json:"certificate"`
+	Refs        []string    `json:"refs"`
+}
+
+// certificate says what was removed, and by which rule. Nothing in it is clinical.
+type certificate struct {
+	ID        string         `json:"id"`
+	Patient   string         `json:"patient"` // id of the record, which leads to nothing any more
+	Rule      string         `json:"rule"`
+	Years     int            `json:"years"`
+	LastAct   time.Time      `json:"lastAct,omitzero"`
+	Started   time.Time      `json:"started"`
+	Ended     time.Time      `json:"ended,omitzero"`
+	Resources map[string]int `json:"resources"` // by type
+	Versions  int64          `json:"versions"`  // that were there when it began
+	Shared    int            `json:"shared"`    // resources that are about other patients, too, and stay
+	By        string         `json:"by"`
+	Program   string         `json:"program"`
+}
+
+// keeper removes records whose time is over.
+type keeper struct {
+	*opened
+	keeping
+	log    *slog.Logger
+	record audit.Recorder
+	by     string // who, for the certificate
+	long   bool   // the file may be written anew, however long that takes
+	tell   func(string)
+	now    func() time.Time
+}
+
+// due is a record whose time may be over.
+type due struct {
+	record *rights.Record
+	holds  []rights.LegalHold // that stand
+	over   bool
+}
+
+// look calls f for each record that may be removed by the rule, with what stands against it.
+func (k *keeper) look(ctx context.Context, f func(*due) error) error {
+	one := func(id string) error {
+		record, err := rights.Collect(ctx, k.engine, id)
+		if err != nil {
+			return err
+		}
+		d := &due{record: record, over: record.Over(k.Years, k.now())}
+		all, err := rights.Holds(ctx, k.engine, id)
+		if err != nil {
+			return err
+		}
+		d.holds = slices.DeleteFunc(all, func(h rights.LegalHold) bool { return !h.Stands() })
+		return f(d)
+	}
+	if k.All {
+		return rights.AllPatients(ctx, k.engine, one)
+	}
+	return rights.BlockedPatients(ctx, k.engine, blockedLabel, one)
+}
+
+// run removes all records whose time is over, and returns how many. What an earlier run
+// left undone comes first.
+func (k *keeper) run(ctx context.Context) (done int, err error) {
+	begun, err := k.Entries(ctx, purgeKind, "", "", 1000)
+	if err != nil {
+		return 0, err
+	}
+	for i := range begun {
+		if err := k.finish(ctx, &begun[i]); err != nil {
+			return done, err
+		}
+		done++
+	}
+	var ready []*due
+	err = k.look(ctx, func(d *due) error {
+		if d.over && len(d.holds) == 0 {
+			ready = append(ready, d)
+		} else if d.over {
+			k.log.Info("a record whose time is over is kept by a legal hold", "authority", d.holds[0].Authority, "number", d.holds[0].Number)
+		}
+		return nil
+	})
+	if err != nil || len(ready) == 0 {
+		return done, errors.Join(err, k.scrub(ctx, done))
+	}
+	dead, err := k.remnants(ctx, ready)
+	if err != nil {
+		return done, err
+	}
+	for _, d := range ready {
+		if err := k.begin(ctx, d, dead[d.record.Patient]); err != nil {
+			return done, err
+		}
+		done++
+	}
+	return done, k.scrub(ctx, done)
+}
+
+// scrub sees to it that what was removed cannot be read in the files either, and that
+// other servers learn that words went.
+func (k *keeper) scrub(ctx context.Context, done int) error {
+	if done == 0 {
+		return nil
+	}
+	e, err := k.Entry(ctx, wordsKind, wordsKey)
+	if fhir.CodeOf(err) == fhir.NotFound {
+		e, err = fhir.Entry{Kind: wordsKind, Key: wordsKey}, nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := k.Put(ctx, e); err != nil && fhir.CodeOf(err) != fhir.Conflict {
+		return err
+	}
+	err = k.Scrub(ctx, k.long)
+	if errors.Is(err, store.ErrUnscrubbed) {
+		k.log.Warn("what was removed can still be read in the file of the database, by who can read that", "remedy", err.Error())
+		return nil
+	}
+	return err
+}
+
+// remnants returns what was deleted earlier, and is still kept, of the records that are due.
+func (k *keeper) remnants(ctx context.Context, ready []*due) (map[string][]fhir.Ref, error) {
+	out := map[string][]fhir.Ref{}
+	for _, d := range ready {
+		out[d.record.Patient] = nil
+	}
+	const page = 500
+	for _, typ := range recordTypes() {
+		for after := int64(0); ; {
+			found, err := k.Remnants(ctx, typ, after, page)
+			if err != nil {
+				return nil, err
+			}
+			for i := range found {
+				after = found[i].Key
+				id := rights.Belongs(&found[i].Resource)
+				if _, ok := out[id]; ok && id != "" {
+					out[id] = append(out[id], found[i].Resource.Ref)
+				}
+			}
+			if len(found) < page {
+				break
+			}
+		}
+	}
+	return out, nil
+}
+
+// recordTypes are the types of resources that are about patients.
+func recordTypes() []string {
+	return slices.DeleteFunc(slices.Clone(spec.Resources()), func(typ string) bool {
+		return typ != "Patient" && len(search.SubjectParams(typ)) == 0
+	})
+}
+
+// begin writes the plan of a purge, and carries it out.
+func (k *keeper) begin(ctx context.Context, d *due, dead []fhir.Ref) error {
+	rule := "cancelación procedente, y vencido el plazo de conservación (NOM-004-SSA3-2012, 5.4)"
+	if k.All {
+		rule = "vencido el plazo de conservación (NOM-004-SSA3-2012, 5.4)"
+	}
+	p := purgePlan{Certificate: certificate{
+		ID: uuid.NewString(), Patient: d.record.Patient, Rule: rule, Years: k.Years, LastAct: d.record.LastAct, Started: k.now().UTC(),
+		Resources: map[string]int{}, Shared: len(d.record.Shared), By: k.by, Program: "Amate " + release,
+	}}
+	for _, ref := range slices.Concat(dead, d.record.Refs) { // the Patient comes last: by its label the record is found again
+		p.Certificate.Resources[ref.Type]++
+		p.Certificate.Versions += ref.Version
+		p.Refs = append(p.Refs, ref.Current().String())
+	}
+	value, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	e := fhir.Entry{Kind: purgeKind, Key: d.record.Patient, Value: value}
+	if err := k.Put(ctx, e); err != nil {
+		return err
+	}
+	e.Version = 1
+	return k.finish(ctx, &e)
+}
+
+// finish carries a plan out, from wherever it stands.
+func (k *keeper) finish(ctx context.Context, e *fhir.Entry) error {
+	var p purgePlan
+	if err := json.Unmarshal(e.Value, &p); err != nil {
+		return fmt.Errorf("the plan of a purge: %w", err)
+	}
+	holds, err := rights.Holds(ctx, k.engine, p.Certificate.Patient)
+	if err != nil {
+		return err
+	}
+	for _, h := range holds {
+		if h.Stands() {
+			return fmt.Errorf("a purge that was begun stands still: the legal hold %s of %s came meanwhile", h.Number, h.Authority)
+		}
+	}
+	for {
+		if err := k.remove(ctx, p.Refs); err != nil {
+			return err
+		}
+		late, err := rights.Collect(ctx, k.engine, p.Certificate.Patient)
+		if err != nil {
+			return err
+		}
+		if len(late.Refs) <= 1 { // the Patient, which is named whether it is there or not
+			break
+		}
+		p.Refs = nil
+		for _, ref := range late.Refs { // what came while it was going on
+			p.Refs = append(p.Refs, ref.Current().String())
+			p.Certificate.Resources[ref.Type]++
+			p.Certificate.Versions += ref.Version
+		}
+	}
+	return k.certify(ctx, e, &p.Certificate)
+}
+
+func (k *keeper) remove(ctx context.Context, names []string) error {
+	refs := make([]fhir.Ref, 0, len(names))
+	for _, name := range names {
+		if ref, ok := fhir.ParseRef(name); ok {
+			refs = append(refs, ref)
+		}
+	}
+	for part := range slices.Chunk(refs, 10*store.PurgeMost) {
+		if _, err := k.Purge(ctx, part, k.parameters.Indexer(k.indexing)); err != nil {
+			if errors.Is(err, store.ErrNotOwner) {
+				return job.Permanent(err)
+			}
+			return err
+		}
+		if k.guarded != nil {
+			for _, ref := range part {
+				k.guarded.Written(&fhir.Resource{Ref: ref})
+			}
+		}
+	}
+	return nil
+}
+
+// certify writes the certificate of a purge, puts it on record, and ends the plan.
+func (k *keeper) certify(ctx context.Context, e *fhir.Entry, c *certificate) error {
+	c.Ended = k.now().UTC()
+	value, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(value)
+	n := 0
+	for _, count := range c.Resources {
+		n += count
+	}
+	err = k.record.Record(ctx, audit.Record{
+		Kind: audit.Purged, Action: "D", Patients: []string{c.Patient}, Entities: []string{"Patient/" + c.Patient}, Agent: audit.Agent{Account: k.by, Client: "amate"},
+		Detail: fmt.Sprintf("certificate %s, SHA-256 %s: %d resources with %d versions; %s", c.ID, hex.EncodeToString(sum[:]), n, c.Versions, c.Rule),
+	})
+	if err != nil {
+		return err
+	}
+	if err := k.Put(ctx, fhir.Entry{Kind: certificateKind, Key: c.ID, Value: value}); err != nil && fhir.CodeOf(err) != fhir.Conflict {
+		return err
+	}
+	k.tell(fmt.Sprintf("%s: %d resources, %d versions; certificate %s", c.Patient, n, c.Versions, c.ID))
+	return k.Remove(ctx, purgeKind, e.Key, 0)
+}
+
+// retentionJob is the job of a server that removes what is due.
+const retentionJob = "retention"
+
+// handleRetention lets this process remove records whose time is over, again and again,
+// once begin has been called: by then the audit trail is open.
+func (o *opened) handleRetention(p purging, log *slog.Logger) (begin func(context.Context) error, err error) {
+	if err := p.Keep.check(); err != nil || p.Every == 0 {
+		return func(context.Context) error { return nil }, err
+	}
+	ready := make(chan struct{})
+	o.jobs.Handle(retentionJob, 1, func(ctx context.Context, t *job.Task) error {
+		select {
+		case <-ready:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if o.trail != nil { // what is not on record is not done
+			k := &keeper{opened: o, keeping: p.Keep, log: log, record: o.trail, by: "job " + t.ID(), tell: func(string) {}, now: time.Now}
+			done, err := k.run(ctx)
+			t.Progress(int64(done), int64(done), "records removed")
+			if err != nil {
+				return err
+			}
+		}
+		return &job.Again{At: time.Now().Add(p.Every)}
+	})
+	return func(ctx context.Context) error {
+		close(ready)
+		_, err := o.jobs.Add(ctx, job.New{ID: retentionJob, Kind: retentionJob})
+		return err
+	}, nil
+}
+
+// retaining looks after how long records are kept.
+type retaining struct {
+	Report       retentionReport       `cmd:"" help:"List the records that may be removed, and what keeps them."`
+	Run          retentionRun          `cmd:"" help:"Remove the records whose time is over, for good: all versions of everything in them. Each leaves a certificate."`
+	Certificates retentionCertificates `cmd:"" help:"Print the certificates of what was removed, one a line."`
+	Scrub        retentionScrub        `cmd:"" help:"Overwrite what was removed in the files of the database. Of a large SQLite file, while no server runs."`
+}
+
+type retentionReport struct {
+	Storage storage `embed:""`
+	Keep    keeping `embed:""`
+}
+
+// keeperOf opens a store for a command, and calls f.
+func keeperOf(ctx context.Context, s storage, keep keeping, log *slog.Logger, recorded bool, f func(*keeper) error) (err error) {
+	if err := keep.check(); err != nil {
+		return err
+	}
+	o, err := s.open(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, o.Close()) }()
+	k := &keeper{opened: o, keeping: keep, log: log, by: "os:unknown", long: true, tell: func(string) {}, now: time.Now}
+	if u, err := user.Current(); err == nil {
+		k.by = "os:" + u.Username
+	}
+	if recorded {
+		trail, err := audit.Open(audit.Config{Chains: o, Dir: filepath.Join(s.Data, "audit"), Log: log})
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, trail.Close()) }()
+		k.record = trail
+	}
+	return f(k)
+}
+
+func (c *retentionReport) Run(ctx context.Context, out streams, log *slog.Logger) error {
+	return keeperOf(ctx, c.Storage, c.Keep, log, false, func(k *keeper) error { return k.report(ctx, out) })
+}
+
+// report prints what a run would do.
+func (k *keeper) report(ctx context.Context, out streams) error {
+	removed, kept := 0, 0
+	err := k.look(ctx, func(d *due) error {
+		last := "no act is dated"
+		if !d.record.LastAct.IsZero() {
+			last = "last act " + d.record.LastAct.Format(time.DateOnly)
+		}
+		var why []string
+		if !d.over {
+			why = append(why, fmt.Sprintf("kept for %d years", k.Years))
+		}
+		for _, h := range d.holds {
+			why = append(why, fmt.Sprintf("legal hold %s of %s", h.Number, h.Authority))
+		}
+		verdict := "to be removed"
+		if len(why) > 0 {
+			verdict = "stays: " + strings.Join(why, "; ")
+			kept++
+		} else {
+			removed++
+		}
+		_, err := fmt.Fprintf(out.out, "Patient/%s: %d resources, %s; %s\n", d.record.Patient, len(d.record.Refs), last, verdict)
+		return err
+	})
+	if err == nil {
+		_, err = fmt.Fprintf(out.out, "%d records to be removed, %d stay\n", removed, kept)
+	}
+	return err
+}
+
+type retentionRun struct {
+	Storage storage `embed:""`
+	Keep    keeping `embed:""`
+	DryRun  bool    `help:"Only say what would be removed."`
+}
+
+func (c *retentionRun) Run(ctx context.Context, out streams, log *slog.Logger) error {
+	return keeperOf(ctx, c.Storage, c.Keep, log, !c.DryRun, func(k *keeper) error {
+		if c.DryRun {
+			return k.report(ctx, out)
+		}
+		k.tell = func(line string) { fmt.Fprintln(out.out, line) }
+		done, err := k.run(ctx)
+		if err == nil {
+			_, err = fmt.Fprintf(out.out, "%d records removed\n", done)
+		}
+		return err
+	})
+}
+
+type retentionCertificates struct {
+	Storage storage `embed:""`
+}
+
+func (c *retentionCertificates) Run(ctx context.Context, out streams, log *slog.Logger) error {
+	return keeperOf(ctx, c.Storage, keeping{Years: rights.LeastYears}, log, false, func(k *keeper) error {
+		for after := ""; ; {
+			found, err := k.Entries(ctx, certificateKind, "", after, 500)
+			if err != nil || len(found) == 0 {
+				return err
+			}
+			for i := range found {
+				after = found[i].Key
+				if _, err := fmt.Fprintf(out.out, "%s\n", found[i].Value); err != nil {
+					return err
+				}
+			}
+		}
+	})
+}
+
+type retentionScrub struct {
+	Storage storage `embed:""`
+}
+
+func (c *retentionScrub) Run(ctx context.Context, log *slog.Logger) error {
+	return keeperOf(ctx, c.Storage, keeping{Years: rights.LeastYears}, log, false, func(k *keeper) error { return k.engine.Scrub(ctx, true) })
+}
