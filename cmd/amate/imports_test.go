@@ -54,7 +54,7 @@ var imports = map[string]string{
 	"fhir/terminology":                   "fhir fhir/element fhir/ucum",
 	"fhir/terminology/gen":               "fhir/spec/published",
 	"fhir/terminology/source":            "fhir/element fhir/terminology",
-	"fhir/terminology/service":           "fhir fhir/element fhir/operation fhir/search fhir/terminology",
+	"fhir/terminology/service":           "fhir fhir/document/sign fhir/element fhir/operation fhir/search fhir/terminology fhir/validate",
 	"fhir/search":                        "fhir fhir/element fhir/fhirpath fhir/spec fhir/ucum",
 	"fhir/validate":                      "fhir fhir/element fhir/fhirpath fhir/operation fhir/profile fhir/search fhir/spec",
 	"fhir/guide":                         "",

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/document/sign"
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/fhir/search"
@@ -112,9 +113,18 @@ func (t *takeIn) open() error {
 	if text(d, t.person, "resourceType") != "Patient" {
 		return fhir.Errorf(fhir.Unprocessable, "the document does not hold the patient whom it is about: Composition.subject leads to no Patient in it")
 	}
-	sum := sha256.Sum256(append(d.AppendCompact(nil, t.root), t.call.ID...))
+	sum := sha256.Sum256(append(canonical(d, t.root), t.call.ID...))
 	t.tag = hex.EncodeToString(sum[:16])
 	return nil
+}
+
+// canonical is the JSON of n, the same however it was written; one with a number that
+// has no such form is taken as it came.
+func canonical(d *element.Doc, n element.Node) []byte {
+	if json, err := sign.Canonical(d.Raw(n)); err == nil {
+		return json
+	}
+	return d.AppendCompact(nil, n)
 }
 
 // find returns the resource of the document that a reference leads to, or None.

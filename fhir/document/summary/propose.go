@@ -32,7 +32,7 @@ func (t *takeIn) propose(k *known) {
 			}
 			seen[n] = true
 			medication := t.medication(n)
-			p := &proposal{id: uuid("entry", t.tag, string(d.Raw(n)))[9:], node: n, names: about(d, n, medication)}
+			p := &proposal{id: uuid("entry", t.tag, string(canonical(d, n)))[9:], node: n, names: about(d, n, medication)}
 			k.compare(d, p)
 			k.opposed(d, p)
 			p.json = t.rewritten(n, p.id, medication)
