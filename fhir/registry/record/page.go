@@ -48,19 +48,10 @@ func Page(doc *element.Doc, about *About) (*page.Page, error) {
 	if about == nil {
 		about = &About{}
 	}
-	title := d.text(d.comp, "title")
-	if k := d.kind(); title == "" && k != nil {
-		title = k.Name
-	}
-	if title == "" {
-		title = d.said(d.Get(d.comp, "type"))
-	}
-	if title == "" {
-		title = "Documento clínico"
-	}
-	p := &page.Page{Title: clean(title), Lang: "es-MX", Author: clean(d.firstAuthor()), Mark: d.mark(about)}
+	title := d.title()
+	p := &page.Page{Title: title, Lang: "es-MX", Author: clean(d.firstAuthor()), Mark: d.mark(about)}
 	p.Created, _ = instant(d.text(d.comp, "date"))
-	p.Foot = clean(joined(" · ", title, d.patientName()))
+	p.Foot = joined(" · ", title, clean(d.patientName()))
 	p.Blocks = append(p.Blocks, page.Heading{Level: 1, Text: p.Title})
 	p.Blocks = append(p.Blocks, d.notices(about)...)
 	p.Blocks = append(p.Blocks, d.head()...)
@@ -71,6 +62,20 @@ func Page(doc *element.Doc, about *About) (*page.Page, error) {
 		p.Blocks = append(p.Blocks, addenda(about.Addenda)...)
 	}
 	return p, nil
+}
+
+// title is what the document is called; never empty.
+func (d *document) title() string {
+	if text := clean(d.text(d.comp, "title")); text != "" {
+		return text
+	}
+	if k := d.kind(); k != nil {
+		return k.Name
+	}
+	if text := clean(d.said(d.Get(d.comp, "type"))); text != "" {
+		return text
+	}
+	return "Documento clínico"
 }
 
 // clean leaves one line of printable text.
