@@ -25,7 +25,7 @@ const module = "github.com/amate-health/amate"
 // The order of things is fhir <- authz, store <- cmd. store and authz never know one
 // another.
 var imports = map[string]string{
-	"cmd/amate": "authz authz/audit authz/client authz/label authz/limit authz/people authz/rbac authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/document/summary fhir/element fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/message fhir/message/hl7 fhir/message/mllp fhir/operation fhir/profile fhir/registry/demo fhir/registry/identity/match fhir/registry/identity/match/trial fhir/registry/profile fhir/registry/record fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/job store/parameter store/postgres store/reindex store/sqlite",
+	"cmd/amate": "authz authz/audit authz/client authz/label authz/limit authz/people authz/rbac authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/document fhir/document/sign fhir/document/summary fhir/element fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/message fhir/message/hl7 fhir/message/mllp fhir/operation fhir/profile fhir/registry/demo fhir/registry/identity fhir/registry/identity/match fhir/registry/identity/match/trial fhir/registry/profile fhir/registry/record fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/job store/parameter store/postgres store/reindex store/sqlite",
 
 	"cmd/conformance": "",
 
@@ -67,6 +67,7 @@ var imports = map[string]string{
 	"fhir/rest":                          "fhir fhir/bundle fhir/element fhir/fhirpath fhir/operation fhir/search fhir/spec fhir/xml",
 	"fhir/xml":                           "fhir fhir/element fhir/spec",
 	"fhir/document/page":                 "",
+	"fhir/document":                      "fhir fhir/bundle fhir/document/sign fhir/element fhir/operation fhir/search fhir/spec",
 	"fhir/document/sign":                 "fhir fhir/element",
 	"fhir/document/sign/signtest":        "fhir/document/sign",
 	"fhir/document/summary":              "fhir fhir/element fhir/operation fhir/search fhir/terminology",
@@ -103,7 +104,7 @@ var imports = map[string]string{
 var testImports = map[string]string{
 	"fhir/document/sign":       "fhir/document/sign/signtest",
 	"fhir/terminology/service": "fhir/validate",
-	"cmd/amate":                "fhir/samples store/storetest store/storetest/naive",
+	"cmd/amate":                "fhir/samples store/storetest store/storetest/naive fhir/document/sign/signtest",
 	"authz/label":              "fhir/spec",
 	"authz":                    "fhir/bundle fhir/chart store/postgres store/sqlite store/storetest",
 	"authz/audit":              "store/postgres store/sqlite store/storetest",

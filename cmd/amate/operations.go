@@ -22,6 +22,7 @@ func operations(store *opened) []operation.Operation {
 	all = append(all, store.reindexOperations()...)
 	all = append(all, store.summaryOperations()...)
 	all = append(all, store.rightsOperations()...)
+	all = append(all, store.documentOperations()...)
 	all = append(all, store.messageOperations()...)
 	return all
 }

@@ -37,6 +37,7 @@ type serve struct {
 	MLLP              messaging   `embed:"" prefix:"mllp-"`
 	ARCO              arco        `embed:"" prefix:"arco-"`
 	Retention         purging     `embed:"" prefix:"retention-"`
+	Signing           signing     `embed:"" prefix:"signature-"`
 	CORSOrigins       []string    `help:"Origins of pages whose scripts may call the API, beside those of registered apps." name:"cors-origins" placeholder:"ORIGIN"`
 	TrustedProxies    []string    `help:"Addresses and networks of proxies whose X-Forwarded-For is believed." placeholder:"NETWORK"`
 }
@@ -64,6 +65,9 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 	if err := s.Storage.resolve(); err != nil {
 		return err
 	}
+	if err := s.Signing.check(); err != nil {
+		return err
+	}
 	ln, err := s.listen()
 	if err != nil {
 		return err
@@ -88,6 +92,7 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 	if store.office, err = s.ARCO.open(); err != nil {
 		return err
 	}
+	store.signing = s.Signing
 	store.handleReindexing()
 	retain, err := store.handleRetention(s.Retention, log)
 	if err != nil {
@@ -122,6 +127,10 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	if store.messages, err = s.MLLP.open(ctx, s, store, server.api, log); err != nil {
+		return err
+	}
+	defer store.messages.close()
 	if s.Demo {
 		if err := s.demonstrate(ctx, store, log); err != nil {
 			return err
@@ -136,7 +145,7 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 	}
 	log.Info("listening", "base", server.base, "database", s.Storage.String())
 	fmt.Fprint(out.out, s.greeting(server.base))
-	return server.run(ctx, log)
+	return store.messages.during(ctx, func() error { return server.run(ctx, log) })
 }
 
 // server is the HTTP server with what it is made of.
@@ -145,6 +154,7 @@ type server struct {
 	http   *http.Server
 	ln     net.Listener
 	health *health
+	api    *rest.API
 }
 
 // base is the public FHIR base.
@@ -200,7 +210,7 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 	if err != nil {
 		return nil, err
 	}
-	return &server{base: base, ln: ln, health: h, http: &http.Server{
+	return &server{base: base, ln: ln, health: h, api: api, http: &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute, // the API bounds the time of bodies both ways, by their size

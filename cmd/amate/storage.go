@@ -18,6 +18,7 @@ import (
 	"github.com/amate-health/amate/authz/label"
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/document"
 	"github.com/amate-health/amate/fhir/registry/rights"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/search"
@@ -73,6 +74,7 @@ type opened struct {
 	labels  *label.Rules           // what is labelled as it is written; nil for nothing
 	holds   []bundle.Hold          // what no write passes by
 	office  office                 // of requests of ARCO rights
+	signing signing                // whose signatures of documents are believed
 }
 
 // Read, Search and History tell the audit trail what they return, whoever asked.
@@ -155,7 +157,7 @@ func (s storage) openEngine(ctx context.Context, log *slog.Logger) (*opened, err
 		return nil, err
 	}
 	s.warn(log)
-	o := &opened{timings: new(timings), labels: label.Default(), holds: []bundle.Hold{rights.Hold}}
+	o := &opened{timings: new(timings), labels: label.Default(), holds: []bundle.Hold{rights.Hold, document.Hold()}}
 	var err error
 	if s.Database == "" {
 		o.engine, err = sqlite.Open(ctx, s.file(), sqlite.Options{Observe: o.timings.told})

@@ -28,6 +28,7 @@ const (
 	Validity   = "validity"   // the certificate was valid when it was signed
 	Revocation = "revocation" // and not taken back by then
 	Person     = "identity"   // the certificate is that of whom the document names
+	Authorship = "authorship" // who signs as author is one by the document; for who knows documents
 	Purpose    = "purpose"    // the capacity and time are those that the document states
 )
 

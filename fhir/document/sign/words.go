@@ -39,6 +39,8 @@ var words = map[string][2]string{
 	"as-stated":          {"La calidad en que se firma y la hora son las que dice el documento.", "The capacity and time are those that the document states."},
 	"another-purpose":    {"Se firmó en otra calidad que la que dice el documento.", "It was signed in another capacity than the document states."},
 	"another-time":       {"Se firmó a otra hora que la que dice el documento.", "It was signed at another time than the document states."},
+	"is-author":          {"Quien firma es autor del documento.", "Who signs is an author of the document."},
+	"not-author":         {"Quien firma como autor no está entre los autores del documento.", "Who signs as author is not among the authors of the document."},
 	"not-reached":        {"No se llegó a esta revisión.", "This check was not reached."},
 }
 

@@ -1,0 +1,68 @@
+package document
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+
+	"github.com/amate-health/amate/fhir/element"
+)
+
+// text returns the member of n called name when it is a string; else "".
+func text(d *element.Doc, n element.Node, name string) string {
+	m := d.Get(n, name)
+	if m == element.None || d.Kind(m) != element.String {
+		return ""
+	}
+	return d.Text(m)
+}
+
+// items yields the items of the array of n called name.
+func items(d *element.Doc, n element.Node, name string) func(yield func(element.Node) bool) {
+	return func(yield func(element.Node) bool) {
+		list := d.Get(n, name)
+		if list == element.None || d.Kind(list) != element.Array {
+			return
+		}
+		for i := d.First(list); i != element.None && yield(i); {
+			i = d.Next(list, i)
+		}
+	}
+}
+
+// object is a JSON object that is written here.
+type object map[string]any
+
+// encode returns v as JSON. What is given is made of strings, numbers, lists, objects and
+// JSON that was read before.
+func encode(v any) string {
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false) // narrative stays readable
+	if err := e.Encode(v); err != nil {
+		panic(err) // see above
+	}
+	return strings.TrimSuffix(out.String(), "\n")
+}
+
+// push adds an item to the array of object n called name, which it makes where there is none.
+func push(e *element.Edit, d *element.Doc, n element.Node, name, item string) {
+	list := d.Get(n, name)
+	switch {
+	case list == element.None:
+		e.Append(n, string(element.Quote(nil, name))+":["+item+"]")
+	case d.Kind(list) == element.Array:
+		e.Append(list, item)
+	default:
+		e.Replace(list, "["+item+"]")
+	}
+}
+
+// set makes value, JSON, the member of object n called name.
+func set(e *element.Edit, d *element.Doc, n element.Node, name, value string) {
+	if m := d.Get(n, name); m != element.None {
+		e.Replace(m, value)
+	} else {
+		e.Append(n, string(element.Quote(nil, name))+":"+value)
+	}
+}

@@ -1,0 +1,263 @@
+package document
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/document/sign"
+	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/operation"
+)
+
+// targetFormat is what is signed, and in which form.
+const targetFormat = "application/fhir+json;canonicalization=" + sign.Canonicalization
+
+// sign answers $sign: it takes the signature of what was prepared, and stores the signed
+// document. Sent again with the same pending, it answers the same.
+//
+// Parameters: pending, from $prepare-signature; signature, base64, of the SHA-256 of
+// header, a point and the base64url of the canonical document.
+func (s *service) sign(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
+	if _, err := understood(call, "pending", "signature"); err != nil {
+		return nil, err
+	}
+	encoded, err := needed(call, "signature", "what the private key made of the digest")
+	if err != nil {
+		return nil, err
+	}
+	signature, err := binary("signature", encoded)
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.waiting(ctx, call)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.composition(ctx, call)
+	if err != nil {
+		return nil, err
+	}
+	jws, at, err := s.complete(ctx, p, signature)
+	if err != nil {
+		return nil, err
+	}
+	if p.Final == nil {
+		return s.countersign(ctx, call, p, jws, at)
+	}
+	if done, err := s.done(ctx, call, p, jws); done != nil || err != nil {
+		return done, err
+	}
+	return s.store(ctx, call, p, c, jws, at)
+}
+
+// waiting returns what the caller prepared for this document.
+// Errors: fhir.NotFound, whoever else may have prepared something.
+func (s *service) waiting(ctx context.Context, call *operation.Call) (*pending, error) {
+	key, err := needed(call, "pending", "it comes from $prepare-signature")
+	if err != nil {
+		return nil, err
+	}
+	e, err := s.Store.Entry(ctx, pendingKind, key)
+	p := &pending{}
+	if err == nil {
+		err = json.Unmarshal(e.Value, p)
+	}
+	if fhir.CodeOf(err) == fhir.NotFound || err == nil && (p.Composition != call.ID || p.Caller != call.Caller.Principal) {
+		return nil, fhir.Errorf(fhir.NotFound, "nothing of that name waits for a signature of yours: it waits %s, then prepare it anew", pendingFor)
+	}
+	return p, err
+}
+
+// complete makes the signature, and holds it to all that a verifier would.
+func (s *service) complete(ctx context.Context, p *pending, signature []byte) (jws string, at time.Time, err error) {
+	payload, err := sign.Document(p.Bundle)
+	if err != nil {
+		return "", at, err
+	}
+	prepared, err := sign.Resume(p.Header, payload)
+	if err != nil {
+		return "", at, err
+	}
+	if jws, err = prepared.Complete(signature); err != nil {
+		return "", at, err
+	}
+	v := s.Trust().Verify(ctx, jws, payload, sign.Want{Person: p.Codes, Purpose: p.Purpose, When: prepared.At, Now: s.Now()})
+	return jws, prepared.At, s.judged(v)
+}
+
+// signatureOf returns the FHIR Signature of a JWS.
+//
+// See https://hl7.org/fhir/R4/datatypes.html#Signature.
+func signatureOf(p *pending, jws string, at time.Time) object {
+	name, _ := sign.PurposeName(p.Purpose)
+	return object{
+		"type": []object{{"system": sign.PurposeSystem, "code": p.Purpose, "display": name}},
+		"when": at.Format(fhir.InstantLayout), "who": object{"reference": p.Who},
+		"targetFormat": targetFormat, "sigFormat": "application/jose", "data": base64.StdEncoding.EncodeToString([]byte(jws)),
+	}
+}
+
+// done answers a call that came before: the answer to it may have been lost.
+func (s *service) done(ctx context.Context, call *operation.Call, p *pending, jws string) (*operation.Answer, error) {
+	b, err := s.Store.Read(ctx, fhir.Ref{Type: "Bundle", ID: p.BundleID})
+	if code := fhir.CodeOf(err); code == fhir.NotFound || code == fhir.Gone {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	d, err := element.Parse(b.JSON)
+	if err != nil {
+		return nil, err
+	}
+	if id, signed := signedIn(d); !signed || id != p.BundleID {
+		return nil, fhir.Errorf(fhir.Conflict, "the place of the document is taken: prepare it anew")
+	}
+	return signedAnswer(p, fhir.Ref{}), nil
+}
+
+func signedAnswer(p *pending, provenance fhir.Ref) *operation.Answer {
+	parts := []object{
+		part("composition", "Reference", object{"reference": "Composition/" + p.Composition}),
+		part("document", "Reference", object{"reference": "Bundle/" + p.BundleID}),
+	}
+	if provenance.ID != "" {
+		parts = append(parts, part("provenance", "Reference", object{"reference": provenance.String()}))
+	}
+	return answer(parts)
+}
+
+// store writes the signed document: Bundle, Composition and Provenance, or nothing.
+func (s *service) store(ctx context.Context, call *operation.Call, p *pending, c fhir.Resource, jws string, at time.Time) (*operation.Answer, error) {
+	if c.Ref.Version != p.Version {
+		return nil, moved()
+	}
+	signature := signatureOf(p, jws, at)
+	d, err := element.Parse(p.Bundle)
+	if err != nil {
+		return nil, err
+	}
+	e := d.Edit(0)
+	set(e, d, 0, "signature", encode(signature))
+	e.Prepend(0, `"meta":{"tag":[`+tagged(p.BundleID)+`]}`)
+	e.Prepend(0, `"id":"`+p.BundleID+`"`)
+	signedBundle := e.AppendTo(nil)
+	final, err := mark(p.Final, p.BundleID)
+	if err != nil {
+		return nil, err
+	}
+	after := fhir.Ref{Type: "Composition", ID: p.Composition, Version: p.Version + 1}
+	provenance := fhir.Ref{Type: "Provenance", ID: s.NewID()}
+	about := []fhir.Ref{after, {Type: "Bundle", ID: p.BundleID}}
+	err = s.write(ctx, call,
+		change{bundle.Create, fhir.Ref{Type: "Bundle", ID: p.BundleID}, signedBundle, 0},
+		change{bundle.Update, after.Current(), final, p.Version},
+		change{bundle.Create, provenance, s.provenance(call, p.BundleID, about, p.Who, signature, nil), 0})
+	if code := fhir.CodeOf(err); code == fhir.Stale {
+		return nil, moved()
+	}
+	return signedAnswer(p, provenance), err
+}
+
+func moved() error {
+	return fhir.Errorf(fhir.Conflict, "the document was changed since its signature was prepared: prepare it anew")
+}
+
+// mark puts the tag of a signed document on a resource.
+func mark(json []byte, id string) ([]byte, error) {
+	d, err := element.Parse(json)
+	if err != nil {
+		return nil, err
+	}
+	e := d.Edit(0)
+	if meta := d.Get(0, "meta"); meta != element.None {
+		push(e, d, meta, "tag", tagged(id))
+	} else {
+		e.Append(0, `"meta":{"tag":[`+tagged(id)+`]}`)
+	}
+	return e.AppendTo(nil), nil
+}
+
+// countersign stores a further signature of a signed document, in a Provenance.
+func (s *service) countersign(ctx context.Context, call *operation.Call, p *pending, jws string, at time.Time) (*operation.Answer, error) {
+	signature := signatureOf(p, jws, at)
+	provenance := fhir.Ref{Type: "Provenance", ID: s.NewID()}
+	about := []fhir.Ref{{Type: "Bundle", ID: p.BundleID}, {Type: "Composition", ID: p.Composition}}
+	err := s.write(ctx, call, change{bundle.Create, provenance, s.provenance(call, p.BundleID, about, p.Who, signature, nil), 0})
+	return signedAnswer(p, provenance), err
+}
+
+// provenance is the record of who signed, or voided, what.
+//
+// See https://hl7.org/fhir/R4/provenance.html.
+func (s *service) provenance(call *operation.Call, id string, about []fhir.Ref, who string, signature, void object) []byte {
+	targets := make([]object, len(about))
+	for i, ref := range about {
+		targets[i] = object{"reference": ref.String()}
+	}
+	agent := object{"who": object{"reference": who}, "type": coded("http://terminology.hl7.org/CodeSystem/provenance-participant-type", "author", "Author")}
+	if void != nil {
+		agent = object{"who": object{"reference": who}, "type": coded("http://terminology.hl7.org/CodeSystem/provenance-participant-type", "performer", "Performer")}
+	}
+	if who == "" {
+		agent["who"] = object{"display": "system", "identifier": object{"system": "urn:amate:principal", "value": call.Caller.Principal}}
+	}
+	p := object{
+		"resourceType": "Provenance", "meta": object{"tag": []json.RawMessage{json.RawMessage(tagged(id))}},
+		"target": targets, "recorded": s.Now().UTC().Format(fhir.InstantLayout), "agent": []object{agent},
+	}
+	if signature != nil {
+		p["signature"] = []object{signature}
+		p["activity"] = coded("http://terminology.hl7.org/CodeSystem/v3-DocumentCompletion", "LA", "legally authenticated")
+	}
+	for name, value := range void {
+		p[name] = value
+	}
+	return []byte(encode(p))
+}
+
+func coded(system, code, display string) object {
+	return object{"coding": []object{{"system": system, "code": code, "display": display}}}
+}
+
+// change is a write of this package.
+type change struct {
+	op      bundle.Op
+	ref     fhir.Ref
+	json    []byte
+	ifMatch int64
+}
+
+// write applies changes by the right of this package.
+func (s *service) write(ctx context.Context, call *operation.Call, changes ...change) error {
+	b := &bundle.Batch{Rights: []string{Right}}
+	m := s.Maker(call.Base)
+	for _, c := range changes {
+		source, err := bundle.Parse(c.json)
+		if err != nil {
+			return err
+		}
+		var made bundle.Change
+		if c.op == bundle.Create {
+			made, err = m.Create(source, c.ref)
+		} else {
+			made, err = m.Update(source, c.ref, false)
+			made.IfMatch = c.ifMatch
+		}
+		if err != nil {
+			return err
+		}
+		b.Changes = append(b.Changes, made)
+	}
+	_, err := s.Store.Apply(ctx, b)
+	var at *bundle.ChangeError
+	if errors.As(err, &at) {
+		return at.Err
+	}
+	return err
+}
