@@ -83,6 +83,9 @@ var ways = []way{
 	{route: "$everything", method: "GET", path: "/Patient/p1/$everything", act: "either"},
 	{route: "$everything", method: "GET", path: "/Patient/$everything", act: "either"},
 	{route: "$everything", method: "GET", path: "/Encounter/e1/$everything", act: "either"},
+	{route: "$summary", method: "GET", path: "/Patient/p1/$summary", act: "either"},
+	{route: "$summary", method: "GET", path: "/Patient/$summary?identifier=http://n|SECRETO-N1", act: "either"},
+	{route: "$import-summary", method: "POST", path: "/Patient/p2/$import-summary", body: `{"resourceType":"Bundle","type":"document","entry":[{"fullUrl":"urn:c","resource":{"resourceType":"Composition","type":{"coding":[{"system":"http://loinc.org","code":"60591-5"}]},"subject":{"reference":"Patient/p2"}}},{"resource":{"resourceType":"Patient","id":"p2"}}]}`, act: "either"},
 	{route: "$lastn", method: "GET", path: "/Observation/$lastn?patient=Patient/p1&max=9", act: "either"},
 	{route: "$lastn", method: "GET", path: "/Observation/$lastn?category=http://c|lab&max=99", act: "either"},
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/amate-health/amate/authz/rbac"
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/chart"
+	"github.com/amate-health/amate/fhir/document/summary"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/store/postgres"
@@ -360,7 +361,7 @@ func (w *world) policy() {
 func (w *world) serve() {
 	var err error
 	w.api, err = rest.New(rest.Config{
-		Store: w.store, Guard: w.guard, BaseURL: base, CursorKey: bytes.Repeat([]byte{1}, 32), Operations: chart.Operations(w.store), DeleteMany: true,
+		Store: w.store, Guard: w.guard, BaseURL: base, CursorKey: bytes.Repeat([]byte{1}, 32), Operations: append(chart.Operations(w.store), summary.Operations(summary.Config{Store: w.store, Software: "Amate"})...), DeleteMany: true,
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -25,7 +25,7 @@ const module = "github.com/amate-health/amate"
 // The order of things is fhir <- authz, store <- cmd. store and authz never know one
 // another.
 var imports = map[string]string{
-	"cmd/amate": "authz authz/audit authz/client authz/label authz/limit authz/people authz/rbac authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/document fhir/document/sign fhir/document/summary fhir/element fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/message fhir/message/hl7 fhir/message/mllp fhir/operation fhir/profile fhir/registry/demo fhir/registry/identity fhir/registry/identity/match fhir/registry/identity/match/trial fhir/registry/profile fhir/registry/record fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/job store/parameter store/postgres store/reindex store/sqlite",
+	"cmd/amate": "authz authz/audit authz/client authz/label authz/limit authz/people authz/rbac authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/document fhir/document/sign fhir/document/summary fhir/element fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/message fhir/message/hl7 fhir/message/mllp fhir/operation fhir/profile fhir/registry/demo fhir/registry/identity fhir/registry/identity/match fhir/registry/identity/match/trial fhir/registry/profile fhir/registry/record fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/blob store/job store/parameter store/postgres store/reindex store/sqlite",
 
 	"cmd/conformance": "",
 
@@ -54,7 +54,7 @@ var imports = map[string]string{
 	"fhir/terminology":                   "fhir fhir/element fhir/ucum",
 	"fhir/terminology/gen":               "fhir/spec/published",
 	"fhir/terminology/source":            "fhir/element fhir/terminology",
-	"fhir/terminology/service":           "fhir fhir/document/sign fhir/element fhir/operation fhir/search fhir/terminology fhir/validate",
+	"fhir/terminology/service":           "fhir fhir/element fhir/operation fhir/search fhir/terminology",
 	"fhir/search":                        "fhir fhir/element fhir/fhirpath fhir/spec fhir/ucum",
 	"fhir/validate":                      "fhir fhir/element fhir/fhirpath fhir/operation fhir/profile fhir/search fhir/spec",
 	"fhir/guide":                         "",
@@ -70,7 +70,7 @@ var imports = map[string]string{
 	"fhir/document":                      "fhir fhir/bundle fhir/document/sign fhir/element fhir/operation fhir/search fhir/spec",
 	"fhir/document/sign":                 "fhir fhir/element",
 	"fhir/document/sign/signtest":        "fhir/document/sign",
-	"fhir/document/summary":              "fhir fhir/element fhir/operation fhir/search fhir/terminology",
+	"fhir/document/summary":              "fhir fhir/document/sign fhir/element fhir/operation fhir/search fhir/terminology fhir/validate",
 	"fhir/registry/birth/sinac":          "",
 	"fhir/registry/identity":             "",
 	"fhir/registry/identity/match":       "fhir/element fhir/registry/identity",
@@ -91,6 +91,7 @@ var imports = map[string]string{
 	"store/postgres":  "fhir fhir/bundle fhir/search migrations store store/index store/query",
 	"store/sqlite":    "fhir fhir/bundle fhir/search migrations store store/index store/query",
 	"store/job":       "fhir",
+	"store/blob":      "fhir fhir/bundle fhir/element",
 	"store/reindex":   "fhir fhir/search fhir/spec store store/job",
 	"store/parameter": "fhir fhir/bundle fhir/element fhir/search fhir/spec store store/job store/reindex",
 	"store/storetest": "fhir fhir/bundle fhir/element fhir/search fhir/spec migrations",
@@ -106,7 +107,7 @@ var testImports = map[string]string{
 	"fhir/terminology/service": "fhir/validate",
 	"cmd/amate":                "fhir/samples store/storetest store/storetest/naive fhir/document/sign/signtest",
 	"authz/label":              "fhir/spec",
-	"authz":                    "fhir/bundle fhir/chart store/postgres store/sqlite store/storetest",
+	"authz":                    "fhir/bundle fhir/chart fhir/document/summary store/postgres store/sqlite store/storetest",
 	"authz/audit":              "store/postgres store/sqlite store/storetest",
 	"authz/smart":              "store/sqlite",
 	"authz/people":             "store/sqlite",
