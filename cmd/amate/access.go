@@ -118,6 +118,7 @@ func (o *opened) admit() func(context.Context, *rest.Request) error {
 // mount puts the API on r, and with access control the authorization server.
 func (o *opened) mount(r chi.Router, api *rest.API, log *slog.Logger) error {
 	if o.access == nil {
+		r.Post(messagePath, o.takeMessage)
 		api.Mount(r)
 		return nil
 	}
@@ -128,6 +129,7 @@ func (o *opened) mount(r chi.Router, api *rest.API, log *slog.Logger) error {
 	o.access.mount(r)
 	r.Group(func(r chi.Router) {
 		r.Use(authz.Authenticate(o.access.verifier))
+		r.Post(messagePath, o.takeMessage)
 		api.Mount(r)
 	})
 	return nil

@@ -29,6 +29,8 @@ type background struct {
 	parameters *parameter.Registry
 	indexing   parameter.Indexing
 	since      time.Time // when the store was opened
+
+	messages *messages // nil until they are taken
 }
 
 // open opens the store, and what belongs to it whoever writes there.

@@ -1,0 +1,98 @@
+package message
+
+import (
+	"time"
+
+	"github.com/amate-health/amate/fhir/message/hl7"
+)
+
+// Kind is a kind of message that is understood.
+type Kind struct {
+	Code, Trigger string // MSH-9.1 and MSH-9.2: ORU, R01
+	// Map makes drafts of what a message says. Faults are told by fail.
+	Map func(m *mapper)
+}
+
+// kinds are the messages that are understood. Other files of this package add theirs.
+var kinds = map[string]Kind{}
+
+func register(all ...Kind) {
+	for _, k := range all {
+		kinds[k.Code+"^"+k.Trigger] = k
+	}
+}
+
+// mapper is the state of mapping one message.
+type mapper struct {
+	sender *Sender
+	tables *Tables
+	msg    *hl7.Message
+	now    time.Time
+	drafts []Draft
+	faults []*hl7.Error
+
+	patient   string            // Link of the patient, once there is one
+	encounter string            // Link of the encounter; "" for none
+	people    map[string]string // References to practitioners, by what the message says of them
+	numbered  map[string]bool   // numbers of groups
+}
+
+func (m *mapper) fail(e *hl7.Error) { m.faults = append(m.faults, e) }
+
+// draft adds d and returns its link. One that is there already stays.
+func (m *mapper) draft(d Draft) string {
+	for i := range m.drafts {
+		if m.drafts[i].Type == d.Type && m.drafts[i].ID == d.ID {
+			return d.Link()
+		}
+	}
+	m.drafts = append(m.drafts, d)
+	return d.Link()
+}
+
+// Map returns the drafts of what a message says, or what is wrong with it.
+func Map(msg *hl7.Message, s *Sender, now time.Time) ([]Draft, []*hl7.Error) {
+	s.ready()
+	msh := msg.First("MSH")
+	if faults := envelope(msh); faults != nil {
+		return nil, faults
+	}
+	code, trigger := msh.Field(9).Text(1), msh.Field(9).Text(2)
+	kind, ok := kinds[code+"^"+trigger]
+	if !ok {
+		for _, k := range kinds {
+			if k.Code == code {
+				return nil, []*hl7.Error{msh.At(hl7.UnsupportedEvent, 9, "this event is not understood here")}
+			}
+		}
+		return nil, []*hl7.Error{msh.At(hl7.UnsupportedMessage, 9, "this type of message is not understood here")}
+	}
+	m := &mapper{sender: s, tables: &s.merged, msg: msg, now: now}
+	kind.Map(m)
+	if len(m.faults) > 0 {
+		return nil, m.faults
+	}
+	return m.drafts, nil
+}
+
+// envelope holds MSH to what is understood.
+func envelope(msh *hl7.Segment) []*hl7.Error {
+	var faults []*hl7.Error
+	if msh.Field(9).Text(1) == "" {
+		faults = append(faults, msh.At(hl7.RequiredField, 9, "the type of the message is missing"))
+	}
+	if msh.Field(10).Text(1) == "" {
+		faults = append(faults, msh.At(hl7.RequiredField, 10, "the control id of the message is missing"))
+	} else if len(msh.Field(10).Raw) > 199 {
+		faults = append(faults, msh.At(hl7.DataType, 10, "the control id is longer than 199 bytes"))
+	}
+	if p := msh.Field(11).Text(1); p != "" && p != "P" && p != "T" && p != "D" {
+		faults = append(faults, msh.At(hl7.UnsupportedProcess, 11, "the processing id is none of P, T and D"))
+	}
+	switch v := msh.Field(12).Text(1); v {
+	case "", "2.3", "2.3.1", "2.4", "2.5", "2.5.1":
+	default:
+		faults = append(faults, msh.At(hl7.UnsupportedVersion, 12, "this version is not read here: want 2.3 to 2.5.1"))
+	}
+	return faults
+}
