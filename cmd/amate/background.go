@@ -43,7 +43,10 @@ func (s storage) open(ctx context.Context, log *slog.Logger) (*opened, error) {
 	o.background = background{
 		log: log, jobs: job.NewQueue(o.engine, job.Options{Log: log}), indexing: parameter.Indexing{FullText: full.has}, since: time.Now(),
 	}
-	if err = o.bornCurrent(ctx); err == nil {
+	if err = o.keepContents(s); err == nil {
+		err = o.bornCurrent(ctx)
+	}
+	if err == nil {
 		o.parameters, err = parameter.Open(ctx, o.engine, o.engine, o.jobs, log)
 	}
 	if err != nil {

@@ -92,6 +92,7 @@ var imports = map[string]string{
 	"store/sqlite":    "fhir fhir/bundle fhir/search migrations store store/index store/query",
 	"store/job":       "fhir",
 	"store/blob":      "fhir fhir/bundle fhir/element",
+	"store/blob":      "fhir fhir/bundle fhir/element",
 	"store/reindex":   "fhir fhir/search fhir/spec store store/job",
 	"store/parameter": "fhir fhir/bundle fhir/element fhir/search fhir/spec store store/job store/reindex",
 	"store/storetest": "fhir fhir/bundle fhir/element fhir/search fhir/spec migrations",

@@ -45,6 +45,7 @@ type serve struct {
 // limits bounds what one request may cost.
 type limits struct {
 	Body       byteSize      `help:"Bytes of a request body." default:"64MiB"`
+	Binary     byteSize      `help:"Bytes of the content of a Binary that is sent by itself." default:"256MiB"`
 	Bodies     byteSize      `help:"Bytes of the bodies of all requests at a time." default:"256MiB"`
 	Answer     byteSize      `help:"Bytes of resources in one answer: a page ends early beyond it." default:"64MiB"`
 	Entries    int           `help:"Entries of a batch or transaction." default:"10000"`
@@ -102,6 +103,8 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 		return err
 	}
 	working, stopWork := context.WithCancel(ctx)
+	store.contents.Limit = int64(s.Limits.Binary)
+	go store.sweepBlobs(working, log)
 	go store.follow(working)
 	ended := store.work(working)
 	defer func() {
@@ -193,7 +196,7 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 		},
 		Search:     rest.Search{Catalogue: store.parameters.Catalogue, Terminology: store.terminology(), FullText: s.Storage.FullText.has},
 		Explain:    store.explainer(s.Explain || s.InsecureNoAuth),
-		DeleteMany: s.DeleteMany, Operations: operations(store), Rules: store.rules(policy.Check), Conformance: store.definitions.conformance,
+		DeleteMany: s.DeleteMany, Contents: contents{store.contents}, Operations: operations(store), Rules: store.rules(policy.Check), Conformance: store.definitions.conformance,
 	})
 	if err != nil {
 		return nil, usagef("%v", err)

@@ -24,6 +24,7 @@ import (
 	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/migrations"
 	"github.com/amate-health/amate/store"
+	"github.com/amate-health/amate/store/blob"
 	"github.com/amate-health/amate/store/postgres"
 	"github.com/amate-health/amate/store/reindex"
 	"github.com/amate-health/amate/store/sqlite"
@@ -47,6 +48,7 @@ type engine interface {
 	reindex.Store
 	Explain(ctx context.Context, q *search.Query) ([]search.Plan, error)
 	Secret() []byte
+	BlobsUsed(ctx context.Context, hashes ...[]byte) ([]bool, error)
 	Close() error
 
 	Purge(ctx context.Context, refs []fhir.Ref, x store.Indexer) (store.Purged, error)
@@ -68,19 +70,24 @@ type opened struct {
 
 	trail *audit.Trail // nil where nobody is served
 
-	access  *access // nil without access control
-	guarded *authz.Guard
-	alarms  *prometheus.CounterVec // emergency access
-	labels  *label.Rules           // what is labelled as it is written; nil for nothing
-	holds   []bundle.Hold          // what no write passes by
-	office  office                 // of requests of ARCO rights
-	signing signing                // whose signatures of documents are believed
+	access   *access // nil without access control
+	guarded  *authz.Guard
+	alarms   *prometheus.CounterVec // emergency access
+	labels   *label.Rules           // what is labelled as it is written; nil for nothing
+	contents *blob.Keeper           // what large Binaries hold
+	holds    []bundle.Hold          // what no write passes by
+	wordsVersion int64 // of the dictionary, as far as words were taken out of it; of follow alone
+	office   office                 // of requests of ARCO rights
+	signing  signing                // whose signatures of documents are believed
 }
 
 // Read, Search and History tell the audit trail what they return, whoever asked.
 
 func (o *opened) Read(ctx context.Context, ref fhir.Ref) (fhir.Resource, error) {
 	r, err := o.engine.Read(ctx, ref)
+	if err == nil && o.contents != nil {
+		err = o.contents.Fill(ctx, &r)
+	}
 	if err == nil {
 		rest.Touched(ctx, r)
 	}
@@ -90,6 +97,9 @@ func (o *opened) Read(ctx context.Context, ref fhir.Ref) (fhir.Resource, error) 
 func (o *opened) Search(ctx context.Context, q *search.Query) (*search.Result, error) {
 	found, err := o.engine.Search(ctx, q)
 	if err == nil {
+		err = o.fill(ctx, found.Matches, found.Included)
+	}
+	if err == nil {
 		rest.Touched(ctx, found.Matches...)
 		rest.Touched(ctx, found.Included...)
 	}
@@ -98,6 +108,9 @@ func (o *opened) Search(ctx context.Context, q *search.Query) (*search.Result, e
 
 func (o *opened) History(ctx context.Context, q *search.History) (*search.Versions, error) {
 	found, err := o.engine.History(ctx, q)
+	if err == nil {
+		err = o.fill(ctx, found.Entries)
+	}
 	if err == nil {
 		rest.Touched(ctx, found.Entries...)
 	}
@@ -113,9 +126,13 @@ func (o *opened) Apply(ctx context.Context, b *bundle.Batch) ([]bundle.Result, e
 		held := *b
 		held.Holds, b = o.holds, &held
 	}
+	if o.contents != nil {
+		b = o.contents.Batch(ctx, b)
+	}
 	results, err := o.engine.Apply(ctx, b)
 	if err == nil {
 		o.written(ctx, results)
+		err = o.fillResults(ctx, results)
 	}
 	return results, err
 }

@@ -40,6 +40,8 @@ type Config struct {
 	// Terminology returns the TerminologyCapabilities; nil when there are none.
 	Terminology func(ctx context.Context) ([]byte, error)
 
+	Contents Contents // keeps what Binaries hold; nil leaves it within them, and takes and gives none by itself
+
 	Rules bundle.Rules // what is held to before it is written; nil is the base rules of R4
 
 	// Explain tells how a search is carried out, for those whom the Guard lets see it;

@@ -35,7 +35,7 @@ func (a *API) decode(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	if req.wants = req.offered(asked, r.Header["Accept"]); req.wants != "" {
+	if req.wants = req.offered(asked, r.Header["Accept"]); req.wants != "" || a.asksNative(req, asked, r.Header["Accept"]) {
 		x.media = contentType(mediaFHIR) // of what goes wrong
 	} else if x.media, err = chooseMedia(asked, r.Header["Accept"]); err != nil {
 		x.media = contentType(mediaFHIR)
@@ -69,6 +69,9 @@ func (a *API) decodeBody(x *exchange) error {
 			return nil
 		}
 		takes = []string{mediaForm}
+	}
+	if native, err := a.decodeNative(x); native || err != nil {
+		return err
 	}
 	var err error
 	if req.Media, err = bodyMedia(x.r.Header.Get("Content-Type"), takes...); err != nil {

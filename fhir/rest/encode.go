@@ -50,6 +50,9 @@ func (x *exchange) send(resp *Response) error {
 		h.Set("Content-Location", resp.Location)
 	}
 	body := resp.Body
+	if resp.Content != nil {
+		return x.sendContent(resp)
+	}
 	if resp.Media != "" {
 		x.media, x.record.Status = resp.Media, resp.Status
 		h["Content-Security-Policy"] = sandboxed

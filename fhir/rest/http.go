@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/klauspost/compress/gzhttp"
@@ -60,6 +61,8 @@ type exchange struct {
 	media  string         // Content-Type of the response; "" until it is chosen
 	places *xml.Positions // of the XML that was sent; nil when it was JSON
 
+	timeout time.Duration // for sending an answer, where it is small
+
 	body stay // of the request's body in memory
 
 	events []fhir.Event // for the audit trail, until they are kept
@@ -92,7 +95,7 @@ func exchangeOf(ctx context.Context) *exchange {
 
 // ServeHTTP answers one request, and tells the Observer of it.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{w: w, r: r, body: stay{room: &a.bodies}}
+	x := &exchange{w: w, r: r, timeout: a.limits.Timeout, body: stay{room: &a.bodies}}
 	x.record = Record{ID: requestID(r.Header.Get("X-Request-Id")), Method: safeMethod(r.Method), Started: a.Now()}
 	ctx := context.WithValue(r.Context(), exchangeKey{}, x)
 	defer a.observe(ctx, x)
@@ -128,6 +131,10 @@ func (a *API) answer(ctx context.Context, x *exchange) (*Response, error) {
 	if err := a.decode(x); err != nil {
 		return nil, err
 	}
+	ctx, err := a.receiveContent(ctx, x)
+	if err != nil {
+		return nil, err
+	}
 	if err := a.enter(ctx); err != nil {
 		return nil, err
 	}
@@ -135,7 +142,7 @@ func (a *API) answer(ctx context.Context, x *exchange) (*Response, error) {
 	// The body had a time of its own to arrive in.
 	ctx, cancel := context.WithTimeout(ctx, a.limits.Timeout)
 	defer cancel()
-	ctx, err := a.takeKey(ctx, x)
+	ctx, err = a.takeKey(ctx, x)
 	if err != nil {
 		return nil, err
 	}

@@ -13,11 +13,15 @@ import (
 //
 // See https://hl7.org/fhir/R4/http.html#read.
 func (a *API) read(ctx context.Context, req *Request, d Decision) (*Response, error) {
+	ctx = req.lean(ctx)
 	res, err := a.visible(ctx, req.ref(), d.Restriction)
 	if err != nil {
 		return nil, a.withVersion(ctx, req.ref(), err)
 	}
-	resp := found(&res)
+	resp, err := a.found(req, &res, d)
+	if err != nil {
+		return nil, err
+	}
 	if req.unmodified(&res) {
 		resp.Status, resp.Body = http.StatusNotModified, nil
 	}

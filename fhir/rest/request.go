@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"io"
 	"time"
 
 	"github.com/amate-health/amate/fhir"
@@ -62,6 +63,10 @@ type Request struct {
 	Body   []byte         // as sent, decoded from its content encoding; nil for an entry of a batch
 	Media  string         // media type of Body, without parameters
 	Source *bundle.Source // the resource of an entry of a batch; nil over HTTP
+
+	native  bool      // the content of a Binary is asked for, or sent, by itself
+	upload  io.Reader // the content sent, until it is kept
+	accepts []string  // media types of content that are taken; nil for all
 
 	operation *operation.Operation // what Operation names
 	wants     string               // which of its Media the client asks for; "" for none

@@ -18,6 +18,7 @@ type Response struct {
 	Location     string    // absolute; "" for none
 	Stored       bool      // Body is a stored resource, so that Form.Summary and Form.Elements apply to it
 	Media        string    // media type of Body when that is no resource; "" for a resource
+	Content      *Content  // what a Binary holds, to be sent instead of Body; nil otherwise
 	Ref          fhir.Ref  // what was read or written, with its version; zero where that is no one resource
 }
 

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"io"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
@@ -28,6 +29,23 @@ type Store interface {
 
 	// Ready reports whether the store can answer now.
 	Ready(ctx context.Context) error
+}
+
+// Contents keeps what Binaries hold.
+type Contents interface {
+	// Receive keeps what body yields, durably. It returns the member of a Binary that
+	// stands for its data, and a context under which such a Binary may be written.
+	Receive(ctx context.Context, body io.Reader, contentType string) (context.Context, []byte, error)
+
+	// Open returns what a stored Binary holds that was read under fhir.Lean.
+	Open(ctx context.Context, r *fhir.Resource) (*Content, error)
+}
+
+// Content is what a Binary holds.
+type Content struct {
+	ContentType string
+	Context     string // its security context; "" for none
+	io.ReadSeekCloser
 }
 
 // Guard answers the one question: may they? Every request passes through it once.

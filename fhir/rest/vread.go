@@ -10,6 +10,7 @@ import (
 // See https://hl7.org/fhir/R4/http.html#vread.
 func (a *API) vread(ctx context.Context, req *Request, d Decision) (*Response, error) {
 	ref := req.ref()
+	ctx = req.lean(ctx)
 	if !d.Restriction.Open() {
 		// Who may not see the resource as it is may not see what it was.
 		if _, err := a.visible(ctx, ref.Current(), d.Restriction); err != nil {
@@ -23,7 +24,10 @@ func (a *API) vread(ctx context.Context, req *Request, d Decision) (*Response, e
 	if !a.versionShown(&res, d.Restriction) {
 		return nil, notFound(ref)
 	}
-	resp := found(&res)
+	resp, err := a.found(req, &res, d)
+	if err != nil {
+		return nil, err
+	}
 	if req.unmodified(&res) {
 		resp.Status, resp.Body = http.StatusNotModified, nil
 	}
