@@ -32,6 +32,9 @@ func (o *opened) follow(ctx context.Context) {
 		case <-tick.C:
 		}
 		err := o.parameters.Refresh(ctx)
+		if err == nil {
+			err = o.wordsRemoved(ctx)
+		}
 		if err == nil && n%int(pollEvery/refreshEvery) == 0 {
 			err = o.poll(ctx)
 		}

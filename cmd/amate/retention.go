@@ -177,6 +177,20 @@ func (k *keeper) scrub(ctx context.Context, done int) error {
 	return err
 }
 
+// wordsRemoved forgets what this process knows of the dictionary when a purge elsewhere
+// took words out of it: they would not be written again.
+func (o *opened) wordsRemoved(ctx context.Context) error {
+	e, err := o.Entry(ctx, wordsKind, wordsKey)
+	if fhir.CodeOf(err) == fhir.NotFound {
+		return nil
+	}
+	if err == nil && e.Version != o.office.wordsVersion {
+		o.office.wordsVersion = e.Version
+		o.ForgetWords()
+	}
+	return err
+}
+
 // remnants returns what was deleted earlier, and is still kept, of the records that are due.
 func (k *keeper) remnants(ctx context.Context, ready []*due) (map[string][]fhir.Ref, error) {
 	out := map[string][]fhir.Ref{}

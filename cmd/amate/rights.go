@@ -28,6 +28,8 @@ type office struct {
 	calendar *rights.Calendar
 	regime   rights.Regime
 	zone     *time.Location
+
+	wordsVersion int64 // of the dictionary, as far as purges took words out of it; of follow alone
 }
 
 // open reads the settings.
