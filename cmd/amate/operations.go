@@ -22,7 +22,9 @@ func operations(store *opened) []operation.Operation {
 	all = append(all, store.reindexOperations()...)
 	all = append(all, store.summaryOperations()...)
 	all = append(all, store.rightsOperations()...)
-	all = append(all, store.documentOperations()...)
+	documents := store.documentOperations()
+	all = append(all, documents...)
+	all = append(all, store.recordOperations(documents)...)
 	all = append(all, store.messageOperations()...)
 	return all
 }

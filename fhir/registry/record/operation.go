@@ -21,16 +21,16 @@ type Config struct {
 	Store Store
 	Now   func() time.Time // nil is time.Now
 
-	// Document returns the signed document Bundle that a stored Composition is part of,
-	// as the caller may see it; nil when it is not signed. nil knows no signed documents.
+	// Document returns the document Bundle of a signed Composition.
+	// Errors: fhir.NotFound when the caller may not see it.
 	Document func(ctx context.Context, call *operation.Call, composition fhir.Resource) ([]byte, error)
 
-	// Seals verifies the signatures of a document Bundle. nil shows them as not verified.
-	Seals func(ctx context.Context, bundle []byte) ([]Seal, error)
+	// Seals verifies the signatures of a stored Composition or Bundle, whose document is
+	// given. nil shows them as not verified.
+	Seals func(ctx context.Context, call *operation.Call, of fhir.Ref, bundle []byte) ([]Seal, error)
 
-	// Void says why a Composition with the status entered-in-error does not count. nil,
-	// or a Void of nothing, says that it does not.
-	Void func(ctx context.Context, call *operation.Call, composition fhir.Resource) (*Void, error)
+	// Signed reports whether a stored resource belongs to a signed document. nil knows none.
+	Signed func(json []byte) bool
 }
 
 // Operations returns the operations of this package.
@@ -103,24 +103,15 @@ func (s *service) shown(ctx context.Context, call *operation.Call, r fhir.Resour
 	about, text = &About{}, r.JSON
 	composition := r
 	if r.Ref.Type == "Bundle" {
-		if composition, err = s.compositionOf(ctx, call, r); err != nil {
-			return nil, nil, err
-		}
+		composition, err = s.compositionOf(ctx, call, r)
 	} else {
-		text = nil
-		if s.Document != nil {
-			if text, err = s.Document(ctx, call, r); err != nil {
-				return nil, nil, err
-			}
-		}
-		if text == nil {
-			if text, err = s.gathered(ctx, call, r); err != nil {
-				return nil, nil, err
-			}
-		}
+		text, err = s.documentOf(ctx, call, r, about)
 	}
-	if s.Seals != nil {
-		if about.Seals, err = s.Seals(ctx, text); err != nil {
+	if err != nil {
+		return nil, nil, err
+	}
+	if s.Seals != nil && !about.Withheld {
+		if about.Seals, err = s.Seals(ctx, call, r.Ref.Current(), text); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -132,6 +123,19 @@ func (s *service) shown(ctx context.Context, call *operation.Call, r fhir.Resour
 	}
 	about.Voided, err = s.voided(ctx, call, composition)
 	return text, about, err
+}
+
+// documentOf returns the signed document of a Composition, else what it would be now. Who
+// may see the Composition and not the document is shown what they may see of it.
+func (s *service) documentOf(ctx context.Context, call *operation.Call, r fhir.Resource, about *About) ([]byte, error) {
+	if s.Signed != nil && s.Signed(r.JSON) {
+		text, err := s.Document(ctx, call, r)
+		if fhir.CodeOf(err) != fhir.NotFound {
+			return text, err
+		}
+		about.Withheld = true
+	}
+	return s.gathered(ctx, call, r)
 }
 
 // compositionOf returns the stored Composition that a document Bundle was made of, as it
@@ -156,26 +160,54 @@ func (s *service) compositionOf(ctx context.Context, call *operation.Call, r fhi
 	return c, err
 }
 
-// voided says that a Composition does not count any more, where its status says so.
+// voided says that a Composition does not count any more, where its status says so, and
+// as far as the caller may see who did that, and why.
 func (s *service) voided(ctx context.Context, call *operation.Call, composition fhir.Resource) (*Void, error) {
 	doc, err := element.Parse(composition.JSON)
 	if err != nil {
 		return nil, err
 	}
-	d := &document{Doc: doc}
-	if d.text(0, "status") != "entered-in-error" {
+	if (&document{Doc: doc}).text(0, "status") != "entered-in-error" {
 		return nil, nil
 	}
-	var v *Void
-	if s.Void != nil {
-		if v, err = s.Void(ctx, call, composition); err != nil {
+	found, err := s.find(ctx, call, "Provenance", search.Param{Name: "target", Value: composition.Ref.Current().String()})
+	if err != nil {
+		return nil, err
+	}
+	v := &Void{}
+	for i := range found {
+		doc, err := element.Parse(found[i].JSON)
+		if err != nil {
 			return nil, err
 		}
-	}
-	if v == nil {
-		v = &Void{}
+		d := &document{Doc: doc}
+		if !d.coded(d.Get(0, "activity"), "http://terminology.hl7.org/CodeSystem/v3-DataOperation", "NULLIFY") {
+			continue
+		}
+		v.Date, v.Reason, v.By = d.text(0, "recorded"), d.said(d.Get(0, "reason")), d.text(0, "agent", "who", "display")
+		if ref, ok := fhir.ParseRef(d.text(0, "agent", "who", "reference")); ok && v.By == "" {
+			v.By, err = s.nameOf(ctx, call, ref.Current())
+		}
+		return v, err
 	}
 	return v, nil
+}
+
+// nameOf is the name of a person, "" when the caller may not see them.
+func (s *service) nameOf(ctx context.Context, call *operation.Call, ref fhir.Ref) (string, error) {
+	r, err := s.read(ctx, call, ref)
+	if fhir.CodeOf(err) == fhir.NotFound {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	doc, err := element.Parse(r.JSON)
+	if err != nil {
+		return "", err
+	}
+	d := &document{Doc: doc}
+	return d.name(d.get(0, "name")), nil
 }
 
 // addenda returns the documents that the caller may see which add to ref.
@@ -196,7 +228,13 @@ func (s *service) addenda(ctx context.Context, call *operation.Call, ref fhir.Re
 		if status := d.text(0, "status"); status != "final" && status != "amended" || !d.appends(ref) {
 			continue
 		}
-		all = append(all, Addendum{Title: d.text(0, "title"), Date: d.text(0, "date"), Author: d.text(0, "author", "display"), Ref: found[i].Ref.Current().String()})
+		a := Addendum{Title: d.text(0, "title"), Date: d.text(0, "date"), Author: d.text(0, "author", "display"), Ref: found[i].Ref.Current().String()}
+		if ref, ok := fhir.ParseRef(d.text(0, "author", "reference")); ok && a.Author == "" {
+			if a.Author, err = s.nameOf(ctx, call, ref.Current()); err != nil {
+				return nil, err
+			}
+		}
+		all = append(all, a)
 	}
 	return all, nil
 }

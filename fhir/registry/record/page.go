@@ -15,6 +15,10 @@ type About struct {
 	Seals   []Seal
 	Addenda []Addendum // written about it since, oldest first
 	Voided  *Void      // nil while it stands
+
+	// Withheld says that it is signed, and that what was signed is not shown to whoever
+	// looks: this is what they may see of it, with no signature to verify.
+	Withheld bool
 }
 
 // Seal is a signature on a document, as it was verified.
@@ -23,8 +27,24 @@ type Seal struct {
 	Time   time.Time // when it was signed
 	Serial string    // of the certificate
 	Digest string    // hash of what is signed, hexadecimal
-	Valid  bool
+	Verdict
 	Reason string // in Spanish: why it is not valid, or what could not be checked; "" for nothing
+}
+
+// Verdict is what came of verifying a signature.
+type Verdict uint8
+
+// The verdicts. A signature that is doubtful is of this content, and something about it,
+// such as whether the certificate was revoked, could not be checked.
+const (
+	Invalid Verdict = iota
+	Doubtful
+	Valid
+)
+
+// String returns the verdict in Spanish.
+func (v Verdict) String() string {
+	return [...]string{"Firma NO válida", "Firma que no pudo comprobarse del todo", "Firma válida"}[v]
 }
 
 // Addendum is a later document that adds to this one.
@@ -110,7 +130,7 @@ func (d *document) notices(about *About) (blocks []page.Block) {
 		say("Borrador: no ha sido firmado y puede cambiar.")
 	}
 	for _, s := range about.Seals {
-		if !s.Valid {
+		if s.Verdict == Invalid {
 			say("Una firma de este documento no es válida: véase el apartado de firmas.")
 			break
 		}
@@ -245,15 +265,14 @@ func (d *document) signed(about *About) []page.Block {
 		add(&f, "Fecha y hora", when(s.Time.Format(time.RFC3339)), 1)
 		add(&f, "Número de serie del certificado", s.Serial, 1)
 		add(&f, "Huella (SHA-256)", short(s.Digest), 1)
-		verdict := "Firma válida"
-		if !s.Valid {
-			verdict = "Firma NO válida"
-		}
-		add(&f, "Verificación", joined(": ", verdict, s.Reason), 2)
+		add(&f, "Verificación", joined(": ", s.Verdict.String(), s.Reason), 2)
 		blocks = append(blocks, f)
 	}
 	if len(about.Seals) > 0 {
 		return blocks
+	}
+	if about.Withheld {
+		return append(blocks, page.Text("El documento está firmado. Lo firmado no se muestra a quien consulta, por lo que aquí no se comprueba la firma."))
 	}
 	if s := d.Get(0, "signature"); s != element.None {
 		f := page.Facts{Columns: 2}

@@ -81,9 +81,9 @@ func TestPageOfEntries(t *testing.T) {
 func TestPageMarks(t *testing.T) {
 	s := newSample(Find("evolucion"))
 	at := time.Date(2026, 11, 20, 10, 40, 0, 0, time.FixedZone("", -6*3600))
-	seal := Seal{Signer: "ANA MUÑOZ", Time: at, Serial: "00001000000512345678", Digest: "0123456789abcdef0123456789abcdef", Valid: true}
+	seal := Seal{Signer: "ANA MUÑOZ", Time: at, Serial: "00001000000512345678", Digest: "0123456789abcdef0123456789abcdef", Verdict: Valid}
 	broken := seal
-	broken.Valid, broken.Reason = false, "el certificado fue revocado"
+	broken.Verdict, broken.Reason = Invalid, "el certificado fue revocado"
 	for name, c := range map[string]struct {
 		status, mark string
 		about        *About
