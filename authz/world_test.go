@@ -194,7 +194,7 @@ func (w *world) populate() {
 		patient := w.rand.IntN(nPatients)
 		o := object{
 			"resourceType": "Observation", "id": fmt.Sprint("b", i), "meta": w.labels(), "status": "final", "code": concept(one(w, codeA, codeB)),
-			"subject": reference("Patient/p%d", patient), "category": []any{concept("http://c|" + one(w, "lab", "vital"))},
+			"subject": reference("Patient/p%d", patient), "category": []any{concept("http://c|" + one(w, "lab", "vital")), concept("http://c|laboratory")},
 			"note": []any{object{"text": "SECRETO"}}, "valueString": "SECRETO", "effectiveDateTime": fmt.Sprintf("2026-01-%02d", 1+w.rand.IntN(28)),
 		}
 		if w.chance(60) {
@@ -322,11 +322,11 @@ func (w *world) policy() {
 	lines := []string{}
 	for range 1 + w.rand.IntN(4) {
 		r := rule{types: one(w, []string{"*"}, []string{"Observation", "Condition"}, []string{"Patient", "RelatedPerson", "Encounter"}, []string{"demographics", "clinical"}, []string{"Organization", "Practitioner", "Consent"}, []string{"Bundle", "Binary", "Provenance", "DocumentReference", "Observation"})}
-		r.acts = one(w, []string{"read", "search"}, []string{"read"}, []string{"search"}, []string{"read", "search", "create", "update", "delete", "$everything", "$lastn"})
+		r.acts = one(w, []string{"read", "search"}, []string{"read"}, []string{"search"}, []string{"read", "search", "create", "update", "delete", "$everything", "$lastn", "$summary"})
 		r.restriction = one(w, "all", "all", "own-compartment", "own-unit", "own-jurisdiction", "?category=http://c|lab", "all-and-blocked", "wards", "own-unit & ?status=final", "self")
 		r.mask = w.chance(20)
 		if r.mask {
-			r.acts = []string{"read", "search", "$everything"}
+			r.acts = []string{"read", "search", "$everything", "$summary"}
 		}
 		if strings.Contains(r.restriction, "?") {
 			r.types = []string{"Observation"}
