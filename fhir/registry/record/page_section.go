@@ -63,5 +63,8 @@ func (d *document) whyEmpty(s element.Node) string {
 	if text := clean(d.said(d.Get(s, "emptyReason"))); text != "" {
 		return text
 	}
+	if d.text(d.comp, "status") == "preliminary" {
+		return "Por escribir."
+	}
 	return "Sin contenido."
 }

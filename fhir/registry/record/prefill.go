@@ -13,7 +13,7 @@ const unwritten = `<div xmlns="http://www.w3.org/1999/xhtml" lang="es-MX" xml:la
 
 // section drafts one section, with what is known of the visit.
 func (m *making) section(s *Section, custodian reference) draftSection {
-	out := draftSection{Title: s.Title, Code: concept{Coding: []coding{{System: SectionSystem, Code: s.Code, Display: s.Title}}}}
+	out := draftSection{Title: s.Title, Code: concept{Coding: []coding{{System: SectionSystem, Code: s.Code}}}}
 	if s.LOINC != "" {
 		out.Code.Coding = append(out.Code.Coding, coding{System: LOINC, Code: s.LOINC})
 	}

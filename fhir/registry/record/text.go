@@ -1,6 +1,7 @@
 package record
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -74,7 +75,8 @@ func address(d *document, n element.Node) string {
 	var parts []string
 	for _, name := range []string{"line", "postalCode", "city", "district", "state", "country"} {
 		for p := range d.each(n, name) {
-			if text := d.Text(p); text != "" && !(name == "country" && text == "MX") {
+			text := d.Text(p)
+			if text != "" && !(name == "country" && text == "MX") && !slices.Contains(parts, text) { // a town is often called like its municipality
 				parts = append(parts, text)
 			}
 		}
