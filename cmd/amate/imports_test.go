@@ -25,7 +25,7 @@ const module = "github.com/amate-health/amate"
 // The order of things is fhir <- authz, store <- cmd. store and authz never know one
 // another.
 var imports = map[string]string{
-	"cmd/amate": "authz authz/audit authz/client authz/label authz/limit authz/people authz/rbac authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/document fhir/document/sign fhir/document/summary fhir/element fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/message fhir/message/hl7 fhir/message/mllp fhir/operation fhir/profile fhir/registry/demo fhir/registry/identity fhir/registry/identity/match fhir/registry/identity/match/trial fhir/registry/profile fhir/registry/record fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/blob store/job store/parameter store/postgres store/reindex store/sqlite",
+	"cmd/amate": "authz authz/audit authz/client authz/label authz/limit authz/people authz/rbac authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/document fhir/document/sign fhir/document/summary fhir/element fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/message fhir/message/hl7 fhir/message/mllp fhir/operation fhir/profile fhir/registry/demo fhir/registry/identity fhir/registry/identity/match fhir/registry/identity/match/trial fhir/registry/profile fhir/registry/record fhir/registry/record/giis fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/blob store/job store/parameter store/postgres store/reindex store/sqlite",
 
 	"cmd/conformance": "",
 
@@ -77,6 +77,7 @@ var imports = map[string]string{
 	"fhir/registry/identity/match/trial": "fhir/registry/identity/match",
 	"fhir/registry/profile":              "fhir/guide",
 	"fhir/registry/record":               "fhir fhir/document/page fhir/element fhir/operation fhir/registry/identity fhir/registry/profile fhir/search fhir/spec",
+	"fhir/registry/record/giis":          "fhir fhir/element fhir/operation fhir/registry/identity fhir/search",
 	"fhir/registry/demo":                 "fhir/registry/identity",
 	"fhir/registry/rights":               "fhir fhir/bundle fhir/document/page fhir/element fhir/operation fhir/search fhir/spec",
 	"fhir/samples":                       "",
