@@ -36,6 +36,8 @@ type commands struct {
 	Client      apps       `cmd:"" help:"Manage the apps and systems that may ask for tokens."`
 	Policy      policies   `cmd:"" help:"Show, check and store the role policy."`
 	Identity    identities `cmd:"" help:"Find the records of one person."`
+	Sign        signer     `cmd:"" help:"Sign a document with an e.firma, on the desk of who signs."`
+	Verify      verifier   `cmd:"" help:"Verify the signature of a document, without a server."`
 	Version     version    `cmd:"" help:"Print the version."`
 }
 
