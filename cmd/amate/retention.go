@@ -55,12 +55,12 @@ const (
 // purgePlan is a purge under way. It stands before anything is removed, so that whoever
 // goes on after a crash knows what was to be removed, and of how much there was.
 type purgePlan struct {
-	Certificate certificate `json:"certificate"`
-	Refs        []string    `json:"refs"`
+	Certificate purgeCertificate `json:"certificate"`
+	Refs        []string         `json:"refs"`
 }
 
-// certificate says what was removed, and by which rule. Nothing in it is clinical.
-type certificate struct {
+// purgeCertificate says what was removed, and by which rule. Nothing in it is clinical.
+type purgeCertificate struct {
 	ID        string         `json:"id"`
 	Patient   string         `json:"patient"` // id of the record, which leads to nothing any more
 	Rule      string         `json:"rule"`
@@ -232,7 +232,7 @@ func (k *keeper) begin(ctx context.Context, d *due, dead []fhir.Ref) error {
 	if k.All {
 		rule = "vencido el plazo de conservación (NOM-004-SSA3-2012, 5.4)"
 	}
-	p := purgePlan{Certificate: certificate{
+	p := purgePlan{Certificate: purgeCertificate{
 		ID: uuid.NewString(), Patient: d.record.Patient, Rule: rule, Years: k.Years, LastAct: d.record.LastAct, Started: k.now().UTC(),
 		Resources: map[string]int{}, Shared: len(d.record.Shared), By: k.by, Program: "Amate " + release,
 	}}
@@ -313,7 +313,7 @@ func (k *keeper) remove(ctx context.Context, names []string) error {
 }
 
 // certify writes the certificate of a purge, puts it on record, and ends the plan.
-func (k *keeper) certify(ctx context.Context, e *fhir.Entry, c *certificate) error {
+func (k *keeper) certify(ctx context.Context, e *fhir.Entry, c *purgeCertificate) error {
 	c.Ended = k.now().UTC()
 	value, err := json.Marshal(c)
 	if err != nil {
