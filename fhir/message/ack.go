@@ -82,7 +82,9 @@ func acknowledge(msg *hl7.Message, verdict Verdict, faults []*hl7.Error, kept bo
 	case !kept:
 		commit = "CE"
 	}
-	if wanted(accept, commit == "CA") {
+	if commit == "CA" && wanted(accept, true) { // whatever comes of it
+		a.Commit = ack(msh, commit, nil, now)
+	} else if wanted(accept, false) && commit != "CA" {
 		a.Commit = ack(msh, commit, faults, now)
 	}
 	if wanted(application, verdict == Accept) {

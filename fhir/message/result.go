@@ -52,7 +52,10 @@ func (m *mapper) result(g *group, r *result) {
 		m.fail(obx.At(hl7.RequiredField, 3, "what was observed is missing"))
 		return
 	}
-	key := strings.TrimSpace(code) + "|" + sub
+	key := strings.TrimSpace(code)
+	if sub != "" {
+		key += "|" + sub
+	}
 	if g.codes == nil {
 		g.codes = map[string]int{}
 	}
