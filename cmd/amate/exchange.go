@@ -11,6 +11,8 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/document/mhd"
+	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/terminology"
 	"github.com/amate-health/amate/store/blob"
@@ -145,4 +147,26 @@ func (c contents) Open(ctx context.Context, r *fhir.Resource) (*rest.Content, er
 		return nil, err
 	}
 	return &rest.Content{ContentType: content.ContentType, Context: content.Context, ReadSeekCloser: content.ReadSeekCloser}, nil
+}
+
+// exchangeOperations are those by which documents are found.
+func (o *opened) exchangeOperations() []operation.Operation { return mhd.Operations(o) }
+
+// installExchange stores the search parameters of MHD, where they are not yet.
+func installExchange(ctx context.Context, store rest.Store) error {
+	maker := makerFor(store)
+	var b bundle.Batch
+	for _, text := range mhd.Parameters {
+		s, err := bundle.Parse([]byte(text))
+		if err != nil {
+			return err
+		}
+		c, err := maker.Update(s, fhir.Ref{Type: "SearchParameter", ID: s.ID()}, false)
+		if err != nil {
+			return err
+		}
+		b.Changes = append(b.Changes, c)
+	}
+	_, err := store.Apply(ctx, &b)
+	return err
 }

@@ -25,7 +25,7 @@ const module = "github.com/amate-health/amate"
 // The order of things is fhir <- authz, store <- cmd. store and authz never know one
 // another.
 var imports = map[string]string{
-	"cmd/amate": "authz authz/audit authz/client authz/label authz/limit authz/people authz/rbac authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/document fhir/document/sign fhir/document/summary fhir/element fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/message fhir/message/hl7 fhir/message/mllp fhir/operation fhir/profile fhir/registry/demo fhir/registry/identity fhir/registry/identity/match fhir/registry/identity/match/trial fhir/registry/profile fhir/registry/record fhir/registry/record/giis fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/blob store/job store/parameter store/postgres store/reindex store/sqlite",
+	"cmd/amate": "authz authz/audit authz/client authz/label authz/limit authz/people authz/rbac authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/document fhir/document/mhd fhir/document/sign fhir/document/summary fhir/element fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/message fhir/message/hl7 fhir/message/mllp fhir/operation fhir/profile fhir/registry/demo fhir/registry/identity fhir/registry/identity/match fhir/registry/identity/match/trial fhir/registry/profile fhir/registry/record fhir/registry/record/giis fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/blob store/job store/parameter store/postgres store/reindex store/sqlite",
 
 	"cmd/conformance": "",
 
@@ -68,6 +68,7 @@ var imports = map[string]string{
 	"fhir/xml":                           "fhir fhir/element fhir/spec",
 	"fhir/document/page":                 "",
 	"fhir/document":                      "fhir fhir/bundle fhir/document/sign fhir/element fhir/operation fhir/search fhir/spec",
+	"fhir/document/mhd":                  "fhir fhir/element fhir/operation fhir/search",
 	"fhir/document/sign":                 "fhir fhir/element",
 	"fhir/document/sign/signtest":        "fhir/document/sign",
 	"fhir/document/summary":              "fhir fhir/document/sign fhir/element fhir/operation fhir/search fhir/terminology fhir/validate",

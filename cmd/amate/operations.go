@@ -26,5 +26,6 @@ func operations(store *opened) []operation.Operation {
 	all = append(all, documents...)
 	all = append(all, store.recordOperations(documents)...)
 	all = append(all, store.messageOperations()...)
+	all = append(all, store.exchangeOperations()...)
 	return all
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/amate-health/amate/fhir/document/mhd"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/terminology/service"
 	"github.com/amate-health/amate/fhir/validate"
@@ -142,6 +143,9 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 	if err := installOwn(ctx, store); err != nil {
 		return err
 	}
+	if err := installExchange(ctx, store); err != nil {
+		return err
+	}
 	if s.InsecureNoAuth {
 		log.Warn("THERE IS NO ACCESS CONTROL: every program on this machine can read and change every record",
 			"flag", "--insecure-no-auth")
@@ -196,7 +200,7 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 		},
 		Search:     rest.Search{Catalogue: store.parameters.Catalogue, Terminology: store.terminology(), FullText: s.Storage.FullText.has},
 		Explain:    store.explainer(s.Explain || s.InsecureNoAuth),
-		DeleteMany: s.DeleteMany, Contents: contents{store.contents}, Operations: operations(store), Rules: store.rules(policy.Check), Conformance: store.definitions.conformance,
+		DeleteMany: s.DeleteMany, Contents: contents{store.contents}, Provide: mhd.Provide, Operations: operations(store), Rules: store.rules(policy.Check), Conformance: store.definitions.conformance,
 	})
 	if err != nil {
 		return nil, usagef("%v", err)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/fhir/search"
 )
@@ -39,6 +40,10 @@ type Config struct {
 
 	// Terminology returns the TerminologyCapabilities; nil when there are none.
 	Terminology func(ctx context.Context) ([]byte, error)
+
+	// Provide holds a transaction to the guide that it says it follows, and returns it
+	// completed; nil when it follows none that is known. It may be nil.
+	Provide func(d *element.Doc, root element.Node) ([]byte, error)
 
 	Contents Contents // keeps what Binaries hold; nil leaves it within them, and takes and gives none by itself
 

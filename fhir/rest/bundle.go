@@ -22,6 +22,17 @@ func (a *API) bundle(ctx context.Context, req *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if a.Provide != nil {
+		provided, err := a.Provide(src.Doc, src.Root)
+		if err != nil {
+			return nil, err
+		}
+		if provided != nil {
+			if src, err = bundle.Parse(provided); err != nil {
+				return nil, err
+			}
+		}
+	}
 	b, err := bundle.Open(src, a.limits.Entries)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,10 @@ import (
 	"github.com/amate-health/amate/fhir/element"
 )
 
+// OfPatient is the URL of an extension of Bundle.meta that says to which patient's
+// record a document from elsewhere belongs.
+const OfPatient = "https://github.com/amate-health/amate/fhir/StructureDefinition/of-patient"
+
 // bundle adds the patients of the Bundle at n. Everybody to whom anything within it
 // refers, and every Patient in it, is one of whom it tells: nobody escapes by being
 // named in an unusual place. It belongs to the record of one patient only: a document
@@ -64,6 +68,15 @@ func (x *extractor) elsewhere(n element.Node) (found bool) {
 // documentSubject returns the patient to whom a document refers as its subject, where
 // that is one of this server. What comes from elsewhere may have the same ids.
 func (x *extractor) documentSubject(n element.Node) (subject fhir.Ref, ok bool) {
+	x.each(x.d.Get(n, "meta"), "extension", func(e element.Node) {
+		if !ok && string(x.child(e, "url")) == OfPatient {
+			subject, ok = localRef(x.child(x.d.Get(e, "valueReference"), "reference"), x.base)
+			ok = ok && subject.Type == "Patient"
+		}
+	})
+	if ok {
+		return subject, true
+	}
 	first := true
 	x.each(n, "entry", func(entry element.Node) {
 		if !first {
