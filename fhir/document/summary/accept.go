@@ -3,6 +3,7 @@ package summary
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/amate-health/amate/fhir"
@@ -157,16 +158,21 @@ func (t *takeIn) clean(e *element.Edit, n element.Node) {
 	}
 }
 
-// harmless reports whether a narrative is one that R4 allows.
+// harmless reports whether a narrative is one that R4 allows, and asks nobody else for
+// anything when it is shown.
 func harmless(narrative []byte) bool {
 	d, err := element.Parse([]byte(`{"resourceType":"Basic","code":{"text":"narrative"},"text":` + string(narrative) + `}`))
 	if err != nil {
 		return false
 	}
-	for _, issue := range validate.Check(d, 0, "Basic") {
+	for _, issue := range new(validate.Validator).Validate(context.Background(), d, 0) {
 		if issue.Severity == "error" || issue.Severity == "fatal" {
 			return false
 		}
 	}
-	return true
+	div := strings.ToLower(text(d, d.Get(0, "text"), "div"))
+	return !strings.Contains(div, "script:") && !outward.MatchString(div)
 }
+
+// outward finds pictures that are fetched from elsewhere, who would learn who reads them when.
+var outward = regexp.MustCompile(`(src|background)\s*=\s*["']?\s*([a-z]+:)?//|url\(`)

@@ -283,7 +283,7 @@ func FuzzSummary(f *testing.F) {
 			t.Fatalf("%v\n%s", err, answer.JSON)
 		}
 		composition := out.Get(out.First(out.Get(0, "entry")), "resource")
-		for _, issue := range validate.Check(out, composition, "Composition") {
+		for _, issue := range new(validate.Validator).Validate(context.Background(), out, composition) {
 			if issue.Severity == "error" {
 				t.Errorf("%s %s %s\n%s", issue.Rule, issue.Expression, issue.Diagnostics, out.Raw(composition))
 			}
