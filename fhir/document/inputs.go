@@ -49,7 +49,12 @@ func uuidOf(id string) string { return strings.ToLower(id) }
 
 // answer returns parameters as what an operation returns.
 func answer(parts []object) *operation.Answer {
-	return &operation.Answer{JSON: []byte(encode(object{"resourceType": "Parameters", "parameter": parts}))}
+	return &operation.Answer{JSON: []byte(`{"resourceType":"Parameters","parameter":` + encode(parts) + "}")}
 }
 
 func part(name, typ string, value any) object { return object{"name": name, "value" + typ: value} }
+
+// caller tells callers apart: by their account or client, and whom it acts for.
+func caller(call *operation.Call) string {
+	return call.Caller.Principal + " " + call.Caller.User.String()
+}

@@ -26,7 +26,7 @@ const pendingFor = 30 * time.Minute
 type pending struct {
 	Composition string          // its id
 	Version     int64           // of the Composition when it was prepared
-	Final       json.RawMessage // the Composition as it will be; nil for a further signature
+	Final       json.RawMessage `json:",omitempty"` // the Composition as it will be; none for a further signature
 	Bundle      json.RawMessage // the document
 	BundleID    string
 	Header      string // of the signature
@@ -74,7 +74,7 @@ func (s *service) prepare(ctx context.Context, call *operation.Call) (*operation
 	if text(d, 0, "status") == "entered-in-error" {
 		return nil, refused(fhir.Conflict, "the document is void", "create another Composition")
 	}
-	p := &pending{Composition: call.ID, Version: c.Ref.Version, Purpose: purpose, BundleID: id, Caller: call.Caller.Principal}
+	p := &pending{Composition: call.ID, Version: c.Ref.Version, Purpose: purpose, BundleID: id, Caller: caller(call)}
 	who, err := s.signatory(ctx, call, d, purpose)
 	if err != nil {
 		return nil, err

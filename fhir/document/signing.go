@@ -46,7 +46,7 @@ func (s *service) sign(ctx context.Context, call *operation.Call) (*operation.An
 	if err != nil {
 		return nil, err
 	}
-	if p.Final == nil {
+	if len(p.Final) == 0 {
 		return s.countersign(ctx, call, p, jws, at)
 	}
 	if done, err := s.done(ctx, call, p, jws); done != nil || err != nil {
@@ -67,7 +67,7 @@ func (s *service) waiting(ctx context.Context, call *operation.Call) (*pending, 
 	if err == nil {
 		err = json.Unmarshal(e.Value, p)
 	}
-	if fhir.CodeOf(err) == fhir.NotFound || err == nil && (p.Composition != call.ID || p.Caller != call.Caller.Principal) {
+	if fhir.CodeOf(err) == fhir.NotFound || err == nil && (p.Composition != call.ID || p.Caller != caller(call)) {
 		return nil, fhir.Errorf(fhir.NotFound, "nothing of that name waits for a signature of yours: it waits %s, then prepare it anew", pendingFor)
 	}
 	return p, err
