@@ -195,6 +195,7 @@ func (f *Feed) add(changes []fhir.Change, at time.Time) {
 	for i := range changes {
 		c := &changes[i]
 		f.last[c.Ref.Current()] = c.At
+		f.last[fhir.Ref{Type: c.Ref.Type}] = c.At
 		for _, ref := range c.Targets {
 			f.last[ref] = c.At
 		}
@@ -312,7 +313,7 @@ func (f *Feed) Check(ctx context.Context, at fhir.Mark) error {
 }
 
 // Touched reports whether, since a mark, something may have changed that is one of
-// refs, or refers to one of them. It is answered from memory alone; of what is not
+// refs, or refers to one of them; a Ref without an id stands for all of its type. It is answered from memory alone; of what is not
 // there any more, it says yes.
 func (f *Feed) Touched(since fhir.Mark, refs func(yield func(fhir.Ref) bool)) bool {
 	f.mu.RLock()

@@ -20,6 +20,7 @@ func operations(store *opened) []operation.Operation {
 	all = append(all, rest.Convert())
 	all = append(all, chart.Operations(store)...)
 	all = append(all, store.reindexOperations()...)
+	all = append(all, store.changesOperations()...)
 	all = append(all, store.summaryOperations()...)
 	all = append(all, store.rightsOperations()...)
 	documents := store.documentOperations()

@@ -47,6 +47,7 @@ type engine interface {
 	audit.Chains
 	reindex.Store
 	Explain(ctx context.Context, q *search.Query) ([]search.Plan, error)
+	Feed() *store.Feed
 	Secret() []byte
 	BlobsUsed(ctx context.Context, hashes ...[]byte) ([]bool, error)
 	Close() error
@@ -76,7 +77,6 @@ type opened struct {
 	labels   *label.Rules           // what is labelled as it is written; nil for nothing
 	contents *blob.Keeper           // what large Binaries hold
 	holds    []bundle.Hold          // what no write passes by
-	wordsVersion int64 // of the dictionary, as far as words were taken out of it; of follow alone
 	office   office                 // of requests of ARCO rights
 	signing  signing                // whose signatures of documents are believed
 }

@@ -85,6 +85,10 @@ type Call struct {
 	// It returns the Bundle that answers it.
 	Send func(ctx context.Context, bundle []byte) ([]byte, error)
 
+	// Idle performs f, which only waits for something, while others are served in place
+	// of this call.
+	Idle func(ctx context.Context, f func(context.Context) error) error
+
 	// Place turns a line and column of In into those of the XML that was sent; nil
 	// when it was JSON.
 	Place func(line, col int) (int, int)
@@ -98,6 +102,7 @@ type Caller struct {
 	User      fhir.Ref // Practitioner, Patient or RelatedPerson; zero for a system
 	Org       string   // CLUES of the establishment that they act for; "" for none
 	Roles     []string // of the role policy; nil without access control
+	Purpose   string   // of use, a code of v3-PurposeOfUse; "" without access control
 }
 
 // Ref returns the instance that c was called on.
@@ -114,6 +119,10 @@ type Answer struct {
 	Tag string
 
 	Set *Set // in place of JSON
+
+	// Nothing says that JSON shows nothing of anybody, so that the audit trail has no need
+	// to hold that it was asked for.
+	Nothing bool
 
 	// Media is the media type of Raw, which goes out as it is in place of JSON: a PDF, a
 	// page, a file. In a batch it becomes a Binary. Callers who see resources only in

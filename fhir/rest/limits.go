@@ -83,6 +83,25 @@ func (a *API) enter(ctx context.Context) error {
 
 func (a *API) leave() { <-a.turns }
 
+// idle performs f, which waits, out of turn. It does not last until the very end of
+// the time that ctx has, so that there is some left for an answer.
+func (a *API) idle(ctx context.Context, f func(context.Context) error) error {
+	waiting := ctx
+	x := exchangeOf(ctx)
+	if x == nil || x.req.Interaction != Operation { // it is only a part of what has the turn
+		return f(ctx)
+	}
+	if end, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		waiting, cancel = context.WithDeadline(ctx, end.Add(-min(5*time.Second, a.limits.Timeout/4)))
+		defer cancel()
+	}
+	a.leave()
+	err := f(waiting)
+	a.turns <- struct{}{} // there are always some that end
+	return err
+}
+
 // readBody reads a body and undoes its content encoding. It never holds more
 // than the limit: a body that says it is longer is refused unread.
 // Errors: fhir.TooLarge, fhir.UnsupportedMedia, fhir.Invalid, fhir.Throttled.

@@ -53,6 +53,7 @@ func (a *API) operateNow(ctx context.Context, req *Request, d Decision) (*Respon
 		Media:       req.wants,
 		Caller:      d.Caller,
 		Send:        a.sends,
+		Idle:        a.idle,
 	}
 	if x := exchangeOf(ctx); x != nil && x.places != nil && req.Source == nil {
 		call.Place = x.places.Place
@@ -60,6 +61,9 @@ func (a *API) operateNow(ctx context.Context, req *Request, d Decision) (*Respon
 	answer, err := req.operation.Run(ctx, call)
 	if err != nil {
 		return nil, err
+	}
+	if acc := accessOf(ctx); acc != nil && answer.Nothing {
+		acc.kept = true
 	}
 	if answer.Set != nil {
 		return a.searchset(req, req.operationPath(), answer.Set.Self, answer.Set)

@@ -1,0 +1,372 @@
+package feed
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/search"
+	"github.com/amate-health/amate/fhir/spec"
+)
+
+const (
+	batch   = 1000 // changes that are looked at together
+	batches = 10   // of those, at most in one request
+	lookups = 200  // resources that are looked up together
+	tries   = 8    // when requests for the same copy meet
+)
+
+// advance looks at what has changed since the copy was last asked for, and returns how
+// it stands now. more says that not everything was looked at yet.
+func (f *Feed) advance(ctx context.Context, v *view, at *cursor) (c *copied, more bool, err error) {
+	for try := 1; ; try++ {
+		c, more, err = f.tryAdvance(ctx, v, at)
+		if fhir.CodeOf(err) != fhir.Conflict || try == tries {
+			return c, more, err
+		}
+	}
+}
+
+func (f *Feed) tryAdvance(ctx context.Context, v *view, at *cursor) (*copied, bool, error) {
+	c, err := f.copy(ctx, at.Copy)
+	if err != nil {
+		return nil, false, err
+	}
+	if err := f.readRoots(ctx, c); err != nil {
+		return nil, false, err
+	}
+	if at.Done && at.Mark.Compare(c.Mark) > 0 {
+		c.Mark, c.Logs = at.Mark, 0 // up to there, nothing touched it: see Feed.page
+	}
+	for range batches {
+		changes, err := f.Changes.Changes(ctx, c.Mark, batch)
+		if err != nil {
+			return nil, false, err
+		}
+		changed, err := f.batch(ctx, v, c, changes)
+		if err != nil {
+			return nil, false, err
+		}
+		if len(changes) < batch && !changed {
+			return c, false, nil
+		}
+		if c, err = f.copy(ctx, at.Copy); err == nil { // as it was saved, with its version
+			err = f.readRoots(ctx, c)
+		}
+		if err != nil || len(changes) < batch {
+			return c, false, err
+		}
+	}
+	return c, true, nil
+}
+
+// batch looks at changes, which follow the mark of c, and saves what they come to. It
+// reports whether there was anything to save.
+func (f *Feed) batch(ctx context.Context, v *view, c *copied, changes []fhir.Change) (bool, error) {
+	w := &work{Feed: f, v: v, c: c, candidates: map[fhir.Ref]bool{}, dirty: map[fhir.Ref]bool{}}
+	w.changed(changes)
+	if err := w.members(ctx); err != nil {
+		return false, err
+	}
+	if err := w.spread(ctx); err != nil {
+		return false, err
+	}
+	if len(w.candidates) == 0 && !c.rootsChanged && !w.noted && len(changes) < batch {
+		if len(changes) > 0 { // the cursor moves the mark on
+			c.Mark, c.Logs = changes[len(changes)-1].At, 0
+		}
+		return false, nil
+	}
+	logs, err := w.judge(ctx)
+	if err != nil {
+		return false, err
+	}
+	if len(changes) > 0 {
+		c.Mark, c.Logs = changes[len(changes)-1].At, 0
+	}
+	return true, f.save(ctx, c, logs)
+}
+
+// work is one batch.
+type work struct {
+	*Feed
+	v          *view
+	c          *copied
+	candidates map[fhir.Ref]bool // may have come into view, or left it
+	dirty      map[fhir.Ref]bool // and so may what they decide on
+	noted      bool              // something else is to be saved
+}
+
+func (w *work) candidate(ref fhir.Ref) {
+	if _, can := w.v.only.Types[ref.Type]; can {
+		w.candidates[ref.Current()] = true
+	}
+}
+
+// changed takes in those changes that may matter to the copy.
+func (w *work) changed(changes []fhir.Change) {
+	in, d := interest{w.v.deps, w.c.roots}, w.v.deps
+	for i := range changes {
+		ch := &changes[i]
+		if !in.has(ch) {
+			continue
+		}
+		ref := ch.Ref.Current()
+		w.candidate(ref)
+		if d.rules == nil {
+			continue
+		}
+		w.dirty[ref] = true
+		for _, target := range ch.Targets {
+			if ref.Type == "Consent" && target.Type == "Patient" {
+				w.dirty[target] = true
+			}
+			if slices.Contains(d.sources[ref.Type], target.Type) {
+				w.candidate(target)
+			}
+		}
+		if len(d.chains) > 0 {
+			w.c.root(ref)
+			for _, target := range ch.Targets {
+				w.c.root(target)
+			}
+		}
+	}
+}
+
+// members finds who has joined the scope and who has left it since the copy was last
+// looked at, and whose consents begin or end.
+func (w *work) members(ctx context.Context) error {
+	if w.v.members != nil && !slices.Equal(w.v.members, w.c.Members) {
+		for _, list := range [][2][]string{{w.v.members, w.c.Members}, {w.c.Members, w.v.members}} {
+			for _, id := range list[0] {
+				if _, both := slices.BinarySearch(list[1], id); !both {
+					w.dirty[fhir.Ref{Type: "Patient", ID: id}] = true
+					w.candidate(fhir.Ref{Type: "Patient", ID: id})
+				}
+			}
+		}
+		w.c.Members, w.noted = w.v.members, true
+	}
+	today := w.now()
+	if w.c.Day == today || w.v.deps.rules == nil {
+		return nil
+	}
+	before := w.c.Day
+	w.c.Day, w.noted = today, true
+	return w.consents(ctx, before, today)
+}
+
+// consents finds the patients whose consents say something else today than they did on
+// an earlier day.
+func (w *work) consents(ctx context.Context, before, today string) error {
+	for after := ""; ; {
+		page, err := w.Inside.Search(ctx, &search.Query{Type: "Consent", Count: lookups, After: after, Restriction: search.Unrestricted})
+		if err != nil {
+			return err
+		}
+		for i := range page.Matches {
+			doc, err := element.Parse(page.Matches[i].JSON)
+			if err != nil {
+				return err
+			}
+			if p, ok := fhir.ParseRef(text(doc, doc.Get(0, "patient"), "reference")); ok && p.Type == "Patient" && turns(doc, before, today) {
+				w.dirty[p.Current()] = true
+				w.candidate(p)
+			}
+		}
+		if after = page.Next; after == "" {
+			return nil
+		}
+	}
+}
+
+// turns reports whether any period in a document begins or ends between two days, both
+// included.
+func turns(doc *element.Doc, from, until string) bool {
+	for n := element.Node(0); int(n) < doc.Len(); n++ {
+		if doc.Kind(n) != element.Object || string(doc.Name(n)) != "period" {
+			continue
+		}
+		for _, end := range []string{"start", "end"} {
+			at := text(doc, n, end)
+			at = at[:min(len(at), len(from))]
+			if at != "" && at >= from[:len(at)] && at <= until[:len(at)] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// spread finds what is shown or hidden by what is dirty, and by that in turn.
+func (w *work) spread(ctx context.Context) error {
+	seen := maps.Clone(w.dirty)
+	for depth := 0; depth < maxDepth && len(w.dirty) > 0; depth++ {
+		next := map[fhir.Ref]bool{}
+		found := func(ref fhir.Ref) {
+			ref = ref.Current()
+			w.candidate(ref)
+			if !seen[ref] {
+				seen[ref], next[ref] = true, true
+			}
+		}
+		if err := w.records(ctx, found); err != nil {
+			return err
+		}
+		for i := range w.v.deps.rules {
+			if err := w.follow(ctx, &w.v.deps.rules[i], found); err != nil {
+				return err
+			}
+		}
+		w.dirty = next
+	}
+	return nil
+}
+
+// records finds all that is in the records of dirty patients.
+func (w *work) records(ctx context.Context, found func(fhir.Ref)) error {
+	var patients []fhir.Ref
+	for ref := range w.dirty {
+		if ref.Type == "Patient" {
+			patients = append(patients, ref)
+		}
+	}
+	for some := range slices.Chunk(patients, 20) {
+		if err := w.each(ctx, "", search.Record(some), found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// follow finds what refers, as a rule says, to what is dirty.
+func (w *work) follow(ctx context.Context, r *rule, found func(fhir.Ref)) error {
+	var refs []fhir.Ref
+	for ref := range w.dirty {
+		switch {
+		case r.targets != nil && !slices.Contains(r.targets, ref.Type):
+		case ref.Type == "Patient" && slices.Contains(spec.Compartment("Patient", r.typ), r.param.Code): // it is in the record
+		case len(r.param.Targets) > 0 && !slices.Contains(r.param.Targets, ref.Type) && !slices.Contains(r.param.Targets, "Resource"):
+		default:
+			refs = append(refs, ref)
+		}
+	}
+	for some := range slices.Chunk(refs, lookups) {
+		m := search.Match{Param: r.param, Compared: r.param.Type}
+		for _, ref := range some {
+			m.Values = append(m.Values, search.Value{Raw: ref.String(), Refs: []fhir.Ref{ref}})
+		}
+		if err := w.each(ctx, r.typ, m, found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// each calls found for all resources that there are of a type for which a condition
+// holds, whether or not the client may see them.
+func (w *work) each(ctx context.Context, typ string, where search.Expr, found func(fhir.Ref)) error {
+	return w.eachResource(ctx, typ, where, func(r *fhir.Resource) { found(r.Ref) })
+}
+
+// judge looks up which candidates the client may see now, and notes what has come into
+// view and what has left it.
+func (w *work) judge(ctx context.Context) (logs []logged, err error) {
+	visible, err := w.visible(ctx, w.Inside, w.v, slices.Collect(maps.Keys(w.candidates)))
+	if err != nil {
+		return nil, err
+	}
+	for ref := range w.candidates {
+		_, sees := visible[ref]
+		news, err := w.set(ctx, w.c, ref, sees)
+		if err != nil {
+			return nil, err
+		}
+		if !news {
+			continue
+		}
+		if n := len(logs); n == 0 || len(logs[n-1].Came)+len(logs[n-1].Left) >= maxLogged {
+			logs = append(logs, logged{})
+		}
+		to := &logs[len(logs)-1]
+		if sees {
+			to.Came = append(to.Came, ref)
+		} else {
+			to.Left = append(to.Left, ref)
+		}
+	}
+	return logs, nil
+}
+
+// visible returns those of refs that the client may see now, within the scope.
+func (f *Feed) visible(ctx context.Context, store Store, v *view, refs []fhir.Ref) (map[fhir.Ref]fhir.Resource, error) {
+	ids := map[string][]string{}
+	for _, ref := range refs {
+		if _, can := v.only.Types[ref.Type]; can {
+			ids[ref.Type] = append(ids[ref.Type], ref.ID)
+		}
+	}
+	all := make(map[fhir.Ref]fhir.Resource, len(refs))
+	for typ, list := range ids {
+		slices.Sort(list)
+		for some := range slices.Chunk(slices.Compact(list), lookups) {
+			found, err := store.Search(ctx, &search.Query{Type: typ, Where: []search.Expr{search.IDs{Any: some}}, Count: len(some), Restriction: v.only})
+			if err != nil {
+				return nil, err
+			}
+			for i := range found.Matches {
+				all[found.Matches[i].Ref.Current()] = found.Matches[i]
+			}
+		}
+	}
+	return all, nil
+}
+
+// firstRoots finds the patients of a new copy whose scope leads through them.
+func (f *Feed) firstRoots(ctx context.Context, v *view, c *copied) error {
+	c.roots, c.buckets = map[fhir.Ref]bool{}, map[int]*bucket{}
+	w := &work{Feed: f, v: v, c: c}
+	for _, chain := range v.deps.chains {
+		for _, typ := range chain.Types {
+			err := w.eachResource(ctx, typ, chain.Next, func(r *fhir.Resource) { c.rootsOf(r) })
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w *work) eachResource(ctx context.Context, typ string, where search.Expr, found func(*fhir.Resource)) error {
+	for after := ""; ; {
+		page, err := w.Inside.Search(ctx, &search.Query{Type: typ, Where: []search.Expr{where}, Count: 1000, After: after, Restriction: search.Unrestricted})
+		if err != nil {
+			return err
+		}
+		for i := range page.Matches {
+			found(&page.Matches[i])
+		}
+		if after = page.Next; after == "" {
+			return nil
+		}
+	}
+}
+
+// rootsOf notes the patients whom a resource is or refers to.
+func (c *copied) rootsOf(r *fhir.Resource) {
+	c.root(r.Ref.Current())
+	doc, err := element.Parse(r.JSON)
+	if err != nil {
+		return // it was checked when it was written
+	}
+	for n := element.Node(0); int(n) < doc.Len(); n++ {
+		if doc.Kind(n) == element.String && string(doc.Name(n)) == "reference" {
+			if ref, ok := fhir.ParseRef(doc.Text(n)); ok {
+				c.root(ref.Current())
+			}
+		}
+	}
+}

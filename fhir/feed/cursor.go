@@ -1,0 +1,103 @@
+package feed
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+
+	"github.com/amate-health/amate/fhir"
+)
+
+// cursor is a place in the life of a copy. It does not end to be good: what it names is
+// kept as long as the copy is.
+type cursor struct {
+	Copy   string    `json:"c"`
+	Rights string    `json:"r"` // that it was given out under
+	Mark   fhir.Mark `json:"m"` // all changes up to it have been told
+	Log    int       `json:"l"` // and so many of the log at the mark; see logged
+	Done   bool      `json:"d"` // and there was nothing more to tell then
+
+	Snapshot *snapshot `json:"s,omitempty"` // nil once everything has been told that was there at the Mark
+}
+
+// snapshot is how far everything has been told.
+type snapshot struct {
+	Type  string `json:"t"` // that comes next; "" before the first
+	After string `json:"a"` // the store's cursor within it
+}
+
+func (f *Feed) seal(c *cursor) (string, error) {
+	plain, err := json.Marshal(c)
+	if err != nil {
+		return "", err
+	}
+	nonce := make([]byte, f.sealer.NonceSize())
+	rand.Read(nonce) // never fails
+	return base64.RawURLEncoding.EncodeToString(f.sealer.Seal(nonce, nonce, plain, nil)), nil
+}
+
+// open reads a cursor. Errors: fhir.Invalid.
+func (f *Feed) open(text string) (*cursor, error) {
+	bad := fhir.Errorf(fhir.Invalid, "since is none that this server gave you: use the next link of the answer before")
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	n := f.sealer.NonceSize()
+	if err != nil || len(raw) < n {
+		return nil, bad
+	}
+	plain, err := f.sealer.Open(nil, raw[:n], raw[n:], nil)
+	if err != nil {
+		return nil, bad
+	}
+	c := &cursor{}
+	if err := json.Unmarshal(plain, c); err != nil {
+		return nil, bad
+	}
+	return c, nil
+}
+
+// resume returns where a call goes on. restart says that the client has to begin anew,
+// and drop whatever it has: it asks for something else than before, has other rights, or
+// the database was restored to an earlier state.
+func (f *Feed) resume(ctx context.Context, v *view) (at cursor, restart bool, err error) {
+	if v.since == "" {
+		at, err = f.begin(ctx, v)
+		return at, true, err
+	}
+	c, err := f.open(v.since)
+	if err != nil {
+		return at, false, err
+	}
+	if c.Rights == v.rights {
+		if err = f.Changes.Check(ctx, c.Mark); err == nil {
+			_, err = f.copy(ctx, c.Copy)
+		}
+		if err == nil {
+			return *c, false, nil
+		}
+		if code := fhir.CodeOf(err); code != fhir.Gone && code != fhir.NotFound {
+			return at, false, err
+		}
+	}
+	at, err = f.begin(ctx, v)
+	return at, true, err
+}
+
+// begin makes a new copy, which is empty.
+func (f *Feed) begin(ctx context.Context, v *view) (cursor, error) {
+	end, err := f.Changes.End(ctx)
+	if err != nil {
+		return cursor{}, err
+	}
+	id := make([]byte, 16)
+	rand.Read(id) // never fails
+	c := &copied{id: hex.EncodeToString(id), Mark: end, Bits: v.bits(), Members: v.members, Day: f.now()}
+	if err := f.firstRoots(ctx, v, c); err != nil {
+		return cursor{}, err
+	}
+	if err := f.save(ctx, c, nil); err != nil {
+		return cursor{}, err
+	}
+	return cursor{Copy: c.id, Rights: v.rights, Mark: end, Snapshot: &snapshot{}}, nil
+}

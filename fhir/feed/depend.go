@@ -1,0 +1,210 @@
+package feed
+
+import (
+	"slices"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/search"
+	"github.com/amate-health/amate/fhir/spec"
+)
+
+// rule says that resources of a type may be shown or hidden by what they refer to.
+type rule struct {
+	typ     string
+	param   *spec.SearchParam
+	targets []string // types of what they refer to; nil for any
+}
+
+// deps is what it depends on, beside a resource itself, whether it is in a view.
+type deps struct {
+	rules    []rule
+	sources  map[string][]string // Has: type of what refers -> types of what is shown by it
+	chains   []search.Chain      // of which the last link is bound to known resources
+	deciding map[string]bool     // types that rules lead to
+
+	// What a change must touch to matter: resources, or any of a type. A type that is
+	// not bound to certain resources is there as a whole.
+	refs  map[fhir.Ref]bool
+	types map[string]bool
+}
+
+// dependencies reads the conditions of a view.
+func dependencies(v *view) *deps {
+	d := &deps{sources: map[string][]string{}, deciding: map[string]bool{"Patient": true, "Consent": true}, refs: map[fhir.Ref]bool{}, types: map[string]bool{}}
+	for _, typ := range v.types {
+		bound := false
+		for _, e := range v.only.Types[typ] {
+			d.walk(typ, e, 0)
+			if refs, chains, ok := bounds(typ, e); ok && !bound {
+				bound = true
+				for _, ref := range refs {
+					d.refs[ref] = true
+				}
+				d.chains = append(d.chains, chains...)
+			}
+		}
+		if !bound {
+			d.types[typ] = true
+		}
+		// Consents and labels of patients decide, whether or not there are any now.
+		for _, p := range search.ConcernParams(typ) {
+			d.add(rule{typ, p, concerned(typ)})
+		}
+		for _, p := range search.ThroughParams(typ) {
+			d.add(rule{typ, p, nil})
+		}
+	}
+	if v.group.ID != "" {
+		d.refs[v.group] = true
+	}
+	if len(d.types) > 0 { // what is hidden by others may be of anybody
+		for typ := range d.deciding {
+			d.types[typ] = true
+		}
+	}
+	return d
+}
+
+// concerned returns the types of whom or what the ConcernParams of a type lead to.
+func concerned(typ string) []string {
+	if typ == "Binary" {
+		return nil
+	}
+	return []string{"Patient"}
+}
+
+func (d *deps) add(r rule) {
+	same := func(o rule) bool { return o.typ == r.typ && o.param == r.param && slices.Equal(o.targets, r.targets) }
+	if !slices.ContainsFunc(d.rules, same) {
+		d.rules = append(d.rules, r)
+	}
+	for _, t := range r.targets {
+		d.deciding[t] = true
+	}
+}
+
+// maxDepth bounds how many resources a condition leads through.
+const maxDepth = 4
+
+// walk notes what a condition on resources of type typ depends on.
+func (d *deps) walk(typ string, e search.Expr, depth int) {
+	if depth > maxDepth {
+		return
+	}
+	switch e := e.(type) {
+	case search.And:
+		for _, part := range e {
+			d.walk(typ, part, depth)
+		}
+	case search.Or:
+		for _, part := range e {
+			d.walk(typ, part, depth)
+		}
+	case search.Not:
+		d.walk(typ, e.X, depth)
+	case search.Chain:
+		d.add(rule{typ, e.Param, e.Types})
+		for _, t := range e.Types {
+			d.walk(t, e.Next, depth+1)
+			if depth > 0 {
+				d.types[t] = true // too far away to be found by what it refers to
+			}
+		}
+	case search.Has:
+		d.sources[e.Source] = append(d.sources[e.Source], typ)
+		d.types[e.Source] = true
+		d.walk(e.Source, e.Next, depth+1)
+	case search.Consented:
+		d.through(typ, e.Params, e.Through)
+	case search.Unblocked:
+		d.through(typ, e.Params, e.Through)
+	case search.Proxied:
+		d.add(rule{typ, e.Param, nil})
+	}
+}
+
+func (d *deps) through(typ string, params, through []*spec.SearchParam) {
+	for _, p := range params {
+		d.add(rule{typ, p, concerned(typ)})
+	}
+	for _, p := range through {
+		d.add(rule{typ, p, nil})
+	}
+}
+
+// bounds returns resources of which one must be referred to by, or be, every resource
+// for which a condition holds; or chains that must lead to one. ok is false when there
+// are no such.
+func bounds(typ string, e search.Expr) (refs []fhir.Ref, chains []search.Chain, ok bool) {
+	switch e := e.(type) {
+	case search.IDs:
+		for _, id := range e.Any {
+			refs = append(refs, fhir.Ref{Type: typ, ID: id})
+		}
+		return refs, nil, true
+	case search.Match:
+		if e.Modifier != "" || e.Param.Type != spec.Reference || len(e.Values) == 0 {
+			return nil, nil, false
+		}
+		for _, value := range e.Values {
+			if len(value.Refs) == 0 {
+				return nil, nil, false
+			}
+			refs = append(refs, value.Refs...)
+		}
+		return refs, nil, true
+	case search.Chain:
+		for _, t := range e.Types {
+			r, c, ok := bounds(t, e.Next)
+			if !ok || len(c) > 0 || t != "Patient" && t != "Encounter" { // of these two the patients are known
+				return nil, nil, false
+			}
+			refs = append(refs, r...)
+		}
+		return refs, []search.Chain{e}, true
+	case search.And:
+		for _, part := range e {
+			if refs, chains, ok = bounds(typ, part); ok {
+				return refs, chains, true
+			}
+		}
+	case search.Or:
+		for _, part := range e {
+			r, c, ok := bounds(typ, part)
+			if !ok {
+				return nil, nil, false
+			}
+			refs, chains = append(refs, r...), append(chains, c...)
+		}
+		return refs, chains, len(e) > 0
+	}
+	return nil, nil, false
+}
+
+// interest is what a change must touch to matter to a copy.
+type interest struct {
+	deps  *deps
+	roots map[fhir.Ref]bool // what chains lead through
+}
+
+// all yields everything that is of interest; a type as a Ref without an id.
+func (i interest) all(yield func(fhir.Ref) bool) {
+	for typ := range i.deps.types {
+		if !yield(fhir.Ref{Type: typ}) {
+			return
+		}
+	}
+	for _, refs := range []map[fhir.Ref]bool{i.deps.refs, i.roots} {
+		for ref := range refs {
+			if !yield(ref) {
+				return
+			}
+		}
+	}
+}
+
+// has reports whether a change may matter.
+func (i interest) has(c *fhir.Change) bool {
+	of := func(ref fhir.Ref) bool { return i.deps.refs[ref] || i.roots[ref] }
+	return c.Many || i.deps.types[c.Ref.Type] || of(c.Ref.Current()) || slices.ContainsFunc(c.Targets, of)
+}

@@ -1,0 +1,190 @@
+// Package feed answers $changes: it keeps a copy that a client has of what it may see
+// the same as what the server has.
+//
+// A client asks without since, gets everything in pages, and then asks again with the
+// cursor of the last answer, from time to time or waiting. What it gets are the entries
+// of a history: a resource to put in its place, or a DELETE of one to drop, because it
+// was deleted or because the client may not see it any more, which is not told apart.
+//
+// What is promised: a client that applies answers in their order has, once it has caught
+// up, exactly the resources that a search of its scope under its rights finds, each in its
+// current version. Answers come at least once: every cursor that was ever given out can be
+// used again, and the same holds. Of a resource that the client was never shown, no answer
+// tells anything.
+//
+// How: for each copy the server keeps a set of hashes, of what that copy may hold. The
+// change feed of the store says what changed; from the conditions of the client's rights
+// follows what else that may show or hide: a Consent, whatever is in the record of its
+// patient. Each candidate is looked up among what the client may see now, and what
+// differs from the set goes into it, and into a log of what came into view and left it.
+// So the cursor is only a place in the feed and in that log.
+package feed
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/sha256"
+	"sync"
+	"time"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/operation"
+	"github.com/amate-health/amate/fhir/search"
+)
+
+// Store is where resources are, and what is kept of each copy.
+type Store interface {
+	Search(ctx context.Context, q *search.Query) (*search.Result, error)
+	Entry(ctx context.Context, kind, key string) (fhir.Entry, error)
+	Entries(ctx context.Context, kind, group, after string, limit int) ([]fhir.Entry, error)
+	Put(ctx context.Context, entries ...fhir.Entry) error
+}
+
+// Changes is the change feed of a store.
+type Changes interface {
+	End(ctx context.Context) (fhir.Mark, error)
+	Changes(ctx context.Context, after fhir.Mark, limit int) ([]fhir.Change, error)
+	Check(ctx context.Context, at fhir.Mark) error
+	Touched(since fhir.Mark, refs func(yield func(fhir.Ref) bool)) bool
+	Wait(ctx context.Context, after fhir.Mark) error
+}
+
+// Config is what a Feed needs. Inside is what a search in the server's own interest
+// reads with; what it finds is never shown to anybody, so that it need not be recorded.
+type Config struct {
+	Store   Store
+	Inside  Store
+	Changes Changes
+	Key     []byte // seals cursors; the same on every server
+}
+
+// Feed answers $changes. It is safe for concurrent use.
+type Feed struct {
+	Config
+	sealer cipher.AEAD
+	recent recent
+	rights rights
+}
+
+// New returns the Feed that cfg describes.
+func New(cfg Config) *Feed {
+	mac := hmac.New(sha256.New, cfg.Key)
+	mac.Write([]byte("cursors of changes"))
+	block, err := aes.NewCipher(mac.Sum(nil))
+	if err != nil {
+		panic(err) // the key has the right size
+	}
+	f := &Feed{Config: cfg}
+	if f.sealer, err = cipher.NewGCM(block); err != nil {
+		panic(err) // AES has the right block
+	}
+	return f
+}
+
+// Definition is the canonical URL of $changes.
+const Definition = "https://github.com/amate-health/amate/fhir/OperationDefinition/changes"
+
+// Operations returns $changes.
+func (f *Feed) Operations() []operation.Operation {
+	return []operation.Operation{{Name: "changes", URL: Definition, Scope: operation.OnSystem, Run: f.run}}
+}
+
+// maxWait is how long an answer may wait for a change.
+const maxWait = 60 * time.Second
+
+// run answers one call.
+func (f *Feed) run(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
+	a, err := parse(call)
+	if err != nil {
+		return nil, err
+	}
+	if answer, err := f.unchanged(ctx, call, a); answer != nil || err != nil {
+		return answer, err
+	}
+	v, err := f.view(ctx, call, a)
+	if err != nil {
+		return nil, err
+	}
+	at, restart, err := f.resume(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	deadline := time.Now().Add(a.wait)
+	for {
+		page, err := f.page(ctx, v, at)
+		if err != nil {
+			return nil, err
+		}
+		page.restart = restart
+		left := time.Until(deadline)
+		if len(page.items) > 0 || restart || !page.next.Done || left <= 0 || at.Snapshot != nil {
+			return page.answer(f, v)
+		}
+		at = page.next
+		err = call.Idle(ctx, func(ctx context.Context) error {
+			ctx, cancel := context.WithTimeout(ctx, left)
+			defer cancel()
+			return f.Changes.Wait(ctx, at.Mark)
+		})
+		if ctx.Err() != nil || err != nil && time.Until(deadline) > 0 {
+			return page.answer(f, v) // the time of the request is over; the client asks again
+		}
+	}
+}
+
+// unchanged answers a poll of a copy that nothing has happened to, with next to no work;
+// nil when there may be more to it. It is the answer to nearly all polls.
+func (f *Feed) unchanged(ctx context.Context, call *operation.Call, a *asked) (*operation.Answer, error) {
+	if a.since == "" || a.wait > 0 {
+		return nil, nil
+	}
+	at, err := f.open(a.since)
+	if err != nil {
+		return nil, err
+	}
+	v := &view{asked: a, call: call}
+	if f.rights.of(v) != at.Rights {
+		return nil, nil
+	}
+	p, err := f.quick(ctx, at)
+	if p == nil || err != nil {
+		return nil, err
+	}
+	return p.answer(f, v)
+}
+
+// recent remembers, of copies that have caught up, what a change must touch to concern
+// them, so that most polls cost no look at the database.
+type recent struct {
+	mu  sync.Mutex
+	all map[string]*caughtUp // by copy
+	old map[string]*caughtUp // those before them
+}
+
+type caughtUp struct {
+	mark     fhir.Mark
+	interest interest
+}
+
+// maxRecent is how many copies a generation remembers; there are two.
+const maxRecent = 20_000
+
+func (r *recent) get(copy string) *caughtUp {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c := r.all[copy]; c != nil {
+		return c
+	}
+	return r.old[copy]
+}
+
+func (r *recent) put(copy string, c *caughtUp) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.all == nil || len(r.all) >= maxRecent {
+		r.old, r.all = r.all, make(map[string]*caughtUp)
+	}
+	r.all[copy] = c
+}

@@ -1,0 +1,297 @@
+package feed
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/operation"
+	"github.com/amate-health/amate/fhir/search"
+	"github.com/amate-health/amate/fhir/spec"
+)
+
+// view is what a caller may see of a scope.
+type view struct {
+	*asked
+	call   *operation.Call
+	only   *search.Restriction // what the caller may see, within the scope
+	types  []string            // that there can be any of
+	rights string              // what stands for all that the set of visible resources depends on beside what is stored
+
+	group   fhir.Ref   // of the scope; zero for none
+	members []string   // patients of the group, or the one patient; nil where the scope is not a list of them
+	orgs    []fhir.Ref // of the scope
+	deps    *deps
+}
+
+// view works out what a caller may see within the scope they ask for.
+// Errors: fhir.NotFound for a Group or Organization that they may not see.
+func (f *Feed) view(ctx context.Context, call *operation.Call, a *asked) (*view, error) {
+	v := &view{asked: a, call: call}
+	var err error
+	switch a.scope {
+	case "patient":
+		id := strings.TrimPrefix(a.value, "Patient/")
+		if !fhir.ValidID(id) {
+			return nil, wrong(a.scope, a.value, "it is the id of a patient")
+		}
+		v.members = []string{id}
+	case "group":
+		err = f.panel(ctx, v)
+	case "organization", "facility":
+		err = f.establishment(ctx, v)
+	}
+	if err != nil {
+		return nil, err
+	}
+	v.restrict()
+	v.rights = f.rights.of(v)
+	return v, nil
+}
+
+// one returns the one resource that a search of what the caller may see finds.
+func (f *Feed) one(ctx context.Context, v *view, typ string, where ...search.Expr) (*fhir.Resource, error) {
+	found, err := f.Inside.Search(ctx, &search.Query{Type: typ, Where: where, Count: 2, Restriction: v.call.Restriction})
+	if err != nil {
+		return nil, err
+	}
+	if len(found.Matches) != 1 {
+		return nil, fhir.Errorf(fhir.NotFound, "there is no such %s that you may see", typ)
+	}
+	return &found.Matches[0], nil
+}
+
+// panel reads the Group that bounds the scope: its present members that are patients.
+func (f *Feed) panel(ctx context.Context, v *view) error {
+	id := strings.TrimPrefix(v.value, "Group/")
+	if !fhir.ValidID(id) {
+		return wrong(v.scope, v.value, "it is the id of a Group")
+	}
+	g, err := f.one(ctx, v, "Group", search.IDs{Any: []string{id}})
+	if err != nil {
+		return err
+	}
+	v.group = g.Ref.Current()
+	v.members, err = members(g.JSON, f.now())
+	return err
+}
+
+// members returns the patients who are members of a Group today.
+func members(json []byte, today string) ([]string, error) {
+	doc, err := element.Parse(json)
+	if err != nil {
+		return nil, err
+	}
+	ids := []string{}
+	list := doc.Get(0, "member")
+	if list == element.None {
+		return ids, nil
+	}
+	for m := doc.First(list); m != element.None; m = doc.Next(list, m) {
+		if n := doc.Get(m, "inactive"); n != element.None && doc.Kind(n) == element.True {
+			continue
+		}
+		if p := doc.Get(m, "period"); p != element.None && !within(text(doc, p, "start"), text(doc, p, "end"), today) {
+			continue
+		}
+		if e := doc.Get(m, "entity"); e != element.None {
+			if ref, ok := fhir.ParseRef(text(doc, e, "reference")); ok && ref.Type == "Patient" {
+				ids = append(ids, ref.ID)
+			}
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
+}
+
+// within reports whether a day is between the dates of a Period, as far as they say.
+func within(start, end, today string) bool {
+	up := func(s string) string { return s[:min(len(s), len(today))] }
+	return (start == "" || up(start) <= today[:len(up(start))]) && (end == "" || up(end) >= today[:len(up(end))])
+}
+
+func text(doc *element.Doc, n element.Node, name string) string {
+	if doc.Kind(n) != element.Object {
+		return ""
+	}
+	if m := doc.Get(n, name); m != element.None && doc.Kind(m) == element.String {
+		return doc.Text(m)
+	}
+	return ""
+}
+
+// establishment finds the Organization that bounds the scope: by its id, or by an
+// identifier such as its CLUES.
+func (f *Feed) establishment(ctx context.Context, v *view) error {
+	id := strings.TrimPrefix(v.value, "Organization/")
+	if fhir.ValidID(id) {
+		o, err := f.one(ctx, v, "Organization", search.IDs{Any: []string{id}})
+		if err == nil {
+			v.orgs = []fhir.Ref{o.Ref.Current()}
+		}
+		if err == nil || fhir.CodeOf(err) != fhir.NotFound {
+			return err
+		}
+	}
+	q, err := search.Parse("Organization", []search.Param{{Name: "identifier", Value: v.value}}, search.Options{Base: v.call.Base})
+	if err != nil {
+		return wrong(v.scope, v.value, "it is the id of an Organization, or an identifier of it such as its CLUES")
+	}
+	o, err := f.one(ctx, v, "Organization", q.Where...)
+	if err == nil {
+		v.orgs = []fhir.Ref{o.Ref.Current()}
+	}
+	return err
+}
+
+// restrict puts the scope into the restriction.
+func (v *view) restrict() {
+	given := v.call.Restriction
+	v.only = &search.Restriction{Types: map[string][]search.Expr{}}
+	for _, typ := range spec.Resources() {
+		where, listed := given.Types[typ]
+		if !listed && !given.Open() || typ == "AuditEvent" || v.asked.types != nil && !slices.Contains(v.asked.types, typ) {
+			continue
+		}
+		in, ok := v.within(typ)
+		if !ok {
+			continue
+		}
+		if in != nil {
+			where = append(slices.Clip(where), in)
+		}
+		v.only.Types[typ] = where
+	}
+	v.types = slices.Sorted(maps.Keys(v.only.Types))
+	v.deps = dependencies(v)
+	if given.Open() && v.scope == "" && v.asked.types == nil {
+		v.deps.rules = nil // nothing that is stored decides on anything
+	}
+}
+
+// within returns the condition that a resource of type typ is in the scope, nil when
+// all are, and whether any can be.
+func (v *view) within(typ string) (search.Expr, bool) {
+	switch v.scope {
+	case "":
+		return nil, true
+	case "patient", "group":
+		if typ == "Group" && v.group.ID != "" {
+			return search.IDs{Any: []string{v.group.ID}}, true
+		}
+		if len(v.members) == 0 {
+			return nil, false
+		}
+		in := search.Patients(v.members, typ)
+		return in, in != nil
+	}
+	return v.atEstablishment(typ)
+}
+
+// orgParams are the references by which a resource belongs to an establishment.
+var orgParams = []string{"organization", "service-provider", "owner", "managing-organization"}
+
+// orgParam returns the one that resources of a type have, or nil.
+func orgParam(typ string) *spec.SearchParam {
+	for _, code := range orgParams {
+		if p := spec.Param(typ, code); p != nil && p.Type == spec.Reference && slices.Contains(p.Targets, "Organization") {
+			return p
+		}
+	}
+	return nil
+}
+
+// atEstablishment returns the condition that a resource is that of an establishment: it
+// says so itself, or its patient or its encounter does.
+func (v *view) atEstablishment(typ string) (search.Expr, bool) {
+	var any search.Or
+	if typ == "Organization" {
+		any = append(any, search.IDs{Any: []string{v.orgs[0].ID}})
+	}
+	if p := orgParam(typ); p != nil {
+		any = append(any, v.ofOrg(p))
+	}
+	for _, via := range []struct{ code, target string }{{"patient", "Patient"}, {"subject", "Patient"}, {"encounter", "Encounter"}} {
+		p := spec.Param(typ, via.code)
+		if p == nil || p.Type != spec.Reference || !slices.Contains(p.Targets, via.target) || via.code == "subject" && spec.Param(typ, "patient") != nil {
+			continue
+		}
+		any = append(any, search.Chain{Param: p, Types: []string{via.target}, Next: v.ofOrg(orgParam(via.target))})
+	}
+	return any, len(any) > 0
+}
+
+func (v *view) ofOrg(p *spec.SearchParam) search.Expr {
+	m := search.Match{Param: p, Compared: p.Type}
+	for _, ref := range v.orgs {
+		m.Values = append(m.Values, search.Value{Raw: ref.String(), Refs: []fhir.Ref{ref}})
+	}
+	return m
+}
+
+// rights remembers what stands for a restriction: the guard gives the same one out for
+// many requests.
+type rights struct {
+	mu  sync.Mutex
+	all map[rightsKey]string
+}
+
+type rightsKey struct {
+	only  *search.Restriction
+	scope string
+}
+
+// of returns what stands for what a caller may see: other rights, other text. What
+// consents and labels come to is not part of it, since that follows from what is stored.
+func (r *rights) of(v *view) string {
+	c := &v.call.Caller
+	scope := fmt.Sprintf("%q %q %q %q %q %q %q", c.Principal, c.Org, c.Roles, c.Purpose, v.scope, v.value, v.asked.types)
+	key := rightsKey{v.call.Restriction, scope}
+	r.mu.Lock()
+	known, ok := r.all[key]
+	r.mu.Unlock()
+	if ok {
+		return known
+	}
+	var b strings.Builder
+	b.WriteString(scope)
+	for _, typ := range slices.Sorted(maps.Keys(v.call.Restriction.Types)) {
+		b.WriteString("\n" + typ)
+		for _, e := range v.call.Restriction.Types[typ] {
+			if !stored(e) {
+				b.WriteString(" " + e.String())
+			}
+		}
+	}
+	sum := sha256.Sum256([]byte(b.String()))
+	text := hex.EncodeToString(sum[:12])
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.all == nil || len(r.all) > maxRecent {
+		r.all = map[rightsKey]string{}
+	}
+	r.all[key] = text
+	return text
+}
+
+// stored reports whether a condition is one that is only there when something stored
+// asks for it: a consent that refuses, a label that blocks.
+func stored(e search.Expr) bool {
+	switch e := e.(type) {
+	case search.Consented:
+		return !e.Needed
+	case search.Unblocked:
+		return true
+	case search.Not:
+		m, ok := e.X.(search.Match)
+		return ok && m.Param.Code == "_security"
+	}
+	return false
+}
