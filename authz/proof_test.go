@@ -3,6 +3,7 @@ package authz_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -24,6 +25,10 @@ type way struct {
 	// exact says that everything comes back that the caller may see and that f names;
 	// nil asks only that nothing else does.
 	exact func(w *world, o, asked object) bool
+
+	// tells returns the resources that an answer tells of, where it does not hold them
+	// as they are; nil for those that it holds.
+	tells func(a *httptest.ResponseRecorder) []string
 }
 
 func isAsked(_ *world, o, asked object) bool { return refOf(o) == refOf(asked) }
@@ -85,9 +90,42 @@ var ways = []way{
 	{route: "$everything", method: "GET", path: "/Encounter/e1/$everything", act: "either"},
 	{route: "$summary", method: "GET", path: "/Patient/p1/$summary", act: "either"},
 	{route: "$summary", method: "GET", path: "/Patient/$summary?identifier=http://n|SECRETO-N1", act: "either"},
+	{route: "$draft-note", method: "POST", path: "/Encounter/e1/$draft-note?type=evolucion&author=Practitioner/d0", act: "either", tells: drafted},
+	{route: "$draft-note", method: "POST", path: "/Encounter/e2/$draft-note?type=9.1&author=Practitioner/d1", act: "either", tells: drafted},
+	{route: "$render", method: "GET", path: "/Bundle/u0/$render", act: "either", tells: func(a *httptest.ResponseRecorder) []string { return rendered(a, "Bundle/u0") }},
+	{route: "$render", method: "GET", path: "/Bundle/u1/$render?_format=application/pdf", act: "either", tells: func(a *httptest.ResponseRecorder) []string { return rendered(a, "Bundle/u1") }},
 	{route: "$import-summary", method: "POST", path: "/Patient/p2/$import-summary", body: `{"resourceType":"Bundle","type":"document","entry":[{"fullUrl":"urn:c","resource":{"resourceType":"Composition","type":{"coding":[{"system":"http://loinc.org","code":"60591-5"}]},"subject":{"reference":"Patient/p2"}}},{"resource":{"resourceType":"Patient","id":"p2"}}]}`, act: "either"},
 	{route: "$lastn", method: "GET", path: "/Observation/$lastn?patient=Patient/p1&max=9", act: "either"},
 	{route: "$lastn", method: "GET", path: "/Observation/$lastn?category=http://c|lab&max=99", act: "either"},
+}
+
+// drafted returns what a draft quotes: the visit, who writes, and what was found of the visit.
+func drafted(a *httptest.ResponseRecorder) (refs []string) {
+	type to struct{ Reference string }
+	var draft struct {
+		Encounter to
+		Author    []to
+		Section   []struct{ Entry []to }
+	}
+	if a.Code != 200 || json.Unmarshal(a.Body.Bytes(), &draft) != nil {
+		return nil
+	}
+	refs = append(refs, draft.Encounter.Reference)
+	for _, s := range draft.Section {
+		draft.Author = append(draft.Author, s.Entry...)
+	}
+	for _, r := range draft.Author {
+		refs = append(refs, r.Reference)
+	}
+	return refs
+}
+
+// rendered is what was made into a page.
+func rendered(a *httptest.ResponseRecorder, ref string) []string {
+	if a.Code != 200 {
+		return nil
+	}
+	return []string{ref}
 }
 
 // shows judges for the caller of the moment.
@@ -147,6 +185,9 @@ func (w *world) proveWay(p *authz.Principal, way *way, asked object) {
 	}
 	what := fmt.Sprintf("%s %s for %s", way.method, fill.Replace(way.path), describe(w, p))
 	got := shown(a)
+	if way.tells != nil {
+		got = way.tells(a)
+	}
 	for _, ref := range got {
 		o := w.all[ref]
 		if o == nil {

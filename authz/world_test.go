@@ -19,6 +19,7 @@ import (
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/chart"
 	"github.com/amate-health/amate/fhir/document/summary"
+	"github.com/amate-health/amate/fhir/registry/record"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/store/postgres"
@@ -70,6 +71,7 @@ type world struct {
 	all   map[string]object // by Type/id
 	order []string
 	rules []rule // of the one role, "nurse"
+	also  []rule // that are among them in any case
 	bound bool
 
 	asking *authz.Principal
@@ -320,13 +322,17 @@ func (w *world) provision(depth int) object {
 func (w *world) policy() {
 	w.rules, w.bound = nil, w.chance(80)
 	lines := []string{}
+	for _, r := range w.also {
+		w.rules = append(w.rules, r)
+		lines = append(lines, fmt.Sprintf("p, nurse, *, %s, %s, *, allow, %s, none", strings.Join(r.types, " "), strings.Join(r.acts, " "), r.restriction))
+	}
 	for range 1 + w.rand.IntN(4) {
 		r := rule{types: one(w, []string{"*"}, []string{"Observation", "Condition"}, []string{"Patient", "RelatedPerson", "Encounter"}, []string{"demographics", "clinical"}, []string{"Organization", "Practitioner", "Consent"}, []string{"Bundle", "Binary", "Provenance", "DocumentReference", "Observation"})}
-		r.acts = one(w, []string{"read", "search"}, []string{"read"}, []string{"search"}, []string{"read", "search", "create", "update", "delete", "$everything", "$lastn", "$summary"})
+		r.acts = one(w, []string{"read", "search"}, []string{"read"}, []string{"search"}, []string{"read", "search", "create", "update", "delete", "$everything", "$lastn", "$summary", "$draft-note", "$render"})
 		r.restriction = one(w, "all", "all", "own-compartment", "own-unit", "own-jurisdiction", "?category=http://c|lab", "all-and-blocked", "wards", "own-unit & ?status=final", "self")
 		r.mask = w.chance(20)
 		if r.mask {
-			r.acts = []string{"read", "search", "$everything", "$summary"}
+			r.acts = []string{"read", "search", "$everything", "$summary", "$draft-note", "$render"}
 		}
 		if strings.Contains(r.restriction, "?") {
 			r.types = []string{"Observation"}
@@ -361,7 +367,7 @@ func (w *world) policy() {
 func (w *world) serve() {
 	var err error
 	w.api, err = rest.New(rest.Config{
-		Store: w.store, Guard: w.guard, BaseURL: base, CursorKey: bytes.Repeat([]byte{1}, 32), Operations: append(chart.Operations(w.store), summary.Operations(summary.Config{Store: w.store, Software: "Amate"})...), DeleteMany: true,
+		Store: w.store, Guard: w.guard, BaseURL: base, CursorKey: bytes.Repeat([]byte{1}, 32), Operations: append(chart.Operations(w.store), append(summary.Operations(summary.Config{Store: w.store, Software: "Amate"}), record.Operations(record.Config{Store: w.store})...)...), DeleteMany: true,
 	})
 	if err != nil {
 		w.t.Fatal(err)
