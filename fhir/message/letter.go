@@ -167,6 +167,9 @@ func (p *Processor) replay(ctx context.Context, l *Letter) (Replayed, error) {
 	u := p.open(as, Incoming{Raw: l.Content, Sender: func(string, string) (*Sender, error) { return s, nil }, Group: "replay " + s.Client})
 	u.replay = l
 	answer, err := p.submit(ctx, u).Wait(ctx)
+	if err == nil && answer.Verdict == Accept {
+		err = p.mark(ctx, u)
+	}
 	if err != nil {
 		return r, err
 	}
@@ -178,6 +181,53 @@ func (p *Processor) replay(ctx context.Context, l *Letter) (Replayed, error) {
 		r.State = "arrived"
 	}
 	return r, p.State.Remove(ctx, letterKind, l.ID, 0)
+}
+
+// markKind is of entries that say of a resource which dead letter wrote it.
+const markKind = "message-replayed"
+
+type mark struct {
+	Received time.Time // when the letter had come
+	Wrote    time.Time // not before it was written
+}
+
+// mark notes what a letter has written, so that a later letter may go over it.
+func (p *Processor) mark(ctx context.Context, u *unit) error {
+	value, err := json.Marshal(mark{u.replay.Received, p.Now()})
+	if err != nil {
+		return err
+	}
+	for ref := range u.wrote {
+		old, err := p.State.Entry(ctx, markKind, ref)
+		if err != nil && fhir.CodeOf(err) != fhir.NotFound {
+			return err
+		}
+		err = p.State.Put(ctx, fhir.Entry{Kind: markKind, Key: ref, Version: old.Version, Value: value, Expires: p.Now().Add(p.Keep)})
+		if err != nil && fhir.CodeOf(err) != fhir.Conflict {
+			return err
+		}
+	}
+	return nil
+}
+
+// overtaken reports whether a resource was written after the message of u had come, by
+// something that is not a letter before it.
+func (p *Processor) overtaken(ctx context.Context, u *unit, s *stored) (bool, error) {
+	if !s.updated.After(u.replay.Received) {
+		return false, nil
+	}
+	e, err := p.State.Entry(ctx, markKind, s.ref.Current().String())
+	if fhir.CodeOf(err) == fhir.NotFound {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	var m mark
+	if err := json.Unmarshal(e.Value, &m); err != nil {
+		return false, err
+	}
+	return s.updated.After(m.Wrote) || m.Received.After(u.replay.Received), nil
 }
 
 // requestKind is of entries by which a command asks the servers to try letters again.

@@ -47,6 +47,7 @@ func merged(old, said []byte, clear []string) ([]byte, error) {
 		}
 		out = append(append(element.Quote(out, name), ':'), raw...)
 	}
+	written := map[string]bool{}
 	for n := was.First(0); n != element.None; n = was.Next(0, n) {
 		name := string(was.Name(n))
 		plain := name
@@ -59,13 +60,13 @@ func merged(old, said []byte, clear []string) ([]byte, error) {
 			add(name, was.Raw(n))
 		case plain == name:
 			add(name, value)
-			delete(fresh, name)
+			written[name] = true
 		case bytes.Equal(value, was.Raw(was.Get(0, plain))):
 			add(name, was.Raw(n)) // what is said of the value still holds
 		}
 	}
 	for n := is.First(0); n != element.None; n = is.Next(0, n) {
-		if name := string(is.Name(n)); fresh[name] != nil && !slices.Contains(clear, name) {
+		if name := string(is.Name(n)); fresh[name] != nil && !written[name] && !slices.Contains(clear, name) {
 			add(name, fresh[name])
 		}
 	}

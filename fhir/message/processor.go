@@ -169,9 +169,10 @@ type unit struct {
 	drafts   []Draft
 	faults   []*hl7.Error
 	verdict  Verdict
-	passing  bool    // the fault may pass: the sender is to try again, and nothing is kept
-	replay   *Letter // nil unless it is tried again
-	patient  string  // names the patient for the order of messages
+	passing  bool            // the fault may pass: the sender is to try again, and nothing is kept
+	replay   *Letter         // nil unless it is tried again
+	wrote    map[string]bool // references; of one that is tried again
+	patient  string          // names the patient for the order of messages
 	answer   Answer
 	done     chan struct{}
 }
@@ -452,10 +453,10 @@ func (u *unit) letter() *Letter {
 
 // finish answers a unit.
 func (p *Processor) finish(u *unit, kept bool) {
-	if !u.answer.Again {
-		if !kept && u.verdict == Accept {
-			u.fail(Fail, &hl7.Error{Code: hl7.Internal, Text: "the server is stopping; try again"})
-		}
+	if !kept && u.verdict == Accept && !u.answer.Again {
+		u.fail(Fail, &hl7.Error{Code: hl7.Internal, Text: "the server is stopping; try again"})
+	}
+	if u.verdict != Accept {
 		u.answer = acknowledge(u.msg, u.verdict, u.faults, kept && !u.passing && u.sender != nil, p.Now())
 	}
 	u.answer.Verdict = u.verdict

@@ -177,8 +177,13 @@ func (p *Processor) entry(ctx context.Context, t *transaction, u *unit, d *Draft
 	ref := one.ref.Current().String()
 	links[d.Link()] = ref
 	p.cache.put(u.Group, d, ref)
-	if d.Way == Ensure || u.replay != nil && one.updated.After(u.replay.Received) {
-		return nil, nil, nil // of a message tried again, nothing goes over what came after it
+	if d.Way == Ensure {
+		return nil, nil, nil
+	}
+	if u.replay != nil { // nothing of it goes over what came after it
+		if newer, err := p.overtaken(ctx, u, one); err != nil || newer {
+			return nil, nil, err
+		}
 	}
 	e := &entry{draft: d, ref: ref, match: one.ref.Version}
 	if d.Retire == "" {
@@ -207,7 +212,10 @@ func (p *Processor) newer(ctx context.Context, u *unit, d *Draft) (bool, error) 
 	case fhir.Gone:
 		return true, nil
 	}
-	return err == nil && now.updated.After(u.replay.Received), err
+	if err != nil {
+		return false, err
+	}
+	return p.overtaken(ctx, u, now)
 }
 
 // add appends an entry.
@@ -260,6 +268,11 @@ func queryText(s string) string {
 
 // written remembers what a transaction made, and tells of patients who were merged.
 func (p *Processor) written(ctx context.Context, units []*unit, t *transaction, answer []byte) {
+	for _, u := range units {
+		if u.replay != nil {
+			u.wrote = t.written
+		}
+	}
 	for _, pair := range t.retired {
 		if p.Merged != nil {
 			p.Merged(ctx, pair[0], pair[1])
@@ -283,6 +296,7 @@ func (p *Processor) written(ctx context.Context, units []*unit, t *transaction, 
 			for j, part := range parts {
 				if part == draft.Type && j+1 < len(parts) {
 					p.cache.put(units[0].Group, draft, draft.Type+"/"+parts[j+1])
+					t.written[draft.Type+"/"+parts[j+1]] = true
 				}
 			}
 		}

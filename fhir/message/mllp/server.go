@@ -173,6 +173,7 @@ func (s *Server) serve(ctx context.Context, c net.Conn) {
 	err = s.read(ctx, c, peer, waiting)
 	close(waiting)
 	answering.Wait()
+	part(c)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
 		var slow net.Error
 		if !errors.As(err, &slow) || !slow.Timeout() {
@@ -227,4 +228,22 @@ func (s *Server) send(c net.Conn, answers [][]byte) bool {
 	_ = c.SetWriteDeadline(time.Now().Add(sendWithin))
 	_, err := c.Write(b)
 	return err == nil
+}
+
+// partWithin is how long the other end may take to see that the connection ends.
+const partWithin = 2 * time.Second
+
+// part ends a connection so that the last answers arrive: one that is closed while
+// there is something to read takes back what was sent.
+func part(c net.Conn) {
+	if secure, ok := c.(*tls.Conn); ok {
+		_ = secure.CloseWrite()
+		c = secure.NetConn()
+	}
+	half, ok := c.(*net.TCPConn)
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	_ = c.SetReadDeadline(time.Now().Add(partWithin))
+	_, _ = io.Copy(io.Discard, c)
 }
