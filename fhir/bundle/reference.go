@@ -26,13 +26,20 @@ type link struct {
 // references, and elements of the types that a transaction rewrites as well.
 //
 // A Bundle that is stored as a resource is a whole of its own: its entries refer to one
-// another, and a document may be signed. Nothing in it is rewritten.
+// another, and a document may be signed. Nothing in it is rewritten but its meta.
 //
 // See https://hl7.org/fhir/R4/http.html#trules and
 // https://hl7.org/fhir/R4/bundle.html#references.
 func links(d *element.Doc, root element.Node, visit func(link)) {
-	if t := spec.TypeOf(d.Text(d.Get(root, "resourceType"))); t != nil && t.Name != "Bundle" {
+	t := spec.TypeOf(d.Text(d.Get(root, "resourceType")))
+	switch {
+	case t == nil:
+	case t.Name != "Bundle":
 		linksIn(d, root, t, visit)
+	default: // what is said of it here is of this server
+		if meta := d.Get(root, "meta"); meta != element.None {
+			linksIn(d, meta, spec.TypeOf("Meta"), visit)
+		}
 	}
 }
 
