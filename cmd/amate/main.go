@@ -35,6 +35,7 @@ type commands struct {
 	User        users      `cmd:"" help:"Manage the accounts of people."`
 	Client      apps       `cmd:"" help:"Manage the apps and systems that may ask for tokens."`
 	Policy      policies   `cmd:"" help:"Show, check and store the role policy."`
+	Giis        exchange   `cmd:"" help:"Make and check the files that facilities owe the DGIS (GIIS)."`
 	Identity    identities `cmd:"" help:"Find the records of one person."`
 	Sign        signer     `cmd:"" help:"Sign a document with an e.firma, on the desk of who signs."`
 	Verify      verifier   `cmd:"" help:"Verify the signature of a document, without a server."`

@@ -28,5 +28,6 @@ func operations(store *opened) []operation.Operation {
 	all = append(all, store.recordOperations(documents)...)
 	all = append(all, store.messageOperations()...)
 	all = append(all, store.exchangeOperations()...)
+	all = append(all, store.giisOperations()...)
 	return all
 }
