@@ -328,11 +328,11 @@ func (w *world) policy() {
 	}
 	for range 1 + w.rand.IntN(4) {
 		r := rule{types: one(w, []string{"*"}, []string{"Observation", "Condition"}, []string{"Patient", "RelatedPerson", "Encounter"}, []string{"demographics", "clinical"}, []string{"Organization", "Practitioner", "Consent"}, []string{"Bundle", "Binary", "Provenance", "DocumentReference", "Observation"})}
-		r.acts = one(w, []string{"read", "search"}, []string{"read"}, []string{"search"}, []string{"read", "search", "create", "update", "delete", "$everything", "$lastn", "$summary", "$draft-note", "$render"})
+		r.acts = one(w, []string{"read", "search"}, []string{"read"}, []string{"search"}, []string{"read", "search", "create", "update", "delete", "$everything", "$lastn", "$summary", "$draft-note", "$render", "$arco-package", "$arco-due", "$arco-request", "$legal-holds"})
 		r.restriction = one(w, "all", "all", "own-compartment", "own-unit", "own-jurisdiction", "?category=http://c|lab", "all-and-blocked", "wards", "own-unit & ?status=final", "self")
 		r.mask = w.chance(20)
 		if r.mask {
-			r.acts = []string{"read", "search", "$everything", "$summary", "$draft-note", "$render"}
+			r.acts = []string{"read", "search", "$everything", "$summary", "$draft-note", "$render", "$arco-package"}
 		}
 		if strings.Contains(r.restriction, "?") {
 			r.types = []string{"Observation"}
@@ -367,7 +367,7 @@ func (w *world) policy() {
 func (w *world) serve() {
 	var err error
 	w.api, err = rest.New(rest.Config{
-		Store: w.store, Guard: w.guard, BaseURL: base, CursorKey: bytes.Repeat([]byte{1}, 32), Operations: append(chart.Operations(w.store), append(summary.Operations(summary.Config{Store: w.store, Software: "Amate"}), record.Operations(record.Config{Store: w.store})...)...), DeleteMany: true,
+		Store: w.store, Guard: w.guard, BaseURL: base, CursorKey: bytes.Repeat([]byte{1}, 32), Operations: append(chart.Operations(w.store), append(summary.Operations(summary.Config{Store: w.store, Software: "Amate"}), append(record.Operations(record.Config{Store: w.store}), w.rightsOperations()...)...)...), DeleteMany: true,
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -420,6 +420,9 @@ func (w *world) ask(p *authz.Principal, method, path, body string, headers ...st
 	}
 	a := httptest.NewRecorder()
 	w.api.ServeHTTP(a, r.WithContext(p.With(r.Context())))
+	if err := unzip(a); err != nil {
+		w.t.Fatal(err)
+	}
 	if a.Code >= http.StatusInternalServerError && a.Code != http.StatusNotImplemented {
 		w.t.Fatalf("%s %s: %d %s", method, path, a.Code, a.Body)
 	}

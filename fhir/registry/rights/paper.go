@@ -21,7 +21,9 @@ var typeNames = []struct{ typ, name string }{
 	{"MedicationStatement", "Medicamentos"}, {"Immunization", "Vacunas"}, {"Encounter", "Consultas y hospitalizaciones"},
 	{"Procedure", "Procedimientos"}, {"Observation", "Mediciones y resultados"}, {"DiagnosticReport", "Informes de estudios"},
 	{"Composition", "Notas y documentos"}, {"DocumentReference", "Documentos adjuntos"}, {"CarePlan", "Planes de atención"},
-	{"Consent", "Consentimientos"}, {"Task", "Solicitudes y tareas"}, {"RelatedPerson", "Familiares y representantes"},
+	{"Consent", "Consentimientos"}, {"Task", "Solicitudes y tareas"}, {"RelatedPerson", "Familiares y representantes"}, {"Provenance", "Procedencia de los datos"},
+	{"Practitioner", "Profesionales"}, {"PractitionerRole", "Cargos de profesionales"}, {"Organization", "Establecimientos"},
+	{"Location", "Lugares"}, {"Medication", "Medicamentos citados"}, {"Device", "Dispositivos"},
 }
 
 // maxRows is how many lines of a type are printed. All are in the data beside.
@@ -30,6 +32,9 @@ const maxRows = 3000
 // words are the elements of a resource from which a line for people is made. Whatever is
 // written in another way than expected is left out of the line, and is in the data.
 type words struct {
+	Name              json.RawMessage
+	Activity          json.RawMessage
+	Told              any `json:"recorded"`
 	Status            any
 	Code, Type, Class json.RawMessage
 	VaccineCode       json.RawMessage `json:"vaccineCode"`
@@ -151,8 +156,8 @@ func (p *parcel) identity() page.Block {
 // line returns the cells of a resource, and what it is.
 func (w *words) line() (row []string, what string) {
 	date := firstOf(text(w.Effective), text(w.Performed), text(w.Occurrence), text(w.Authored), text(w.Date), text(w.DateTime),
-		start(w.Period), start(w.Span), start(w.EffPeriod), text(w.Onset), text(w.Recorded))
-	what = firstOf(text(w.Title), say(w.Code), say(w.VaccineCode), say(w.Medication), say(w.Type), say(w.Relationship), say(w.Class), text(w.Description))
+		start(w.Period), start(w.Span), start(w.EffPeriod), text(w.Onset), text(w.Recorded), text(w.Told))
+	what = firstOf(text(w.Title), say(w.Code), say(w.VaccineCode), say(w.Medication), say(w.Type), say(w.Relationship), say(w.Class), person(w.Name), say(w.Activity), text(w.Description))
 	result := firstOf(quantity(w.Value), text(w.ValueString), say(w.ValueConcept), text(w.Conclusion))
 	for _, c := range w.Component {
 		if q := quantity(c.Value); q != "" {
@@ -168,11 +173,11 @@ var tags = regexp.MustCompile(`<[^>]*>`)
 func (w *words) document(what, date string) []page.Block {
 	blocks := []page.Block{page.Heading{Level: 2, Text: firstOf(what, "Documento") + " " + date}}
 	for _, s := range w.Section {
-		plain := strings.Join(strings.Fields(html.UnescapeString(tags.ReplaceAllString(s.Text.Div, " "))), " ")
-		if plain == "" {
+		said := plain(s.Text.Div)
+		if said == "" {
 			continue
 		}
-		blocks = append(blocks, page.Heading{Level: 3, Text: firstOf(text(s.Title), "Sección")}, page.Text(plain))
+		blocks = append(blocks, page.Heading{Level: 3, Text: firstOf(text(s.Title), "Sección")}, page.Text(said))
 	}
 	if len(blocks) == 1 {
 		return nil
@@ -180,7 +185,7 @@ func (w *words) document(what, date string) []page.Block {
 	return blocks
 }
 
-// looks is who looked at the record.
+// looks is who looked at the record: what the audit trail says of each access, in words.
 func (p *parcel) looks() []page.Block {
 	if p.hidden || len(p.events) == 0 {
 		return nil
@@ -189,30 +194,26 @@ func (p *parcel) looks() []page.Block {
 	for _, raw := range p.events {
 		var e struct {
 			Recorded string
-			Action   string
-			Subtype  []coding
-			Agent    []struct {
-				Who   reference
-				Name  string
-				AltID string `json:"altId"`
-			}
+			Text     struct{ Div string }
 		}
-		if json.Unmarshal(raw, &e) != nil {
+		if json.Unmarshal(raw, &e) != nil || len(rows) == maxRows {
 			continue
 		}
-		by, act := "-", e.Action
-		if len(e.Agent) > 0 {
-			by = firstOf(e.Agent[0].Name, e.Agent[0].Who.Display, e.Agent[0].Who.Reference, e.Agent[0].AltID, "-")
+		said := plain(e.Text.Div)
+		if _, what, ok := strings.Cut(said, " UTC: "); ok {
+			said = what
 		}
-		if len(e.Subtype) > 0 {
-			act = firstOf(e.Subtype[0].Display, e.Subtype[0].Code, act)
-		}
-		rows = append(rows, []string{strings.Replace(e.Recorded[:min(16, len(e.Recorded))], "T", " ", 1), by, act})
+		rows = append(rows, []string{strings.Replace(e.Recorded[:min(16, len(e.Recorded))], "T", " ", 1), firstOf(said, "-")})
 	}
 	return []page.Block{
 		page.Heading{Level: 2, Text: "Quién consultó o cambió el expediente"},
-		page.Table{Head: []string{"Fecha (UTC)", "Quién", "Qué hizo"}, Rows: rows[:min(len(rows), maxRows)], Widths: []float64{2, 5, 5}},
+		page.Table{Head: []string{"Fecha (UTC)", "Quién y qué hizo"}, Rows: rows, Widths: []float64{2, 10}},
 	}
+}
+
+// plain is the text of a narrative.
+func plain(div string) string {
+	return strings.Join(strings.Fields(html.UnescapeString(tags.ReplaceAllString(div, " "))), " ")
 }
 
 func text(v any) string {
@@ -246,6 +247,23 @@ func say(raw json.RawMessage) string {
 		c.Display, c.Code = firstOf(c.Display, one.Display), firstOf(c.Code, one.Code)
 	}
 	return firstOf(c.Text, c.Display, c.Code)
+}
+
+// person returns a name: that of a person, or a plain one.
+func person(raw json.RawMessage) string {
+	var name string
+	if json.Unmarshal(raw, &name) == nil {
+		return name
+	}
+	var names []struct {
+		Text, Family  string
+		Prefix, Given []string
+	}
+	if json.Unmarshal(raw, &names) != nil || len(names) == 0 {
+		return ""
+	}
+	n := names[0]
+	return firstOf(n.Text, strings.TrimSpace(strings.Join(append(n.Prefix, n.Given...), " ")+" "+n.Family))
 }
 
 func quantity(raw json.RawMessage) string {
