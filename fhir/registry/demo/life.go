@@ -9,8 +9,12 @@ import (
 func (r *record) life(who *person) {
 	r.patient(who, nil)
 	chronic := r.chronic(who)
-	for n, day := range r.visitDays(who, len(chronic) > 0) {
-		r.visit(who, n+1, day, chronic)
+	days := r.visitDays(who, len(chronic) > 0)
+	for n, day := range days {
+		e := r.visit(who, n+1, day, chronic)
+		if n == len(days)-1 {
+			r.note(who, visitID(who, n+1), e)
+		}
 	}
 	r.vaccinations(who)
 }
@@ -38,10 +42,12 @@ func (r *record) visitDays(who *person, chronic bool) []time.Time {
 	return days
 }
 
+func visitID(who *person, n int) string { return fmt.Sprintf("%s-v%d", who.id, n) }
+
 // visit adds an encounter at the health centre, what was measured in it and what
 // was diagnosed.
-func (r *record) visit(who *person, n int, day time.Time, chronic []diagnosis) {
-	id := fmt.Sprintf("%s-v%d", who.id, n)
+func (r *record) visit(who *person, n int, day time.Time, chronic []diagnosis) encounter {
+	id := visitID(who, n)
 	at := clinicOf(who)
 	start := between(r.rng, 8*60, 17*60)
 
@@ -55,14 +61,16 @@ func (r *record) visit(who *person, n int, day time.Time, chronic []diagnosis) {
 		why = r.acute(who, day)
 		conditions = append(conditions, id+"-d")
 	}
-	r.encounter(who, id, encounter{
+	e := encounter{
 		at: at, staff: 0, class: ambulatory, day: day, start: start, end: start + between(r.rng, 12, 45),
 		why: why, conditions: conditions,
-	})
+	}
+	r.encounter(who, id, e)
 	r.vitals(who, id, day, start+3, at, hasHypertension(chronic))
 	if len(conditions) > 0 && conditions[0] == id+"-d" {
 		r.condition(who, id+"-d", id, at, why, day, day.AddDate(0, 0, between(r.rng, 4, 14)))
 	}
+	return e
 }
 
 // class is a kind of encounter, a code of v3-ActCode.
