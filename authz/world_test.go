@@ -330,6 +330,9 @@ func (w *world) policy() {
 		r := rule{types: one(w, []string{"*"}, []string{"Observation", "Condition"}, []string{"Patient", "RelatedPerson", "Encounter"}, []string{"demographics", "clinical"}, []string{"Organization", "Practitioner", "Consent"}, []string{"Bundle", "Binary", "Provenance", "DocumentReference", "Observation"})}
 		r.acts = one(w, []string{"read", "search"}, []string{"read"}, []string{"search"}, []string{"read", "search", "create", "update", "delete", "$everything", "$lastn", "$summary", "$draft-note", "$render", "$arco-package", "$arco-due", "$arco-request", "$legal-holds"})
 		r.restriction = one(w, "all", "all", "own-compartment", "own-unit", "own-jurisdiction", "?category=http://c|lab", "all-and-blocked", "wards", "own-unit & ?status=final", "self")
+		if w.chance(60) {
+			r.acts = append(slices.Clone(r.acts), "$arco-package")
+		}
 		r.mask = w.chance(20)
 		if r.mask {
 			r.acts = []string{"read", "search", "$everything", "$summary", "$draft-note", "$render", "$arco-package"}
