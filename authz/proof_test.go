@@ -138,7 +138,7 @@ func (w *world) shows(ref, primary, act string) bool {
 // consents allows; and what it allows does come back.
 func TestEveryWay(t *testing.T) {
 	covered := map[string]bool{}
-	for _, way := range slices.Concat(ways, rightsWays) {
+	for _, way := range slices.Concat(ways, rightsWays, documentWays) {
 		covered[way.route] = true
 	}
 	for _, route := range rest.Routes() {
@@ -168,7 +168,7 @@ func (w *world) prove(p *authz.Principal) {
 	w.asking = p
 	before := w.truth()
 	defer w.untouched(describe(w, p), before)
-	all := slices.Concat(ways, rightsWays)
+	all := slices.Concat(ways, rightsWays, documentWays)
 	for i := range all {
 		ref := w.order[w.rand.IntN(len(w.order))]
 		w.proveWay(p, &all[i], w.all[ref])

@@ -235,6 +235,7 @@ func (w *world) documents() {
 		}
 		w.add(o)
 	}
+	w.compositions()
 	for i := range 3 * nPatients {
 		o := object{"resourceType": "Binary", "id": fmt.Sprint("x", i), "meta": w.labels(), "contentType": "text/plain", "data": "SECRETO="}
 		if w.chance(80) {
@@ -370,7 +371,7 @@ func (w *world) policy() {
 func (w *world) serve() {
 	var err error
 	w.api, err = rest.New(rest.Config{
-		Store: w.store, Guard: w.guard, BaseURL: base, CursorKey: bytes.Repeat([]byte{1}, 32), Operations: append(chart.Operations(w.store), append(summary.Operations(summary.Config{Store: w.store, Software: "Amate"}), append(record.Operations(record.Config{Store: w.store}), w.rightsOperations()...)...)...), DeleteMany: true,
+		Store: w.store, Guard: w.guard, BaseURL: base, CursorKey: bytes.Repeat([]byte{1}, 32), Operations: append(chart.Operations(w.store), append(summary.Operations(summary.Config{Store: w.store, Software: "Amate"}), append(record.Operations(record.Config{Store: w.store}), append(w.rightsOperations(), w.documentOperations()...)...)...)...), DeleteMany: true,
 	})
 	if err != nil {
 		w.t.Fatal(err)
