@@ -153,8 +153,8 @@ func (k *keeper) run(ctx context.Context) (done int, err error) {
 	return done, k.scrub(ctx, done)
 }
 
-// scrub sees to it that what was removed cannot be read in the files either, and that
-// other servers learn that words went.
+// scrub sees to it that what was removed cannot be read in the files either, those of
+// large Binaries included, and that other servers learn that words went.
 func (k *keeper) scrub(ctx context.Context, done int) error {
 	if done == 0 {
 		return nil
@@ -168,6 +168,11 @@ func (k *keeper) scrub(ctx context.Context, done int) error {
 	}
 	if err := k.Put(ctx, e); err != nil && fhir.CodeOf(err) != fhir.Conflict {
 		return err
+	}
+	if e, err := k.Entry(ctx, blobsKind, blobsKey); err == nil && k.contents != nil && string(e.Value) == k.contents.Blobs.Name() {
+		if _, err := k.contents.Blobs.Sweep(ctx, k.BlobsUsed); err != nil {
+			return err
+		}
 	}
 	err = k.Scrub(ctx, k.long)
 	if errors.Is(err, store.ErrUnscrubbed) {
