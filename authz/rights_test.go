@@ -109,7 +109,7 @@ func BenchmarkBlocked(b *testing.B) {
 				name := strings.NewReplacer("%[1]d", "", "%[2]d", "", "http://loinc.org|", "").Replace(q)
 				b.Run(fmt.Sprintf("%s/blocked=%v%s", engine, label != "", name), func(b *testing.B) {
 					for i := 0; b.Loop(); i++ {
-						ask(fmt.Sprintf(q, i*7919*2%benchPatients, i%40))
+						ask(strings.NewReplacer("%[1]d", fmt.Sprint(i*7919*2%benchPatients), "%[2]d", fmt.Sprint(i%40)).Replace(q))
 					}
 				})
 			}
