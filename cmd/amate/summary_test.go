@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/operation"
@@ -140,4 +141,33 @@ func BenchmarkPatientSummary(b *testing.B) {
 			return err
 		})
 	})
+}
+
+// TestSummariesByReference lets HL7's reference validator, as HAPI carries it, judge some
+// of what TestSummariesAreValid lets ours judge.
+func TestSummariesByReference(t *testing.T) {
+	t.Parallel()
+	store, ids := summarised(t, 3)
+	dir := installed(t, "java", "pom.xml", 5*time.Minute, "mvn", "-q", "-B", "dependency:build-classpath", "-Dmdep.outputFile=classpath")
+	classpath, err := os.ReadFile(filepath.Join(dir, "classpath"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	guide, documents := t.TempDir(), t.TempDir()
+	archived(t, samples.Files(t, "ig", "hl7.fhir.uv.ips*")[0], func(name string, text []byte) {
+		if err := os.WriteFile(filepath.Join(guide, filepath.Base(name)), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	})
+	blind := &search.Restriction{Types: map[string][]search.Expr{"Patient": nil}}
+	for i, id := range ids {
+		json := summaryOf(t, store, id, []string{"es", "en"}[i%2], search.Unrestricted)
+		if id == "nobody" {
+			json = summaryOf(t, store, id, "es", blind)
+		}
+		if err := os.WriteFile(filepath.Join(documents, id+".json"), json, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	converse(t, dir, len(ids), "java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", strings.TrimSpace(string(classpath)), "Summary.java", guide, documents)
 }

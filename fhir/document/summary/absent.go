@@ -20,7 +20,9 @@ func (m *making) fill() {
 	}
 }
 
-// placeholder makes the entry of a section that has none.
+// placeholder makes the entry of a section that has none. Where a status must be given, it
+// is one that readers of the code do not take for a fact: no vaccine was given, and as by
+// the examples of the guide what is not known is active.
 func (m *making) placeholder(at room) *record {
 	s := &sections[at]
 	why, concept := "unknown", ""
@@ -43,15 +45,14 @@ func (m *making) placeholder(at room) *record {
 	case problems:
 		json += `"clinicalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-clinical","code":"active"}]},"code":` + concept + `,"subject":` + patient
 	case immunizations:
-		json += `"_status":` + absent + `,"vaccineCode":` + concept + `,"patient":` + patient + `,"_occurrenceDateTime":` + absent
+		json += `"status":"not-done","vaccineCode":` + concept + `,"patient":` + patient + `,"_occurrenceDateTime":` + absent
 	case results:
 		json += `"status":"unknown","code":{"coding":[{"system":"` + loinc + `","code":"` + s.code + `"}],"text":` + string(element.Quote(nil, s.title.in(m.words.language))) + `},"subject":` + patient +
 			`,"dataAbsentReason":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/data-absent-reason","code":"` + why + `"}]}`
 	case procedures:
 		json += `"status":"unknown","code":` + concept + `,"subject":` + patient + `,"_performedDateTime":` + absent
 	case devices:
-		json += `"contained":[{"resourceType":"Device","id":"d","type":` + concept + `,"patient":` + patient + `}],"_status":` + absent +
-			`,"subject":` + patient + `,"_timingDateTime":` + absent + `,"device":{"reference":"#d"}`
+		json += `"contained":[{"resourceType":"Device","id":"d","type":` + concept + `,"patient":` + patient + `}],"status":"active","subject":` + patient + `,"_timingDateTime":` + absent + `,"device":{"reference":"#d"}`
 	}
 	r := m.invented(typ, s.code, json+"}")
 	r.blank = true
