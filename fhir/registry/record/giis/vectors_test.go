@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/amate-health/amate/fhir/registry/identity"
 )
 
 // official are the rows of the file of examples that the DGIS publishes with the guide
@@ -48,10 +50,36 @@ func officialRows(t testing.TB) []Row {
 
 var checker = Checker{Today: time.Date(2024, 11, 1, 0, 0, 0, 0, time.UTC)}
 
+// TestOfficialRows: the examples keep every rule but one. The check digits of their
+// CURPs are made up as the people are; with the right ones nothing is wrong.
 func TestOfficialRows(t *testing.T) {
 	for i, r := range officialRows(t) {
 		for _, f := range checker.Row(&r, i+1) {
-			t.Errorf("%+v", f)
+			if f.Rule != "form" || !strings.Contains(f.Text, "check digit") {
+				t.Errorf("row %d: %+v", i+1, f)
+			}
+		}
+		mend(&r)
+		if found := checker.Row(&r, i+1); len(found) > 0 {
+			t.Errorf("row %d with its check digits put right: %+v", i+1, found)
 		}
 	}
+}
+
+// mend puts the check digits of the CURPs of a row right.
+func mend(r *Row) {
+	for _, n := range []int{vStaffCURP, vCURP} {
+		if c := r.at(n); c != identity.GenericCURP && len(c) == 18 {
+			digit, _ := identity.CURPDigit(c[:17])
+			r.set(n, c[:17]+string(rune(digit)))
+		}
+	}
+}
+
+func mended(t testing.TB) []Row {
+	rows := officialRows(t)
+	for i := range rows {
+		mend(&rows[i])
+	}
+	return rows
 }
