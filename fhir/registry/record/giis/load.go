@@ -53,6 +53,7 @@ const some = 50
 
 // about is each for resources that refer to one of many by a search parameter.
 func (l *loader) about(ctx context.Context, typ, by, prefix string, ids []string, f func(*fhir.Resource) error, more ...search.Param) error {
+	ids = slices.Clone(ids)
 	slices.Sort(ids)
 	for part := range slices.Chunk(slices.Compact(ids), some) {
 		params := append([]search.Param{{Name: by, Value: prefix + strings.Join(part, ","+prefix)}}, more...)
