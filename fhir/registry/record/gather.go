@@ -2,6 +2,8 @@ package record
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/amate-health/amate/fhir"
@@ -28,9 +30,13 @@ func (s *service) read(ctx context.Context, call *operation.Call, ref fhir.Ref) 
 
 // resources returns those of refs that the caller may see, in no order.
 func (s *service) resources(ctx context.Context, call *operation.Call, refs []fhir.Ref) ([]fhir.Resource, error) {
-	var any search.Or
+	ids := map[string][]string{}
 	for _, ref := range refs {
-		any = append(any, search.And{search.Types{Any: []string{ref.Type}}, search.IDs{Any: []string{ref.ID}}})
+		ids[ref.Type] = append(ids[ref.Type], ref.ID)
+	}
+	var any search.Or
+	for _, typ := range slices.Sorted(maps.Keys(ids)) {
+		any = append(any, search.And{search.Types{Any: []string{typ}}, search.IDs{Any: ids[typ]}})
 	}
 	if len(any) == 0 {
 		return nil, nil
