@@ -40,9 +40,23 @@ type upload struct{ ref Ref }
 type uploadKey struct{}
 
 // Receive keeps what r yields. It returns the member of a Binary that stands for its
-// data, and a context under which such a Binary may be written.
+// data, and a context under which such a Binary may be written. What is small becomes
+// the data themselves.
 // Errors: those of Put.
 func (k *Keeper) Receive(ctx context.Context, r io.Reader, contentType string) (context.Context, []byte, error) {
+	head := make([]byte, k.Inline+1)
+	n, err := io.ReadFull(r, head)
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF) && n <= k.Inline && ended(r):
+		data := base64.StdEncoding.EncodeToString(head[:n])
+		if n == 0 {
+			return ctx, nil, fhir.Errorf(fhir.Invalid, "there is no content in the body")
+		}
+		return fhir.Lean(ctx), []byte(`"data":"` + data + `"`), nil
+	case err != nil:
+		return ctx, nil, err
+	}
+	r = io.MultiReader(bytes.NewReader(head), r)
 	if err := k.Claim(ctx, k.Blobs.Name()); err != nil {
 		return ctx, nil, err
 	}
@@ -51,6 +65,12 @@ func (k *Keeper) Receive(ctx context.Context, r io.Reader, contentType string) (
 		return ctx, nil, err
 	}
 	return fhir.Lean(context.WithValue(ctx, uploadKey{}, &upload{ref})), kept(&ref), nil
+}
+
+// ended reports whether r is at its end, and was not cut off.
+func ended(r io.Reader) bool {
+	n, err := r.Read(make([]byte, 1))
+	return n == 0 && err == io.EOF
 }
 
 // kept is the member of a Binary whose data are at ref.
@@ -206,14 +226,15 @@ func at(json []byte) (ref Ref, start, end int, ok bool) {
 	return ref, start, end, ok
 }
 
-// Fill puts the data into a resource that was read; others than Binaries stay as they
-// are. Errors: fhir.NotAcceptable when there are more than an answer may have.
+// Fill is FillAll of one resource.
 func (k *Keeper) Fill(ctx context.Context, r *fhir.Resource) error {
-	if r.Ref.Type != "Binary" || fhir.IsLean(ctx) {
+	if r.Ref.Type != "Binary" {
 		return nil
 	}
-	left := k.Answer
-	return k.fill(ctx, r, &left)
+	one, left := []fhir.Resource{*r}, k.Answer
+	err := k.FillAll(ctx, one, &left)
+	*r = one[0]
+	return err
 }
 
 // FillAll puts the data into the Binaries among rs. Those beyond what an answer may have
@@ -238,7 +259,7 @@ func (k *Keeper) FillAll(ctx context.Context, rs []fhir.Resource, left *int64) e
 	return nil
 }
 
-var errTooMuch = fhir.Errorf(fhir.NotAcceptable, "the content is too large to be sent as a part of a resource: ask for the content itself, with an Accept header that does not name FHIR")
+var errTooMuch = fhir.Errorf(fhir.TooLarge, "the content is too large to be changed as a part of a resource: send it anew, by itself")
 
 func (k *Keeper) fill(ctx context.Context, r *fhir.Resource, left *int64) error {
 	ref, start, end, ok := at(r.JSON)
