@@ -24,6 +24,19 @@ type Change struct {
 
 	// Targets are the resources that this version and the one before refer to, each once,
 	// by what they are indexed for: so it shows whom a change concerned until then as well.
+	// With an Encounter comes what that refers to.
 	Targets []Ref
 	Many    bool // there are so many targets that they are not listed
+}
+
+// Hash returns a number that stands for r without its version. Others may have the same.
+func (r Ref) Hash() uint64 {
+	const offset, prime = 14695981039346656037, 1099511628211 // FNV-1a
+	h := uint64(offset)
+	for _, s := range [...]string{r.Type, "/", r.ID} {
+		for i := range len(s) {
+			h = (h ^ uint64(s[i])) * prime
+		}
+	}
+	return h
 }

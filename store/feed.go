@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -79,6 +80,10 @@ type FeedReader interface {
 
 	// Refs returns the resources that have these row keys.
 	Refs(ctx context.Context, keys []int64) (map[int64]fhir.Ref, error)
+
+	// Linked returns the postings of the resources that have these row keys, as they
+	// are now.
+	Linked(ctx context.Context, keys []int64) (map[int64][]int64, error)
 }
 
 const (
@@ -100,12 +105,12 @@ type Feed struct {
 	refresh sync.Mutex // held by who reads what is new
 
 	mu     sync.RWMutex
-	from   fhir.Mark     // the tail begins after it
-	tail   []fhir.Change // in order
-	end    fhir.Mark     // of the last change; from when there is none
-	last   map[fhir.Ref]fhir.Mark
-	looked time.Time // when it was last looked for what is new; zero before the first time
-	dirty  bool      // something was written here since then
+	from   fhir.Mark            // the tail begins after it
+	tail   []fhir.Change        // in order
+	end    fhir.Mark            // of the last change; from when there is none
+	last   map[uint64]fhir.Mark // of what was touched, by its hash
+	looked time.Time            // when it was last looked for what is new; zero before the first time
+	dirty  bool                 // something was written here since then
 	more   chan struct{}
 
 	waiters int
@@ -114,7 +119,7 @@ type Feed struct {
 
 // NewFeed returns the feed of an engine.
 func NewFeed(r FeedReader) *Feed {
-	return &Feed{reader: r, more: make(chan struct{}), last: map[fhir.Ref]fhir.Mark{}}
+	return &Feed{reader: r, more: make(chan struct{}), last: map[uint64]fhir.Mark{}}
 }
 
 // Wake says that something was written here, or is said to have been elsewhere.
@@ -178,7 +183,7 @@ func (f *Feed) reset(end fhir.Mark, at time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.from, f.end, f.tail, f.looked = end, end, nil, at
-	f.last = map[fhir.Ref]fhir.Mark{}
+	f.last = map[uint64]fhir.Mark{}
 	close(f.more)
 	f.more = make(chan struct{})
 }
@@ -194,10 +199,10 @@ func (f *Feed) add(changes []fhir.Change, at time.Time) {
 	f.end = changes[len(changes)-1].At
 	for i := range changes {
 		c := &changes[i]
-		f.last[c.Ref.Current()] = c.At
-		f.last[fhir.Ref{Type: c.Ref.Type}] = c.At
+		f.last[c.Ref.Hash()] = c.At
+		f.last[fhir.Ref{Type: c.Ref.Type}.Hash()] = c.At
 		for _, ref := range c.Targets {
-			f.last[ref] = c.At
+			f.last[ref.Hash()] = c.At
 		}
 	}
 	if over := len(f.tail) - tailLength; over > tailLength/4 {
@@ -229,20 +234,69 @@ func (f *Feed) load(ctx context.Context, after fhir.Mark, limit int) ([]fhir.Cha
 		}
 		keys = append(keys, targets[i]...)
 	}
-	slices.Sort(keys)
-	refs, err := f.reader.Refs(ctx, slices.Compact(keys))
+	refs, err := f.refs(ctx, keys, nil)
+	if err != nil {
+		return nil, err
+	}
+	further, err := f.further(ctx, refs)
 	if err != nil {
 		return nil, err
 	}
 	for i := range changes {
-		changes[i].Targets = make([]fhir.Ref, 0, len(targets[i]))
+		list := targets[i]
 		for _, key := range targets[i] {
+			list = append(list, further[key]...)
+		}
+		slices.Sort(list)
+		list = slices.Compact(list)
+		changes[i].Targets = make([]fhir.Ref, 0, len(list))
+		for _, key := range list {
 			if ref, ok := refs[key]; ok {
 				changes[i].Targets = append(changes[i].Targets, ref)
 			}
 		}
 	}
 	return changes, nil
+}
+
+// refs adds the resources that have these row keys to known.
+func (f *Feed) refs(ctx context.Context, keys []int64, known map[int64]fhir.Ref) (map[int64]fhir.Ref, error) {
+	slices.Sort(keys)
+	found, err := f.reader.Refs(ctx, slices.Compact(keys))
+	if err == nil && known != nil {
+		maps.Copy(known, found)
+	}
+	return found, err
+}
+
+// further returns what those of refs that are Encounters refer to, by their row keys,
+// and adds that to refs.
+func (f *Feed) further(ctx context.Context, refs map[int64]fhir.Ref) (map[int64][]int64, error) {
+	var encounters []int64
+	for key, ref := range refs {
+		if ref.Type == "Encounter" {
+			encounters = append(encounters, key)
+		}
+	}
+	if len(encounters) == 0 {
+		return nil, nil
+	}
+	postings, err := f.reader.Linked(ctx, encounters)
+	if err != nil {
+		return nil, err
+	}
+	var all []int64
+	targets := make(map[int64][]int64, len(postings))
+	for key, list := range postings {
+		for _, p := range list {
+			if p > 0 {
+				targets[key] = append(targets[key], index.LinkTarget(p))
+			}
+		}
+		all = append(all, targets[key]...)
+	}
+	_, err = f.refs(ctx, all, refs)
+	return targets, err
 }
 
 // ErrOtherHistory says that a mark is none of this database as it is now: it was
@@ -313,9 +367,10 @@ func (f *Feed) Check(ctx context.Context, at fhir.Mark) error {
 }
 
 // Touched reports whether, since a mark, something may have changed that is one of
-// refs, or refers to one of them; a Ref without an id stands for all of its type. It is answered from memory alone; of what is not
-// there any more, it says yes.
-func (f *Feed) Touched(since fhir.Mark, refs func(yield func(fhir.Ref) bool)) bool {
+// the resources with these hashes, or refers to one; a Ref without an id stands for all
+// of its type. It is answered from memory alone; of what is not there any more, it says
+// yes.
+func (f *Feed) Touched(since fhir.Mark, hashes []uint64) bool {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	if since.Origin != f.end.Origin || since.Compare(f.from) < 0 {
@@ -324,8 +379,8 @@ func (f *Feed) Touched(since fhir.Mark, refs func(yield func(fhir.Ref) bool)) bo
 	if since == f.end {
 		return false
 	}
-	for ref := range refs {
-		if last, ok := f.last[ref]; ok && last.Compare(since) > 0 {
+	for _, h := range hashes {
+		if last, ok := f.last[h]; ok && last.Compare(since) > 0 {
 			return true
 		}
 	}

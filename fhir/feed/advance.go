@@ -100,7 +100,7 @@ type work struct {
 }
 
 func (w *work) candidate(ref fhir.Ref) {
-	if _, can := w.v.only.Types[ref.Type]; can {
+	if w.v.can[ref.Type] {
 		w.candidates[ref.Current()] = true
 	}
 }

@@ -46,6 +46,8 @@ func dependencies(v *view) *deps {
 		if !bound {
 			d.types[typ] = true
 		}
+	}
+	for typ := range v.can {
 		// Consents and labels of patients decide, whether or not there are any now.
 		for _, p := range search.ConcernParams(typ) {
 			d.add(rule{typ, p, concerned(typ)})
@@ -187,20 +189,19 @@ type interest struct {
 	roots map[fhir.Ref]bool // what chains lead through
 }
 
-// all yields everything that is of interest; a type as a Ref without an id.
-func (i interest) all(yield func(fhir.Ref) bool) {
+// hashes returns what stands for everything that is of interest; a type is a Ref
+// without an id.
+func (i interest) hashes() []uint64 {
+	all := make([]uint64, 0, len(i.deps.types)+len(i.deps.refs)+len(i.roots))
 	for typ := range i.deps.types {
-		if !yield(fhir.Ref{Type: typ}) {
-			return
-		}
+		all = append(all, fhir.Ref{Type: typ}.Hash())
 	}
 	for _, refs := range []map[fhir.Ref]bool{i.deps.refs, i.roots} {
 		for ref := range refs {
-			if !yield(ref) {
-				return
-			}
+			all = append(all, ref.Hash())
 		}
 	}
+	return all
 }
 
 // has reports whether a change may matter.

@@ -47,7 +47,7 @@ type Changes interface {
 	End(ctx context.Context) (fhir.Mark, error)
 	Changes(ctx context.Context, after fhir.Mark, limit int) ([]fhir.Change, error)
 	Check(ctx context.Context, at fhir.Mark) error
-	Touched(since fhir.Mark, refs func(yield func(fhir.Ref) bool)) bool
+	Touched(since fhir.Mark, hashes []uint64) bool
 	Wait(ctx context.Context, after fhir.Mark) error
 }
 
@@ -165,7 +165,7 @@ type recent struct {
 
 type caughtUp struct {
 	mark     fhir.Mark
-	interest interest
+	interest []uint64 // hashes
 }
 
 // maxRecent is how many copies a generation remembers; there are two.

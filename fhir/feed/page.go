@@ -53,7 +53,7 @@ func (f *Feed) page(ctx context.Context, v *view, at cursor) (*page, error) {
 			continue
 		}
 		if p.next.Done = p.next.Done && !more; p.next.Done {
-			f.recent.put(c.id, &caughtUp{mark: p.next.Mark, interest: interest{v.deps, c.roots}})
+			f.recent.put(c.id, &caughtUp{mark: p.next.Mark, interest: interest{v.deps, c.roots}.hashes()})
 		}
 		return p, nil
 	}
@@ -67,7 +67,7 @@ func (f *Feed) quick(ctx context.Context, at *cursor) (*page, error) {
 		return nil, nil
 	}
 	end, err := f.Changes.End(ctx)
-	if err != nil || f.Changes.Touched(at.Mark, known.interest.all) {
+	if err != nil || f.Changes.Touched(at.Mark, known.interest) {
 		return nil, err
 	}
 	next := *at

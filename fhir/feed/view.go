@@ -23,6 +23,7 @@ type view struct {
 	call   *operation.Call
 	only   *search.Restriction // what the caller may see, within the scope
 	types  []string            // that there can be any of
+	can    map[string]bool     // types that the caller can see, whatever the scope has now
 	rights string              // what stands for all that the set of visible resources depends on beside what is stored
 
 	group   fhir.Ref   // of the scope; zero for none
@@ -48,11 +49,19 @@ func (f *Feed) view(ctx context.Context, call *operation.Call, a *asked) (*view,
 	case "organization", "facility":
 		err = f.establishment(ctx, v)
 	}
+	v.rights = f.rights.of(v)
+	if v.since != "" && fhir.CodeOf(err) == fhir.NotFound {
+		// What bounded the copy was deleted, or may not be seen any more. So may nothing
+		// that was in it; should it come back, the copy begins anew.
+		v.rights += " gone"
+		v.only = &search.Restriction{Types: map[string][]search.Expr{}}
+		v.deps = dependencies(v)
+		return v, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	v.restrict()
-	v.rights = f.rights.of(v)
 	return v, nil
 }
 
@@ -154,12 +163,13 @@ func (f *Feed) establishment(ctx context.Context, v *view) error {
 // restrict puts the scope into the restriction.
 func (v *view) restrict() {
 	given := v.call.Restriction
-	v.only = &search.Restriction{Types: map[string][]search.Expr{}}
+	v.only, v.can = &search.Restriction{Types: map[string][]search.Expr{}}, map[string]bool{}
 	for _, typ := range spec.Resources() {
 		where, listed := given.Types[typ]
 		if !listed && !given.Open() || typ == "AuditEvent" || v.asked.types != nil && !slices.Contains(v.asked.types, typ) {
 			continue
 		}
+		v.can[typ] = true
 		in, ok := v.within(typ)
 		if !ok {
 			continue

@@ -19,6 +19,7 @@ const (
 	stmtFeedEnd  = "amate_feed_end"
 	stmtFeedHas  = "amate_feed_has"
 	stmtFeedRefs = "amate_feed_refs"
+	stmtLinked   = "amate_feed_linked"
 )
 
 // feedStatements are the prepared statements of the change feed. Transactions get their
@@ -40,6 +41,8 @@ ORDER BY tx DESC, rkey DESC LIMIT 1`,
 	stmtFeedHas: `SELECT count(*) FROM feed WHERE tx = $1::bigint::text::xid8 AND rkey = $2::bigint AND version = $3::integer`,
 
 	stmtFeedRefs: `SELECT rkey, type, id FROM resource WHERE rkey = ANY ($1::bigint[])`,
+
+	stmtLinked: `SELECT rkey, postings FROM resource WHERE rkey = ANY ($1::bigint[])`,
 }
 
 // changed writes the rows of the feed.
@@ -137,4 +140,19 @@ func (s *Store) Refs(ctx context.Context, keys []int64) (map[int64]fhir.Ref, err
 		}})
 	})
 	return refs, err
+}
+
+// Linked implements store.FeedReader.
+func (s *Store) Linked(ctx context.Context, keys []int64) (map[int64][]int64, error) {
+	postings := make(map[int64][]int64, len(keys))
+	err := s.with(ctx, func(c *connection) error {
+		args := [][]byte{appendInt64s(nil, keys)}
+		return trip(ctx, c.pg, call{name: stmtLinked, args: args, row: func(_ []pgconn.FieldDescription, values [][]byte) error {
+			f := fields{values: values}
+			key := f.int64()
+			postings[key] = f.int64s()
+			return f.err()
+		}})
+	})
+	return postings, err
 }

@@ -22,6 +22,7 @@ CROSS JOIN resource r ON r.rkey = f.rkey LEFT JOIN version v ON v.rkey = f.rkey 
 	feedEnd  = `SELECT seq, rkey, version FROM feed ORDER BY seq DESC LIMIT 1`
 	feedHas  = `SELECT seq FROM feed WHERE seq = ?1 AND rkey = ?2 AND version = ?3`
 	feedRefs = `SELECT type, id FROM resource WHERE rkey = ?1`
+	linked   = `SELECT postings FROM resource WHERE rkey = ?1`
 )
 
 // Feed returns the changes that were committed.
@@ -91,4 +92,16 @@ func (s *Store) Refs(ctx context.Context, keys []int64) (map[int64]fhir.Ref, err
 		}
 	}
 	return refs, nil
+}
+
+// Linked implements store.FeedReader.
+func (s *Store) Linked(ctx context.Context, keys []int64) (map[int64][]int64, error) {
+	postings := make(map[int64][]int64, len(keys))
+	for _, key := range keys {
+		err := s.onFeed(ctx, linked, func(stmt *sqlite.Stmt) { postings[key] = unpack(bytesOf(stmt, 0)) }, key)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return postings, nil
 }

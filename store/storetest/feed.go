@@ -110,14 +110,11 @@ func feedTargets(f *fixture, s Feeder) {
 	if want := []string{"p", "pq", "q"}; !slices.Equal(got, want) {
 		f.Errorf("the changes concern %q, want %q", got, want)
 	}
-	is := func(ids ...string) func(func(fhir.Ref) bool) {
-		return func(yield func(fhir.Ref) bool) {
-			for _, id := range ids {
-				if !yield(fhir.Ref{Type: "Patient", ID: id}) {
-					return
-				}
-			}
+	is := func(ids ...string) (hashes []uint64) {
+		for _, id := range ids {
+			hashes = append(hashes, fhir.Ref{Type: "Patient", ID: id}.Hash())
 		}
+		return hashes
 	}
 	feed := store.NewFeed(s)
 	end, err := feed.End(f.ctx)
