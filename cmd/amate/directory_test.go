@@ -18,7 +18,6 @@ func TestDirectory(t *testing.T) { onEachEngine(t, testDirectory) }
 
 func testDirectory(t *testing.T, empty func() *opened) {
 	store := empty()
-	defer store.Close()
 	var facilities strings.Builder
 	facilities.WriteString("CLUES,NOMBRE DE LA UNIDAD,CLAVE DE LA JURISDICCION,ESTATUS DE OPERACION\n")
 	for i := range 150 {
