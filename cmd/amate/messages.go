@@ -47,7 +47,20 @@ type messages struct {
 	listener  net.Listener // nil where there is no MLLP
 	stop      context.CancelFunc
 	following sync.WaitGroup
+
+	mu    sync.Mutex
+	known map[string]actor // apps as which senders write
 }
+
+// actor is whom an app speaks for, as it was looked up a moment ago.
+type actor struct {
+	principal *authz.Principal
+	until     time.Time
+}
+
+// actorFor is how long it is believed: a sender whose app is changed or disabled has its
+// old rights for so long.
+const actorFor = 2 * time.Second
 
 // messageStore is what a store has for messages.
 type messageStore interface {
@@ -190,6 +203,12 @@ func (m *messages) as(ctx context.Context, id string) (context.Context, error) {
 	if m.store.access == nil {
 		return ctx, nil
 	}
+	m.mu.Lock()
+	a, ok := m.known[id]
+	m.mu.Unlock()
+	if ok && time.Now().Before(a.until) {
+		return a.principal.With(ctx), nil
+	}
 	c, err := m.store.access.clients.Get(ctx, id)
 	if fhir.CodeOf(err) == fhir.NotFound {
 		return nil, fhir.Errorf(fhir.Forbidden, "the app as which the sender writes is not registered, or disabled")
@@ -201,6 +220,12 @@ func (m *messages) as(ctx context.Context, id string) (context.Context, error) {
 	if err != nil {
 		return nil, err
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.known == nil {
+		m.known = map[string]actor{}
+	}
+	m.known[id] = actor{p, time.Now().Add(actorFor)}
 	return p.With(ctx), nil
 }
 

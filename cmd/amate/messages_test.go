@@ -410,15 +410,15 @@ func TestMessagesSurviveKill(t *testing.T) {
 					}
 				}
 			})
-			go func() {
-				time.Sleep(time.Duration(500+rand.IntN(700)) * time.Millisecond)
-				c.kill()
-			}()
 			in := mllp.NewReader(conn, 1<<20)
+			left := 50 + rand.IntN(300) // answers until the kill
 			for {
 				answer, err := in.Next()
 				if err != nil {
 					break
+				}
+				if left--; left == 0 {
+					go c.kill()
 				}
 				var n int
 				_, tail, _ := bytes.Cut(answer, []byte("MSA|AA|c"))
@@ -455,7 +455,7 @@ func TestStopAnswers(t *testing.T) {
 	registerSender(t, where, "lab", everyScope, "")
 	c := startClinic(t, where)
 	l := c.dial(t)
-	l.ask("AA", oru("LAB", "0", 0, "F0", "1"))
+	l.ask("AA", oru("LAB", "0", 0, "before", "1"))
 	for n := range 200 {
 		l.send(oru("LAB", fmt.Sprint("s", n), n, fmt.Sprint("F", n), "1"))
 	}

@@ -229,11 +229,10 @@ func (m *mapper) moment(f hl7.Field) (string, bool) {
 	if strings.Trim(digits+fraction, "0123456789") != "" {
 		return "", false
 	}
-	layouts := map[int]string{4: "2006", 6: "200601", 8: "20060102", 10: "2006010215", 12: "200601021504", 14: "20060102150405"}
-	layout, ok := layouts[len(digits)]
-	if !ok {
+	if n := len(digits); n < 4 || n > 14 || n%2 != 0 {
 		return "", false
 	}
+	layout := "20060102150405"[:len(digits)]
 	in := m.sender.location
 	if zone != "" {
 		t, err := time.Parse("-0700", zone)

@@ -237,8 +237,15 @@ func (p *Processor) open(ctx context.Context, in Incoming) *unit {
 	u.digest = sum[:16]
 	faulted := func(v Verdict, err error) *unit {
 		var bad *hl7.Error
-		if !errors.As(err, &bad) {
-			bad = &hl7.Error{Code: hl7.Internal, Text: err.Error()}
+		var known *fhir.Error
+		switch {
+		case errors.As(err, &bad):
+		case errors.As(err, &known):
+			bad = &hl7.Error{Code: hl7.Internal, Text: known.Error()}
+		default:
+			p.Log.Error("take a message in", "error", err)
+			u.passing, v = true, Fail
+			bad = &hl7.Error{Code: hl7.Internal, Text: "the server cannot take messages now; try again"}
 		}
 		u.fail(v, bad)
 		return u
