@@ -8,24 +8,47 @@ import (
 	"github.com/amate-health/amate/store/index"
 )
 
+// fewBlocked is up to how many labels it is less to look for each of them beside a row
+// than to look at what the row refers to.
+const fewBlocked = 8
+
 // unblocked appends that the row is live, and that none of the patients whom it is
 // about carries a label. What was deleted no longer says whom it is about.
 func (w *where) unblocked(params, through []int64, label int64) {
 	w.Add("(", w.Row, ".live")
-	if len(params) > 0 {
+	if len(params) > 0 && !w.counts {
 		w.Add(" AND NOT EXISTS (SELECT 1 FROM ")
 		switch {
 		case len(through) > 0:
 			w.TargetsThrough(append(slices.Clip(params), through...), through, search.ConcernIDs())
+			w.labelled(label)
+		case len(params) == 1 && w.fewLabels(label):
+			from, _ := index.LinkSpan(uint16(params[0]))
+			w.Add("posting b CROSS JOIN posting x WHERE b.posting = ").Int(index.Token(label))
+			w.Add(" AND x.posting = (").Int(from).Add(" | b.rkey) AND x.rkey = ", w.Row, ".rkey")
 		case len(params) == 1:
 			w.Targets(uint16(params[0]))
+			w.labelled(label)
 		default:
 			w.TargetsOfAny(params)
+			w.labelled(label)
 		}
-		w.Add(" CROSS JOIN posting b WHERE b.posting = ").Int(index.Token(label)).Add(" AND b.rkey = l.rkey")
 		w.Fence().Add(")")
 	}
 	w.Add(")")
+}
+
+// labelled appends to a list of targets l that one has the label.
+func (w *where) labelled(label int64) {
+	w.Add(" CROSS JOIN posting b WHERE b.posting = ").Int(index.Token(label)).Add(" AND b.rkey = l.rkey")
+}
+
+// fewLabels reports whether it is known that few resources have the label.
+func (w *where) fewLabels(label int64) bool {
+	sub := w.separate()
+	sub.Add("SELECT count(*) FROM (SELECT 1 FROM posting z WHERE z.posting = ").Int(index.Token(label)).Add(" LIMIT ").Int(fewBlocked + 1).Add(") c")
+	n, known := w.count(sub)
+	return known && n <= fewBlocked
 }
 
 // unblockedAny appends the same for rows of several types, whose conditions share one.
