@@ -182,7 +182,7 @@ func hasLabel(o object, system, code string) bool {
 
 var groupTypes = map[string][]string{
 	"demographics": {"Patient", "RelatedPerson"},
-	"clinical":     {"Observation", "Condition", "Encounter", "DocumentReference", "Bundle", "Binary", "Provenance"},
+	"clinical":     {"Observation", "Condition", "Encounter", "Composition", "DocumentReference", "Bundle", "Binary", "Provenance"},
 }
 
 // role reads the rules of the role. The second result says that they show what is

@@ -95,6 +95,8 @@ var ways = []way{
 	{route: "$render", method: "GET", path: "/Bundle/u0/$render", act: "either", tells: func(a *httptest.ResponseRecorder) []string { return rendered(a, "Bundle/u0") }},
 	{route: "$render", method: "GET", path: "/Bundle/u1/$render?_format=application/pdf", act: "either", tells: func(a *httptest.ResponseRecorder) []string { return rendered(a, "Bundle/u1") }},
 	{route: "$import-summary", method: "POST", path: "/Patient/p2/$import-summary", body: `{"resourceType":"Bundle","type":"document","entry":[{"fullUrl":"urn:c","resource":{"resourceType":"Composition","type":{"coding":[{"system":"http://loinc.org","code":"60591-5"}]},"subject":{"reference":"Patient/p2"}}},{"resource":{"resourceType":"Patient","id":"p2"}}]}`, act: "either"},
+	{route: "$docref", method: "GET", path: "/DocumentReference/$docref?patient=p1", act: "either"},
+	{route: "$docref", method: "POST", path: "/DocumentReference/$docref?patient=p2&type=http://loinc.org|60591-5", act: "either"},
 	{route: "$lastn", method: "GET", path: "/Observation/$lastn?patient=Patient/p1&max=9", act: "either"},
 	{route: "$lastn", method: "GET", path: "/Observation/$lastn?category=http://c|lab&max=99", act: "either"},
 }

@@ -111,7 +111,7 @@ var testImports = map[string]string{
 	"fhir/terminology/service": "fhir/validate",
 	"cmd/amate":                "fhir/samples store/storetest store/storetest/naive fhir/document/sign/signtest",
 	"authz/label":              "fhir/spec",
-	"authz":                    "fhir/bundle fhir/chart fhir/document fhir/document/summary fhir/registry/record fhir/registry/rights store/postgres store/sqlite store/storetest",
+	"authz":                    "fhir/bundle fhir/chart fhir/document fhir/document/mhd fhir/document/summary fhir/registry/record fhir/registry/rights store/postgres store/sqlite store/storetest",
 	"authz/audit":              "store/postgres store/sqlite store/storetest",
 	"authz/smart":              "store/sqlite",
 	"authz/people":             "store/sqlite",
