@@ -77,7 +77,7 @@ func (r *record) valueOf(typ, id string) string {
 
 func amount(quantity any) string {
 	q := quantity.(object)
-	return string(q[0].value.(decimal)) + " " + q[1].value.(string)
+	return string(q[0].value.(decimal)) + " " + strings.ReplaceAll(q[1].value.(string), "Cel", "°C")
 }
 
 // section is a section of a document.

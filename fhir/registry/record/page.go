@@ -127,7 +127,7 @@ func (d *document) notices(about *About) (blocks []page.Block) {
 		}
 		say(text)
 	case "BORRADOR":
-		say("Borrador: no ha sido firmado y puede cambiar.")
+		say("No ha sido firmado y puede cambiar.")
 	}
 	for _, s := range about.Seals {
 		if s.Verdict == Invalid {

@@ -89,7 +89,7 @@ func TestPageMarks(t *testing.T) {
 		about        *About
 		want         []string
 	}{
-		"draft":    {"preliminary", "BORRADOR", nil, []string{"Borrador: no ha sido firmado"}},
+		"draft":    {"preliminary", "BORRADOR", nil, []string{"No ha sido firmado y puede cambiar"}},
 		"mistaken": {"entered-in-error", "CANCELADO", nil, []string{"Documento cancelado"}},
 		"voided": {"final", "CANCELADO", &About{Voided: &Void{Date: "2026-11-21T08:00:00-06:00", By: "Dra. Ana Muñoz", Reason: "paciente equivocado"}},
 			[]string{"Motivo: paciente equivocado", "21 de noviembre de 2026, 08:00", "Dra. Ana Muñoz"}},
