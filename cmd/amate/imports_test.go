@@ -25,7 +25,7 @@ const module = "github.com/amate-health/amate"
 // The order of things is fhir <- authz, store <- cmd. store and authz never know one
 // another.
 var imports = map[string]string{
-	"cmd/amate": "authz authz/audit authz/client authz/label authz/limit authz/people authz/rbac authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/document fhir/document/mhd fhir/document/sign fhir/document/summary fhir/element fhir/feed fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/message fhir/message/hl7 fhir/message/mllp fhir/operation fhir/profile fhir/registry/demo fhir/registry/identity fhir/registry/identity/directory fhir/registry/identity/match fhir/registry/identity/match/trial fhir/registry/profile fhir/registry/record fhir/registry/record/giis fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/blob store/job store/parameter store/postgres store/reindex store/sqlite",
+	"cmd/amate": "authz authz/audit authz/client authz/label authz/limit authz/people authz/rbac authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/document fhir/document/mhd fhir/document/sign fhir/document/summary fhir/element fhir/feed fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/message fhir/message/hl7 fhir/message/mllp fhir/operation fhir/profile fhir/registry/demo fhir/registry/identity fhir/registry/identity/directory fhir/registry/identity/match fhir/registry/identity/match/trial fhir/registry/profile fhir/registry/record fhir/registry/record/giis fhir/registry/rights fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/blob store/job store/parameter store/postgres store/reindex store/sqlite",
 
 	"cmd/conformance": "",
 
@@ -111,7 +111,7 @@ var testImports = map[string]string{
 	"fhir/terminology/service": "fhir/validate",
 	"cmd/amate":                "fhir/samples store/storetest store/storetest/naive fhir/document/sign/signtest",
 	"authz/label":              "fhir/spec",
-	"authz":                    "fhir/bundle fhir/chart fhir/document fhir/document/mhd fhir/document/summary fhir/registry/record fhir/registry/rights store/postgres store/sqlite store/storetest",
+	"authz":                    "fhir/bundle fhir/chart fhir/document fhir/document/mhd fhir/document/summary fhir/registry/record fhir/registry/record/giis fhir/registry/rights store/postgres store/sqlite store/storetest",
 	"authz/audit":              "store/postgres store/sqlite store/storetest",
 	"authz/smart":              "store/sqlite",
 	"authz/people":             "store/sqlite",
@@ -120,6 +120,7 @@ var testImports = map[string]string{
 	"fhir/fhirpath":            "fhir/xml fhir/samples",                                                   // the input of public cases
 	"fhir/fhirpath/lab":        "fhir/search fhir/samples",
 	"fhir/registry/demo":       "fhir fhir/element fhir/validate fhir/samples",
+	"fhir/registry/rights":     "store/sqlite", // what is decided is written, and found again
 	"fhir/registry/profile":    "fhir/element fhir/guide fhir/profile fhir/registry/demo fhir/validate",
 	"fhir/registry/record":     "fhir/guide fhir/profile fhir/registry/demo fhir/rest fhir/validate store/sqlite store/postgres store/storetest",
 	"fhir/validate":            "fhir/xml fhir/samples",

@@ -1,6 +1,7 @@
 package rights
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -164,11 +165,13 @@ func (b *batch) patch(p bundle.Patcher, ref fhir.Ref) {
 }
 
 func source(resource any) (*bundle.Source, error) {
-	raw, err := json.Marshal(resource)
-	if err != nil {
+	var raw bytes.Buffer
+	enc := json.NewEncoder(&raw)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(resource); err != nil {
 		return nil, fmt.Errorf("a resource of our own: %w", err)
 	}
-	return bundle.Parse(raw)
+	return bundle.Parse(raw.Bytes())
 }
 
 // edited is a Patcher that a function is.
