@@ -175,6 +175,7 @@ func (s storage) openEngine(ctx context.Context, log *slog.Logger) (*opened, err
 	}
 	s.warn(log)
 	o := &opened{timings: new(timings), labels: label.Default(), holds: []bundle.Hold{rights.Hold, document.Hold()}}
+	o.holds = append(o.holds, label.Tie(func() string { return o.indexing.Base }))
 	var err error
 	if s.Database == "" {
 		o.engine, err = sqlite.Open(ctx, s.file(), sqlite.Options{Observe: o.timings.told})
