@@ -79,7 +79,7 @@ func (m *messaging) open(ctx context.Context, s *serve, store *opened, api *rest
 		return nil, err
 	}
 	all.processor = message.New(message.Config{
-		API: api, State: kept, Receipts: kept, Senders: all.senders, As: all.as, Keep: m.Keep, Remember: m.Remember,
+		API: api, State: kept, Receipts: kept, Senders: all.senders, As: all.asNow, Keep: m.Keep, Remember: m.Remember,
 		Limits: hl7.Limits{Size: int(m.Size)}, Log: log,
 	})
 	following, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -198,16 +198,21 @@ func (m *messages) sender(from message.Peer, application, facility string) (*mes
 // nobody is the client that sends where there is no access control.
 const nobody = "anonymous"
 
-// as returns a context in which the API acts as a registered app.
+// as returns a context in which the API acts as a registered app, as it was a moment ago.
 func (m *messages) as(ctx context.Context, id string) (context.Context, error) {
-	if m.store.access == nil {
-		return ctx, nil
-	}
 	m.mu.Lock()
 	a, ok := m.known[id]
 	m.mu.Unlock()
 	if ok && time.Now().Before(a.until) {
 		return a.principal.With(ctx), nil
+	}
+	return m.asNow(ctx, id)
+}
+
+// asNow returns a context in which the API acts as a registered app.
+func (m *messages) asNow(ctx context.Context, id string) (context.Context, error) {
+	if m.store.access == nil {
+		return ctx, nil
 	}
 	c, err := m.store.access.clients.Get(ctx, id)
 	if fhir.CodeOf(err) == fhir.NotFound {
