@@ -190,7 +190,7 @@ func (w *world) populate() {
 		w.add(object{
 			"resourceType": "Encounter", "id": fmt.Sprint("e", i), "meta": w.labels(), "status": "finished",
 			"class": object{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"}, "subject": reference("Patient/p%d", i%nPatients),
-			"serviceProvider": reference("Organization/o%d", w.rand.IntN(nOrgs)),
+			"serviceProvider": reference("Organization/o%d", w.rand.IntN(nOrgs)), "period": object{"start": "2026-01-12T10:00:00-06:00"},
 		})
 	}
 	for i := range 5 * nPatients {
@@ -372,7 +372,7 @@ func (w *world) policy() {
 func (w *world) serve() {
 	var err error
 	w.api, err = rest.New(rest.Config{
-		Store: w.store, Guard: w.guard, BaseURL: base, CursorKey: bytes.Repeat([]byte{1}, 32), Operations: append(append(chart.Operations(w.store), mhd.Operations(w.store)...), append(summary.Operations(summary.Config{Store: w.store, Software: "Amate"}), append(record.Operations(record.Config{Store: w.store}), append(w.rightsOperations(), w.documentOperations()...)...)...)...), DeleteMany: true,
+		Store: w.store, Guard: w.guard, BaseURL: base, CursorKey: bytes.Repeat([]byte{1}, 32), Operations: append(append(chart.Operations(w.store), mhd.Operations(w.store)...), append(summary.Operations(summary.Config{Store: w.store, Software: "Amate"}), append(record.Operations(record.Config{Store: w.store}), append(w.rightsOperations(), append(w.giisOperations(), w.documentOperations()...)...)...)...)...), DeleteMany: true,
 	})
 	if err != nil {
 		w.t.Fatal(err)
