@@ -12,10 +12,11 @@ import (
 )
 
 const (
-	batch   = 1000 // changes that are looked at together
-	batches = 10   // of those, at most in one request
-	lookups = 200  // resources that are looked up together
-	tries   = 8    // when requests for the same copy meet
+	batch      = 1000 // changes that are looked at together
+	batches    = 10   // of those, at most in one request
+	lookups    = 200  // resources that are looked up together
+	fewBuckets = 8    // that are read one by one
+	tries      = 8    // when requests for the same copy meet
 )
 
 // advance looks at what has changed since the copy was last asked for, and returns how
@@ -45,48 +46,42 @@ func (f *Feed) tryAdvance(ctx context.Context, v *view, at *cursor) (*copied, bo
 		if err != nil {
 			return nil, false, err
 		}
-		changed, err := f.batch(ctx, v, c, changes)
-		if err != nil {
+		if err := f.batch(ctx, v, c, changes); err != nil {
 			return nil, false, err
 		}
-		if len(changes) < batch && !changed {
+		if len(changes) < batch {
 			return c, false, nil
-		}
-		if c, err = f.copy(ctx, at.Copy); err == nil { // as it was saved, with its version
-			err = f.readRoots(ctx, c)
-		}
-		if err != nil || len(changes) < batch {
-			return c, false, err
 		}
 	}
 	return c, true, nil
 }
 
-// batch looks at changes, which follow the mark of c, and saves what they come to. It
-// reports whether there was anything to save.
-func (f *Feed) batch(ctx context.Context, v *view, c *copied, changes []fhir.Change) (bool, error) {
+// batch looks at changes, which follow the mark of c, and saves what they come to, if it
+// is anything.
+func (f *Feed) batch(ctx context.Context, v *view, c *copied, changes []fhir.Change) error {
 	w := &work{Feed: f, v: v, c: c, candidates: map[fhir.Ref]bool{}, dirty: map[fhir.Ref]bool{}}
 	w.changed(changes)
 	if err := w.members(ctx); err != nil {
-		return false, err
+		return err
 	}
 	if err := w.spread(ctx); err != nil {
-		return false, err
+		return err
 	}
-	if len(w.candidates) == 0 && !c.rootsChanged && !w.noted && len(changes) < batch {
-		if len(changes) > 0 { // the cursor moves the mark on
-			c.Mark, c.Logs = changes[len(changes)-1].At, 0
+	var logs []logged
+	idle := len(w.candidates) == 0 && !c.rootsChanged && !w.noted && len(changes) < batch
+	if !idle {
+		var err error
+		if logs, err = w.judge(ctx); err != nil {
+			return err
 		}
-		return false, nil
-	}
-	logs, err := w.judge(ctx)
-	if err != nil {
-		return false, err
 	}
 	if len(changes) > 0 {
 		c.Mark, c.Logs = changes[len(changes)-1].At, 0
 	}
-	return true, f.save(ctx, c, logs)
+	if idle {
+		return nil // the cursor moves the mark on
+	}
+	return f.save(ctx, c, logs)
 }
 
 // work is one batch.
@@ -278,6 +273,11 @@ func (w *work) judge(ctx context.Context) (logs []logged, err error) {
 	visible, err := w.visible(ctx, w.Inside, w.v, slices.Collect(maps.Keys(w.candidates)))
 	if err != nil {
 		return nil, err
+	}
+	if len(w.candidates) > fewBuckets {
+		if err := w.allBuckets(ctx, w.c); err != nil {
+			return nil, err
+		}
 	}
 	for ref := range w.candidates {
 		_, sees := visible[ref]

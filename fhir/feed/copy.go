@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -36,6 +37,7 @@ type copied struct {
 	rootsVersion int64
 	rootsChanged bool
 	buckets      map[int]*bucket // as far as they were needed
+	whole        bool            // all of them
 }
 
 // bucket holds hashes, ascending.
@@ -136,14 +138,20 @@ func (f *Feed) bucket(ctx context.Context, c *copied, n int) (*bucket, error) {
 
 // allBuckets reads all buckets at once.
 func (f *Feed) allBuckets(ctx context.Context, c *copied) error {
+	if c.whole {
+		return nil
+	}
 	most := 1 << c.Bits
 	entries, err := f.Store.Entries(ctx, setKind, c.id, "", most)
 	if err != nil {
 		return err
 	}
+	kept := c.buckets
+	c.buckets, c.whole = make(map[int]*bucket, most), true
 	for n := range most {
 		c.buckets[n] = &bucket{}
 	}
+	defer maps.Copy(c.buckets, kept) // they may have been changed
 	for i := range entries {
 		n, err := strconv.ParseUint(entries[i].Key[len(c.id)+1:], 16, 32)
 		if err != nil {
@@ -241,5 +249,22 @@ func (f *Feed) save(ctx context.Context, c *copied, logs []logged) error {
 		}
 		entries = append(entries, fhir.Entry{Kind: rootKind, Key: c.id, Version: c.rootsVersion, Value: value})
 	}
-	return f.Store.Put(ctx, entries...)
+	if err := f.Store.Put(ctx, entries...); err != nil {
+		return err
+	}
+	c.saved()
+	return nil
+}
+
+// saved brings c to the versions that its entries have after they were written.
+func (c *copied) saved() {
+	c.version++
+	for _, b := range c.buckets {
+		if b.changed {
+			b.version, b.changed = b.version+1, false
+		}
+	}
+	if c.rootsChanged {
+		c.rootsVersion, c.rootsChanged = c.rootsVersion+1, false
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 )
 
 // copies are who follows what in the test of lost connections.
@@ -40,7 +41,7 @@ func lose(w *world, times int) {
 				select {
 				case <-done:
 					return
-				default:
+				case <-time.After(3 * time.Millisecond):
 					w.happen(r)
 				}
 			}

@@ -75,7 +75,6 @@ var people = map[string]*authz.Principal{
 	"other":      {ID: "other", Roles: []string{"clinician"}, Scopes: []string{"system/*.rs"}, Purpose: "TREAT", Org: "CLUES1"},
 	"vaccinator": {ID: "vaccinator", Roles: []string{"vaccinator"}, Scopes: []string{"system/*.rs"}, Purpose: "TREAT", Org: "CLUES0"},
 	"certifier":  {ID: "certifier", Roles: []string{"birth-certifier"}, Scopes: []string{"system/*.rs"}, Purpose: "TREAT", Org: "CLUES0"},
-	"arco":       {ID: "arco", Roles: []string{"arco-officer"}, Scopes: []string{"system/*.rs"}, Purpose: "HOPERAT"},
 	"patient":    {ID: "patient", Roles: []string{"patient"}, Scopes: []string{"patient/*.rs"}, Purpose: "PATRQT", Patient: "p1"},
 }
 
@@ -420,7 +419,7 @@ func read(text string) (b body) {
 
 // truth reads, as plain JSON, what a client must have.
 func (w *world) truth(who, scope string) map[string]string {
-	visible, everything := w.seen(who), w.seen("arco")
+	visible := w.seen(who)
 	name, value, _ := strings.Cut(scope, "=")
 	if name == "" {
 		return visible
@@ -461,11 +460,17 @@ func (w *world) truth(who, scope string) map[string]string {
 		org := "Organization/" + value
 		in = func(ref, text string) bool {
 			b := read(text)
-			patient := everything[b.Subject.Reference+b.Patient.Reference]
+			// What may not be seen leads nowhere.
+			patient := visible[b.Subject.Reference+b.Patient.Reference]
 			return ref == org || b.ServiceProvider.Reference == org || b.ManagingOrganization.Reference == org ||
-				read(patient).ManagingOrganization.Reference == org || read(everything[b.Encounter.Reference]).ServiceProvider.Reference == org
+				read(patient).ManagingOrganization.Reference == org || read(visible[b.Encounter.Reference]).ServiceProvider.Reference == org
 		}
 	}
-	maps.DeleteFunc(visible, func(ref, text string) bool { return !in(ref, text) })
-	return visible
+	found := map[string]string{}
+	for ref, text := range visible {
+		if in(ref, text) {
+			found[ref] = text
+		}
+	}
+	return found
 }
