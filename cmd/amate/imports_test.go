@@ -111,12 +111,12 @@ var testImports = map[string]string{
 	"fhir/terminology/service": "fhir/validate",
 	"cmd/amate":                "fhir/samples store/storetest store/storetest/naive fhir/document/sign/signtest",
 	"authz/label":              "fhir/spec",
-	"authz":                    "fhir/bundle fhir/chart fhir/document fhir/document/mhd fhir/document/summary fhir/registry/record fhir/registry/record/giis fhir/registry/rights store/postgres store/sqlite store/storetest",
+	"authz":                    "fhir/bundle fhir/chart fhir/document fhir/document/mhd fhir/document/summary fhir/feed fhir/registry/record fhir/registry/record/giis fhir/registry/rights store store/postgres store/sqlite store/storetest",
 	"authz/audit":              "store/postgres store/sqlite store/storetest",
 	"authz/smart":              "store/sqlite",
 	"authz/people":             "store/sqlite",
 	"authz/token":              "store/sqlite",
-	"fhir/feed":                "authz fhir/bundle fhir/rest store/postgres store/sqlite store/storetest", // under real rights
+	"fhir/feed":                "authz fhir/bundle fhir/rest store store/postgres store/sqlite store/storetest", // under real rights
 	"fhir/fhirpath":            "fhir/xml fhir/samples",                                                   // the input of public cases
 	"fhir/fhirpath/lab":        "fhir/search fhir/samples",
 	"fhir/registry/demo":       "fhir fhir/element fhir/validate fhir/samples",
