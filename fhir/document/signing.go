@@ -90,16 +90,25 @@ func (s *service) complete(ctx context.Context, p *pending, signature []byte) (j
 	return jws, prepared.At, s.judged(v)
 }
 
-// signatureOf returns the FHIR Signature of a JWS.
+// Element returns the FHIR Signature, in JSON, of a JWS that who made at a time, in a
+// capacity such as sign.Author: for Bundle.signature or Provenance.signature.
 //
 // See https://hl7.org/fhir/R4/datatypes.html#Signature.
-func signatureOf(p *pending, jws string, at time.Time) object {
-	name, _ := sign.PurposeName(p.Purpose)
+func Element(jws, purpose, who string, at time.Time) []byte {
+	return []byte(encode(signatureElement(jws, purpose, who, at)))
+}
+
+func signatureElement(jws, purpose, who string, at time.Time) object {
+	name, _ := sign.PurposeName(purpose)
 	return object{
-		"type": []object{{"system": sign.PurposeSystem, "code": p.Purpose, "display": name}},
-		"when": at.Format(fhir.InstantLayout), "who": object{"reference": p.Who},
+		"type": []object{{"system": sign.PurposeSystem, "code": purpose, "display": name}},
+		"when": at.UTC().Format(fhir.InstantLayout), "who": object{"reference": who},
 		"targetFormat": targetFormat, "sigFormat": "application/jose", "data": base64.StdEncoding.EncodeToString([]byte(jws)),
 	}
+}
+
+func signatureOf(p *pending, jws string, at time.Time) object {
+	return signatureElement(jws, p.Purpose, p.Who, at)
 }
 
 // done answers a call that came before: the answer to it may have been lost.
@@ -147,7 +156,7 @@ func (s *service) store(ctx context.Context, call *operation.Call, p *pending, c
 	e.Prepend(0, `"meta":{"tag":[`+tagged(p.BundleID)+`]}`)
 	e.Prepend(0, `"id":"`+p.BundleID+`"`)
 	signedBundle := e.AppendTo(nil)
-	final, err := mark(p.Final, p.BundleID)
+	final, err := Mark(p.Final, p.BundleID)
 	if err != nil {
 		return nil, err
 	}
@@ -168,8 +177,9 @@ func moved() error {
 	return fhir.Errorf(fhir.Conflict, "the document was changed since its signature was prepared: prepare it anew")
 }
 
-// mark puts the tag of a signed document on a resource.
-func mark(json []byte, id string) ([]byte, error) {
+// Mark puts the tag of a signed document, whose Bundle is called id, on a resource. What
+// is written with it needs the Right, and is held from then on.
+func Mark(json []byte, id string) ([]byte, error) {
 	d, err := element.Parse(json)
 	if err != nil {
 		return nil, err

@@ -92,10 +92,10 @@ var b64 = base64.RawURLEncoding.Strict()
 func algorithmOf(key any) (string, error) {
 	switch key := key.(type) {
 	case *rsa.PublicKey:
-		if key.N.BitLen() >= minRSA {
-			return RS256, nil
+		if bits := key.N.BitLen(); bits < minRSA || bits > maxRSA {
+			return "", fmt.Errorf("the RSA key has %d bits, and must have from %d to %d", bits, minRSA, maxRSA)
 		}
-		return "", fmt.Errorf("the RSA key has %d bits, and must have %d", key.N.BitLen(), minRSA)
+		return RS256, nil
 	case *ecdsa.PublicKey:
 		if key.Curve == elliptic.P256() {
 			return ES256, nil
@@ -105,8 +105,11 @@ func algorithmOf(key any) (string, error) {
 	return "", errors.New("the key must be of RSA or of the curve P-256")
 }
 
-// minRSA is how many bits an RSA key must have.
-const minRSA = 2048
+// How many bits an RSA key has: fewer are weak, and more only take long.
+const (
+	minRSA = 2048
+	maxRSA = 8192
+)
 
 // encode writes the header as the first part of a JWS.
 func (h *header) encode() (string, error) {
