@@ -19,6 +19,7 @@ import (
 	"testing"
 
 	"github.com/amate-health/amate/fhir/samples"
+	"github.com/amate-health/amate/store/storetest"
 )
 
 // exchanger sends requests to a server that asks who comes.
@@ -211,9 +212,17 @@ func (w *exchanger) refusals(token, at string, where []string, data string) {
 	if got := w.ask(token, "PATCH", at, "application/json-patch+json", []byte(patch)); got.status < 400 {
 		w.t.Errorf("a patch says where data are: %s", got)
 	}
+	w.ask(w.token(where, "--role", "system"), "PUT", "/Patient/p", fhirJSON, []byte(`{"resourceType":"Patient","id":"p"}`))
+	bound := w.created(w.ask(token, "POST", "/Binary", "text/plain", []byte("hola"), "X-Security-Context", "Patient/p"))
+	if got := w.ask(token, "PUT", bound, "text/plain", []byte("hola")); got.status != http.StatusConflict {
+		w.t.Errorf("what is about a patient becomes nobody's: %s", got)
+	}
 	patient := w.token(where, "--role", "patient", "--user", "Patient/p", "--patient", "p")
 	if got := w.ask(patient, "POST", "/Binary", "application/octet-stream", noise(100_000)); got.status != http.StatusForbidden {
 		w.t.Errorf("a patient sends content: %s", got)
+	}
+	if got := w.ask(patient, "GET", bound, "", nil); got.status != http.StatusOK || got.header.Get("X-Security-Context") != "Patient/p" {
+		w.t.Errorf("a patient does not see what is theirs: %s", got)
 	}
 	if got := w.ask(patient, "GET", at, "", nil); got.status != http.StatusNotFound {
 		w.t.Errorf("a patient sees what is nobody's: %s", got)
@@ -227,6 +236,30 @@ func (w *exchanger) refusals(token, at string, where []string, data string) {
 	}
 	w.cutOff(token)
 	eventually(w.t, "nothing is left of what was refused", func() bool { return blobsIn(w.t, data) == before })
+}
+
+// TestOneFolderOfContent: a server that does not share the folder says so, and mixes up
+// nothing.
+func TestOneFolderOfContent(t *testing.T) {
+	database := storetest.Postgres(t)
+	first := []string{"--data", t.TempDir(), "--database", database}
+	a := &exchanger{t: t, p: startGuarded(t, first...)}
+	token := a.token(first, "--role", "clinician", "--user", "Practitioner/d")
+	large := noise(100_000)
+	at := a.created(a.ask(token, "POST", "/Binary", "application/dicom", large))
+	second := []string{"--data", t.TempDir(), "--database", database}
+	b := &exchanger{t: t, p: startGuarded(t, second...)}
+	token = b.token(second, "--role", "clinician", "--user", "Practitioner/d")
+	if got := b.ask(token, "GET", at, "", nil); got.status != http.StatusServiceUnavailable {
+		t.Errorf("content of the other server: %s", got)
+	}
+	if got := b.ask(token, "POST", "/Binary", "application/dicom", large); got.status != http.StatusServiceUnavailable {
+		t.Errorf("large content goes into another folder: %s", got)
+	}
+	small := b.created(b.ask(token, "POST", "/Binary", "text/plain", []byte("hola")))
+	if got := b.ask(token, "GET", small, "", nil); string(got.body) != "hola" {
+		t.Errorf("small content: %s", got)
+	}
 }
 
 // cutOff sends half of what it announces, and goes.
