@@ -111,6 +111,10 @@ func (e *Export) judge(v *visit, rows []Row, report *Report) []Row {
 	checker := Checker{Catalogue: e.Catalogue, Today: e.Now}
 	line := len(rows) + 2
 	found := checker.Row(&v.row, line)
+	for _, f := range v.lost() {
+		f.Line = line
+		found = append(found, f)
+	}
 	bad := false
 	for _, f := range found {
 		bad = bad || !f.Warning

@@ -1,7 +1,10 @@
 package giis
 
 import (
+	"maps"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 const loinc = "http://loinc.org"
@@ -52,6 +55,31 @@ func (v *visit) measured(n int) (value, code string) {
 		}
 	}
 	return "", ""
+}
+
+// lost returns what is wrong where a measure was taken, and none of its values is in a
+// unit that can be told.
+func (v *visit) lost() []Finding {
+	var out []Finding
+	for i := range measures {
+		m := &measures[i]
+		if value, _ := v.measured(m.of); value != "" || !v.taken(m) {
+			continue
+		}
+		out = append(out, Finding{Variable: m.of, Name: table[m.of-1].Name, Rule: "unit", Warning: true,
+			Text: "a value in " + strings.Join(slices.Sorted(maps.Keys(m.units)), ", ") + ": that of the Observation is left out"})
+	}
+	return out
+}
+
+// taken reports whether an observation of the visit has a value of a measure.
+func (v *visit) taken(m *measure) bool {
+	for _, o := range v.observations {
+		if slices.ContainsFunc(m.codes, func(code string) bool { return o.quantity(code) != nil }) {
+			return true
+		}
+	}
+	return false
 }
 
 // quantity returns what an observation, or a component of it, has under a LOINC code.

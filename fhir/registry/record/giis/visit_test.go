@@ -192,6 +192,12 @@ func TestExportFaulty(t *testing.T) {
 			t.Errorf("%s: %+v", faulty, f)
 		}
 	}
+	s.visit("odd", "AMB", "2026-10-04T10:00:00-06:00", icd("E11.9"))
+	s.observe("o", "odd", loincOf("29463-7"), `"valueQuantity":{"value":11,"code":"[stone_av]"}`)
+	made, err := october(s, nil)
+	if err != nil || !slices.ContainsFunc(made.Report.Findings, func(f Finding) bool { return f.Rule == "unit" && f.Variable == vWeight && f.Visit == "Encounter/odd" }) {
+		t.Errorf("a weight in stones: %v, %+v", err, made.Report)
+	}
 	for name, change := range map[string]func(*Export){
 		"no CLUES": func(e *Export) { e.CLUES = nil }, "a CLUES of ten": func(e *Export) { e.CLUES = []string{"DFSSA00396"} },
 		"two institutions": func(e *Export) { e.CLUES = append(e.CLUES, "DFIMS003966") }, "the future": func(e *Export) { e.Month = e.Now.AddDate(0, 1, 1-e.Now.Day()) },
