@@ -19,6 +19,8 @@ var lesser = map[string]string{
 	"audit":            "SELECT, INSERT",
 	"audit_checkpoint": "SELECT, INSERT",
 	"audit_inbox":      "SELECT, INSERT, DELETE", // its rows go to audit
+	"birth":            "SELECT, INSERT, UPDATE",
+	"birth_event":      "SELECT, INSERT",
 }
 
 const duplicateObject = "42710"
