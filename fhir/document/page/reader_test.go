@@ -241,45 +241,19 @@ func (r *reader) pieces(page, resources dict) []piece {
 			if current != nil {
 				r.t.Fatal("marked content within marked content")
 			}
-			current = &piece{mark: -1, tag: stack[0].(name)}
-			if o == "BDC" {
-				d := stack[1].(dict)
-				if n, ok := d["MCID"]; ok {
-					current.mark = int(n.(float64))
-				} else {
-					current.artifact = d
-				}
-			}
-			if (current.tag == "Artifact") != (current.mark < 0) {
-				r.t.Fatalf("content %v is neither of the structure nor an artifact", current)
-			}
+			current = r.marked(stack)
 		case "EMC":
 			out = append(out, *current)
 			current = nil
+		case "Tf":
+			if font = fonts[stack[len(stack)-2].(name)]; font == nil {
+				r.t.Fatalf("no font %v", stack)
+			}
 		default:
 			if current == nil {
 				r.t.Fatalf("%s outside of marked content", o)
 			}
-			switch o {
-			case "Tf":
-				font = fonts[stack[len(stack)-2].(name)]
-				if font == nil {
-					r.t.Fatalf("no font %v", stack)
-				}
-			case "Tm":
-				current.y = stack[len(stack)-1].(float64)
-			case "Tj":
-				s := stack[0].(string)
-				for i := 0; i < len(s); i += 2 {
-					c, ok := font[s[i:i+2]]
-					if !ok {
-						r.t.Fatalf("%x stands for no character", s[i:i+2])
-					}
-					current.text += c
-				}
-			case "f", "S", "B":
-				current.drawn = true
-			}
+			r.paint(current, o, stack, font)
 		}
 		stack = stack[:0]
 	}
@@ -287,6 +261,42 @@ func (r *reader) pieces(page, resources dict) []piece {
 		r.t.Fatal("marked content without an end")
 	}
 	return out
+}
+
+// marked opens a piece, of the operands of BMC or BDC.
+func (r *reader) marked(operands []any) *piece {
+	p := &piece{mark: -1, tag: operands[0].(name)}
+	if len(operands) > 1 {
+		d := operands[1].(dict)
+		if n, ok := d["MCID"]; ok {
+			p.mark = int(n.(float64))
+		} else {
+			p.artifact = d
+		}
+	}
+	if (p.tag == "Artifact") != (p.mark < 0) {
+		r.t.Fatalf("content %v is neither of the structure nor an artifact", p)
+	}
+	return p
+}
+
+// paint adds to a piece what an operator shows.
+func (r *reader) paint(p *piece, o op, operands []any, font map[string]string) {
+	switch o {
+	case "Tm":
+		p.y = operands[len(operands)-1].(float64)
+	case "Tj":
+		s := operands[0].(string)
+		for i := 0; i < len(s); i += 2 {
+			c, ok := font[s[i:i+2]]
+			if !ok {
+				r.t.Fatalf("%x stands for no character", s[i:i+2])
+			}
+			p.text += c
+		}
+	case "f", "S", "B":
+		p.drawn = true
+	}
 }
 
 var bfchar = regexp.MustCompile(`<([0-9A-F]{4})> <([0-9A-F]+)>`)
