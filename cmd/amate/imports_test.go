@@ -22,10 +22,10 @@ const module = "github.com/amate-health/amate"
 // imports says which packages of this project each package may import. A package
 // that is not here may not exist: add it, and think where it belongs.
 //
-// The order of things is fhir <- authz, store <- cmd. store and authz never know one
-// another.
+// The order of things is fhir <- authz, store, telehealth <- cmd. store, authz and
+// telehealth never know one another.
 var imports = map[string]string{
-	"cmd/amate": "authz authz/audit authz/client authz/label authz/limit authz/people authz/rbac authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/document fhir/document/mhd fhir/document/sign fhir/document/summary fhir/element fhir/feed fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/message fhir/message/hl7 fhir/message/mllp fhir/operation fhir/profile fhir/registry/demo fhir/registry/identity fhir/registry/identity/directory fhir/registry/identity/match fhir/registry/identity/match/trial fhir/registry/profile fhir/registry/record fhir/registry/record/giis fhir/registry/rights fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/blob store/job store/parameter store/postgres store/reindex store/sqlite",
+	"cmd/amate": "authz authz/audit authz/client authz/label authz/limit authz/people authz/rbac authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/document fhir/document/mhd fhir/document/sign fhir/document/summary fhir/element fhir/feed fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/message fhir/message/hl7 fhir/message/mllp fhir/operation fhir/profile fhir/registry/demo fhir/registry/identity fhir/registry/identity/directory fhir/registry/identity/match fhir/registry/identity/match/trial fhir/registry/profile fhir/registry/record fhir/registry/record/giis fhir/registry/rights fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/blob store/job store/parameter store/postgres store/reindex store/sqlite telehealth/portal",
 
 	"cmd/conformance": "",
 
@@ -73,6 +73,7 @@ var imports = map[string]string{
 	"fhir/document/sign":                 "fhir fhir/element",
 	"fhir/document/sign/signtest":        "fhir/document/sign",
 	"fhir/document/summary":              "fhir fhir/document/sign fhir/element fhir/operation fhir/search fhir/terminology fhir/validate",
+	"fhir/registry/birth/paper":          "fhir fhir/document/page fhir/document/sign fhir/element fhir/operation fhir/registry/birth fhir/registry/birth/sinac fhir/search",
 	"fhir/registry/birth/sinac":          "",
 	"fhir/registry/identity":             "",
 	"fhir/registry/identity/directory":   "fhir/registry/identity fhir/registry/identity/match",
@@ -103,6 +104,8 @@ var imports = map[string]string{
 	"store/storetest/naive": "", // it is to know nothing of what it checks
 
 	"migrations": "",
+
+	"telehealth/portal": "fhir",
 }
 
 // testImports says what the tests of a package may import beyond that.
@@ -143,7 +146,7 @@ var testImports = map[string]string{
 // much with them. A path covers what is below it; other packages are free.
 var outside = map[string]string{
 	"net":                                 "cmd/amate fhir/message/mllp fhir/rest authz",
-	"net/http":                            "cmd/amate fhir/message fhir/rest authz authz/token authz/pages authz/smart",
+	"net/http":                            "cmd/amate fhir/message fhir/rest authz authz/token authz/pages authz/smart telehealth/portal",
 	"net/url":                             "*", // it only takes text apart
 	"net/netip":                           "*", // likewise
 	"net/http/httptest":                   "*", // tests

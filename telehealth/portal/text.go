@@ -1,0 +1,42 @@
+package portal
+
+// The pages beside those of the states.
+const (
+	pageWelcome = "welcome"
+	pageUnknown = "unknown"
+	pageLimited = "limited"
+	pageFailed  = "failed"
+	pageMethod  = "method"
+)
+
+// texts are what the pages say.
+var texts = map[string]Text{
+	"title":     {"Verificación de documentos de salud", "Verification of health documents"},
+	"skip":      {"Ir al contenido", "Skip to the content"},
+	"languages": {"Idioma", "Language"},
+	"document":  {"Documento", "Document"},
+	"checked":   {"Consultado el", "Checked on"},
+	"compare":   {"Compare con el papel", "Compare with the paper"},
+
+	"compare.1": {"Cada dato de arriba debe ser igual al que está impreso.", "Each of the data above must be the same as what is printed."},
+	"compare.2": {"Si alguno es distinto, el papel fue alterado o el código no es suyo: no lo acepte.", "If one of them differs, the paper was altered or the code is not its own: do not accept it."},
+	"compare.3": {"Compruebe también que la dirección de esta página es la de la autoridad de salud.", "Check too that the address of this page is that of the health authority."},
+	"why":       {"Para proteger a las personas, aquí no se muestran nombres ni domicilios completos.", "To protect people, no full names or addresses are shown here."},
+
+	string(Valid):              {"Documento válido", "The document is valid"},
+	string(Valid) + ".lead":    {"Fue emitido y sigue vigente.", "It was issued, and still counts."},
+	string(Void):               {"Documento cancelado", "The document is void"},
+	string(Void) + ".lead":     {"Fue emitido y después cancelado. No tiene validez.", "It was issued and withdrawn afterwards. It does not count."},
+	string(Replaced):           {"Documento reemplazado", "The document was replaced"},
+	string(Replaced) + ".lead": {"Se emitió otro en su lugar. Este ya no tiene validez; pida el nuevo a quien lo presenta.", "Another one was issued in its place. This one does not count any more; ask its holder for the new one."},
+	pageUnknown:                {"No existe este documento", "There is no such document"},
+	pageUnknown + ".lead":      {"El código no corresponde a ningún documento emitido. Si lo escaneó de un papel, vuelva a intentarlo con buena luz; si el resultado es el mismo, no acepte el papel.", "The code is not that of any document that was issued. If you scanned it from a paper, try again in good light; if the result is the same, do not accept the paper."},
+	pageWelcome:                {"Verifique un documento", "Verify a document"},
+	pageWelcome + ".lead":      {"Escanee con la cámara de su teléfono el código QR del documento. Se abrirá una página que dice si es válido.", "Scan the QR code of the document with the camera of your telephone. A page opens that says whether it is valid."},
+	pageLimited:                {"Demasiadas consultas", "Too many requests"},
+	pageLimited + ".lead":      {"Espere un minuto y vuelva a intentarlo.", "Wait a minute, and try again."},
+	pageFailed:                 {"No se pudo consultar", "It could not be looked up"},
+	pageFailed + ".lead":       {"El registro no responde. Esto no dice nada del documento: vuelva a intentarlo más tarde.", "The registry does not answer. This says nothing of the document: try again later."},
+	pageMethod:                 {"Solicitud no admitida", "The request is not taken"},
+	pageMethod + ".lead":       {"Esta página solo se consulta.", "This page can only be read."},
+}
