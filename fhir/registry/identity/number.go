@@ -78,10 +78,14 @@ func CURPProblems(curp string, p Person) []Problem {
 	if c == GenericCURP || !curpForm(c) {
 		return nil
 	}
+	known := p
+	if p.BirthIn == "" {
+		p.BirthIn = Abroad // any two letters: they are not compared
+	}
 	want := ExpectedCURP(p)
 	var all []Problem
-	differs := func(known bool, from, to int, rule, what string) {
-		if known && c[from:to] != want[from:to] {
+	differs := func(told bool, from, to int, rule, what string) {
+		if told && c[from:to] != want[from:to] {
 			all = append(all, Problem{Rule: rule, At: from + 1, Text: what + " does not agree with the CURP", Warning: true})
 		}
 	}
@@ -89,7 +93,7 @@ func CURPProblems(curp string, p Person) []Problem {
 	differs(named, 0, 4, "curp-name", "the name")
 	differs(!p.Born.IsZero(), 4, 10, "curp-name-birthdate", "the birth date")
 	differs(p.Sex != 0, 10, 11, "curp-sex", "the sex")
-	differs(p.BirthIn != "", 11, 13, "curp-entity", "the entity of birth")
+	differs(known.BirthIn != "", 11, 13, "curp-entity", "the entity of birth")
 	differs(named, 13, 16, "curp-name-consonants", "a later letter of the name")
 	return all
 }

@@ -91,6 +91,8 @@ func TestCURPProblems(t *testing.T) {
 	}{
 		{known, "", 0},
 		{Person{}, "", 0},
+		{with(func(p *Person) { p.BirthIn = "" }), "", 0},
+		{with(func(p *Person) { p.BirthIn, p.Sex, p.Born, p.Given = "", 0, time.Time{}, "" }), "", 0},
 		{with(func(p *Person) { p.Father = "Ruiz" }), "curp-name", 1},
 		{with(func(p *Person) { p.Born = p.Born.AddDate(0, 0, 1) }), "curp-name-birthdate", 5},
 		{with(func(p *Person) { p.Sex = 'M' }), "curp-sex", 11},
@@ -120,5 +122,6 @@ func FuzzCheck(f *testing.F) {
 			}
 		}
 		CURPProblems(s, Person{Given: "A", Father: "B", Sex: 'H', BirthIn: "DF"})
+		CURPProblems(s, Person{Father: s})
 	})
 }
