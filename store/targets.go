@@ -1,0 +1,139 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/store/index"
+)
+
+// maxTargets is how many targets a change lists.
+const maxTargets = 500
+
+// FeedTargets returns what w, and the version before it, refer to, as the feed keeps it.
+func FeedTargets(w *Write) []byte {
+	var keys []int64
+	for _, postings := range [][]int64{w.Index.Postings, w.Gone.Postings} {
+		for _, p := range postings {
+			if p > 0 {
+				keys = append(keys, index.LinkTarget(p))
+			}
+		}
+	}
+	slices.Sort(keys)
+	keys = slices.Compact(keys)
+	if len(keys) > maxTargets {
+		return []byte{0}
+	}
+	out := make([]byte, 0, 4*len(keys))
+	last := int64(0)
+	for _, k := range keys {
+		out = binary.AppendUvarint(out, uint64(k-last))
+		last = k
+	}
+	return out
+}
+
+var errTargets = errors.New("targets of a change have another form than expected")
+
+// targetKeys reads what FeedTargets wrote.
+func targetKeys(packed []byte) (keys []int64, many bool, err error) {
+	if len(packed) == 1 && packed[0] == 0 {
+		return nil, true, nil
+	}
+	last := int64(0)
+	for len(packed) > 0 {
+		n, width := binary.Uvarint(packed)
+		if width <= 0 {
+			return nil, false, errTargets
+		}
+		last += int64(n)
+		keys, packed = append(keys, last), packed[width:]
+	}
+	return keys, false, nil
+}
+
+// load reads changes with their targets.
+func (f *Feed) load(ctx context.Context, after fhir.Mark, limit int) ([]fhir.Change, error) {
+	rows, err := f.reader.ReadFeed(ctx, after, limit)
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	changes := make([]fhir.Change, len(rows))
+	targets := make([][]int64, len(rows))
+	var keys []int64
+	for i := range rows {
+		changes[i] = rows[i].Change
+		if targets[i], changes[i].Many, err = targetKeys(rows[i].Targets); err != nil {
+			return nil, err
+		}
+		keys = append(keys, targets[i]...)
+	}
+	refs, err := f.refs(ctx, keys, nil)
+	if err != nil {
+		return nil, err
+	}
+	further, err := f.further(ctx, refs)
+	if err != nil {
+		return nil, err
+	}
+	for i := range changes {
+		list := targets[i]
+		for _, key := range targets[i] {
+			list = append(list, further[key]...)
+		}
+		slices.Sort(list)
+		list = slices.Compact(list)
+		changes[i].Targets = make([]fhir.Ref, 0, len(list))
+		for _, key := range list {
+			if ref, ok := refs[key]; ok {
+				changes[i].Targets = append(changes[i].Targets, ref)
+			}
+		}
+	}
+	return changes, nil
+}
+
+// refs adds the resources that have these row keys to known.
+func (f *Feed) refs(ctx context.Context, keys []int64, known map[int64]fhir.Ref) (map[int64]fhir.Ref, error) {
+	slices.Sort(keys)
+	found, err := f.reader.Refs(ctx, slices.Compact(keys))
+	if err == nil && known != nil {
+		maps.Copy(known, found)
+	}
+	return found, err
+}
+
+// further returns what those of refs that are Encounters refer to, by their row keys,
+// and adds that to refs.
+func (f *Feed) further(ctx context.Context, refs map[int64]fhir.Ref) (map[int64][]int64, error) {
+	var encounters []int64
+	for key, ref := range refs {
+		if ref.Type == "Encounter" {
+			encounters = append(encounters, key)
+		}
+	}
+	if len(encounters) == 0 {
+		return nil, nil
+	}
+	postings, err := f.reader.Linked(ctx, encounters)
+	if err != nil {
+		return nil, err
+	}
+	var all []int64
+	targets := make(map[int64][]int64, len(postings))
+	for key, list := range postings {
+		for _, p := range list {
+			if p > 0 {
+				targets[key] = append(targets[key], index.LinkTarget(p))
+			}
+		}
+		all = append(all, targets[key]...)
+	}
+	_, err = f.refs(ctx, all, refs)
+	return targets, err
+}
