@@ -23,7 +23,7 @@ func Apply(ctx context.Context, w Writer, b *bundle.Batch, now func() time.Time)
 	if err != nil {
 		return nil, err
 	}
-	locked := a.conditional()
+	locked := a.conditional() || len(b.Births) > 0
 	for attempt := 1; ; attempt++ {
 		var results []bundle.Result
 		err := w.Attempt(ctx, locked, func(tx Tx) (err error) {
@@ -186,6 +186,12 @@ func (r *run) run(ctx context.Context, locked bool) ([]bundle.Result, error) {
 		if len(entries) > 0 {
 			writes[0].Entries = entries
 		}
+	}
+	if births := r.batch.Births; len(births) > 0 {
+		if len(writes) == 0 {
+			writes = []Write{{Reindex: true}}
+		}
+		writes[0].Births = births
 	}
 	if len(writes) == 0 {
 		return results, nil

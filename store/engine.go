@@ -155,6 +155,8 @@ type Write struct {
 	// one is not at its version, nothing is written and the error is EntryMoved.
 	Entries []fhir.Entry
 
+	Births []fhir.Birth // of the whole batch likewise; in a locked attempt
+
 	// Erase says that all versions before this one, a deletion, are to be removed.
 	Erase  bool
 	Blobs  [][]byte // what of the content is kept in blobs

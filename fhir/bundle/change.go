@@ -83,6 +83,11 @@ type Batch struct {
 	// fhir.Conflict. It may be called more than once. nil for nothing.
 	Entries func([]Result) []fhir.Entry
 
+	// Births are rows of the ledger of births that are written, in their order, in the
+	// transaction of the changes. Where one is not at its version, or its newborn has
+	// another live certificate, the batch fails with fhir.Conflict.
+	Births []fhir.Birth
+
 	// Holds are asked about every version before it is written. Whoever opens the store
 	// sets them, for all writers alike; a writer only names what passes them.
 	Holds []Hold

@@ -42,6 +42,11 @@ CREATE TABLE birth_event (
 );
 CREATE FUNCTION birth_is_kept() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION 'the steps of a certificate of birth are only ever added'; END $$;
+CREATE FUNCTION birth_is_fixed() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'what a certificate of birth certifies does not change'; END $$;
+CREATE TRIGGER birth_fixed BEFORE UPDATE ON birth FOR EACH ROW
+WHEN (OLD.state <> 'draft' AND (OLD."row", OLD.facility, OLD.born, OLD.token, OLD.certified) IS DISTINCT FROM (NEW."row", NEW.facility, NEW.born, NEW.token, NEW.certified))
+EXECUTE FUNCTION birth_is_fixed();
 CREATE TRIGGER birth_event_fixed BEFORE UPDATE OR DELETE ON birth_event FOR EACH ROW EXECUTE FUNCTION birth_is_kept();
 
 -- Runs of folios. node: the offline node that gives them out by itself; '' for the server.

@@ -33,6 +33,10 @@ CREATE TABLE birth_event (
     note    TEXT    NOT NULL,
     PRIMARY KEY (folio, version)
 ) WITHOUT ROWID;
+CREATE TRIGGER birth_fixed BEFORE UPDATE ON birth
+WHEN OLD.state <> 'draft' AND (OLD."row", OLD.facility, OLD.born, OLD.token, OLD.certified) IS NOT (NEW."row", NEW.facility, NEW.born, NEW.token, NEW.certified) BEGIN
+    SELECT RAISE(ABORT, 'what a certificate of birth certifies does not change');
+END;
 CREATE TRIGGER birth_event_fixed BEFORE UPDATE ON birth_event BEGIN
     SELECT RAISE(ABORT, 'the steps of a certificate of birth are only ever added');
 END;

@@ -49,6 +49,7 @@ func (t *tx) writeNow(ctx context.Context, writes []store.Write) error {
 	calls = append(calls, blobs(writes)...)
 	calls = append(calls, t.dictionary(writes)...)
 	calls = append(calls, t.entries(writes)...)
+	calls = append(calls, births(writes)...)
 	return t.commit(ctx, append(calls, inbox(writes)...))
 }
 
@@ -89,6 +90,8 @@ func (t *tx) writeLarge(ctx context.Context, writes []store.Write, fresh, moved 
 		{"string_value (rkey, param, mark, folded, exact, pair_code, pair_both)", texts(newCopy(), writes, added)},
 		{"place_value (lat, lon, rkey, param)", positions(newCopy(), writes, added)},
 		{"text_value (rkey, print, words)", fullTextRows(writes)},
+		{"person (rkey, print, keys, features)", personRows(writes)},
+		{"person_key (key, rkey)", personKeys(newCopy(), writes)},
 	} {
 		if err := t.copy(ctx, table.into, table.rows); err != nil {
 			return err
@@ -98,6 +101,7 @@ func (t *tx) writeLarge(ctx context.Context, writes []store.Write, fresh, moved 
 	calls = append(calls, blobs(writes)...)
 	calls = append(calls, t.dictionary(writes)...)
 	calls = append(calls, t.entries(writes)...)
+	calls = append(calls, births(writes)...)
 	return t.commit(ctx, append(calls, inbox(writes)...))
 }
 
@@ -195,11 +199,14 @@ func gone(w *store.Write) *index.Rows  { return &w.Gone }
 func added(w *store.Write) *index.Rows { return &w.Added }
 
 // valueStatements are the prepared statements for rows of the tables of values.
-type valueStatements struct{ posting, date, number, text, place, fullText string }
+type valueStatements struct {
+	posting, date, number, text, place, fullText string
+	people                                       func([]store.Write) []call
+}
 
 var (
-	inserting = valueStatements{stmtInsPosting, stmtInsDate, stmtInsNumber, stmtInsString, stmtInsPlace, stmtInsText}
-	deleting  = valueStatements{stmtDelPosting, stmtDelDate, stmtDelNumber, stmtDelString, stmtDelPlace, stmtDelText}
+	inserting = valueStatements{stmtInsPosting, stmtInsDate, stmtInsNumber, stmtInsString, stmtInsPlace, stmtInsText, insertPeople}
+	deleting  = valueStatements{stmtDelPosting, stmtDelDate, stmtDelNumber, stmtDelString, stmtDelPlace, stmtDelText, deletePeople}
 )
 
 // values returns the calls that insert or delete rows of the tables of values.
@@ -216,7 +223,8 @@ func values(writes []store.Write, which func(*store.Write) *index.Rows, by value
 		oidFloat8, oidInt8, oidInt2, oidInt2, oidFloat8, oidFloat8, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8)
 	add(by.text, texts(newArrays(7), writes, which), oidInt8, oidInt2, oidInt2, oidText, oidText, oidInt8, oidInt8)
 	add(by.place, positions(newArrays(4), writes, which), oidFloat8, oidFloat8, oidInt8, oidInt2)
-	return append(calls, fullTexts(writes, which, by.fullText)...)
+	calls = append(calls, fullTexts(writes, which, by.fullText)...)
+	return append(calls, by.people(writes)...)
 }
 
 // dictionary returns the call that adds new words. They come last in a transaction,

@@ -82,11 +82,12 @@ func insertPlaceholders(conn *sqlite.Conn, rows []store.Write) error {
 type valueStatements struct {
 	date, number, text, place string
 	fullText                  func(*sqlite.Conn, int64, *index.FullText) error
+	person                    func(*sqlite.Conn, int64, *index.Person) error
 }
 
 var (
-	inserting = valueStatements{insertDate, insertNumber, insertString, insertPlace, insertFullText}
-	deleting  = valueStatements{deleteDate, deleteNumber, deleteString, deletePlace, deleteFullText}
+	inserting = valueStatements{insertDate, insertNumber, insertString, insertPlace, insertFullText, insertPerson}
+	deleting  = valueStatements{deleteDate, deleteNumber, deleteString, deletePlace, deleteFullText, deletePerson}
 )
 
 // write stores all writes, and new words, within the transaction of conn.
@@ -100,6 +101,9 @@ func write(conn *sqlite.Conn, writes []store.Write, words []search.Word, now int
 		return err
 	}
 	if err := writeEntries(conn, writes, now); err != nil {
+		return err
+	}
+	if err := writeBirths(conn, writes); err != nil {
 		return err
 	}
 	for i := range writes {
@@ -250,6 +254,11 @@ func writeValues(conn *sqlite.Conn, key int64, rows *index.Rows, by valueStateme
 			return err
 		}
 	}
+	for i := range rows.People {
+		if err := by.person(conn, key, &rows.People[i]); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -344,8 +353,14 @@ func currentValues(conn *sqlite.Conn, row *store.Row) error {
 	if err != nil {
 		return err
 	}
-	return each(conn, `SELECT print FROM text_print WHERE rkey = ?1`, row.Key, func(s *sqlite.Stmt) {
+	err = each(conn, `SELECT print FROM text_print WHERE rkey = ?1`, row.Key, func(s *sqlite.Stmt) {
 		row.Index.Texts = append(row.Index.Texts, index.FullText{Print: s.ColumnInt64(0)})
+	})
+	if err != nil {
+		return err
+	}
+	return each(conn, `SELECT print FROM person WHERE rkey = ?1`, row.Key, func(s *sqlite.Stmt) {
+		row.Index.People = append(row.Index.People, index.Person{Print: s.ColumnInt64(0)})
 	})
 }
 
