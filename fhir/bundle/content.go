@@ -16,6 +16,9 @@ type Maker struct {
 	// FullText says whether resources of a type are indexed for _text and _content;
 	// nil is none.
 	FullText func(typ string) bool
+	// Person says by what a Patient is found among those who may be the same person;
+	// nil for nothing.
+	Person func(d *element.Doc, root element.Node) search.Person
 	// Terminology answers for the modifiers of criteria that ask it; nil refuses them.
 	Terminology search.Terminology
 }
@@ -30,7 +33,7 @@ func (m Maker) catalogue() *search.Catalogue {
 
 // index returns what the resource at root of d, of type typ, can be found by.
 func (m Maker) index(d *element.Doc, root element.Node, typ string) (search.Index, error) {
-	in := search.Indexing{Base: m.Base, Catalogue: m.catalogue(), FullText: m.FullText != nil && m.FullText(typ)}
+	in := search.Indexing{Base: m.Base, Catalogue: m.catalogue(), FullText: m.FullText != nil && m.FullText(typ), Person: m.Person}
 	return in.Extract(d, root)
 }
 

@@ -116,7 +116,7 @@ func New(cfg Config) (*API, error) {
 		sealer: newSealer(cfg.CursorKey),
 		maker: bundle.Maker{
 			Base: base, Rules: cfg.Rules, Catalogue: cfg.Search.Catalogue,
-			FullText: cfg.Search.FullText, Terminology: cfg.Search.Terminology,
+			FullText: cfg.Search.FullText, Person: cfg.Search.Person, Terminology: cfg.Search.Terminology,
 		},
 	}
 	a.limits.fill()

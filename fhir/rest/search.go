@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/fhir/search"
 )
@@ -11,9 +12,10 @@ import (
 // Search is what searching and indexing need to know beyond R4. The zero value is
 // R4 alone, without full text and terminology.
 type Search struct {
-	Catalogue   func() *search.Catalogue // the search parameters of the moment; nil is search.Standard
-	FullText    func(typ string) bool    // whether resources of a type are indexed for _text and _content; nil is none
-	Terminology search.Terminology       // for :in, :not-in, :above and :below; nil refuses them
+	Catalogue   func() *search.Catalogue                              // the search parameters of the moment; nil is search.Standard
+	FullText    func(typ string) bool                                 // whether resources of a type are indexed for _text and _content; nil is none
+	Person      func(d *element.Doc, root element.Node) search.Person // by what a Patient is found among those who may be the same person; nil for nothing
+	Terminology search.Terminology                                    // for :in, :not-in, :above and :below; nil refuses them
 }
 
 // catalogue returns the search parameters of the moment.

@@ -15,6 +15,9 @@ type Indexing struct {
 	Base      string     // the server's base URL, without a slash at the end: references below it count as relative
 	Catalogue *Catalogue // nil is Standard
 	FullText  bool       // fill Index.Text and Index.Content
+
+	// Person fills Index.Person for the Patient at root; nil leaves it empty.
+	Person func(d *element.Doc, root element.Node) Person
 }
 
 // Extract returns the index values of the resource at root by the parameters of R4,
@@ -58,6 +61,9 @@ func (in Indexing) Extract(d *element.Doc, root element.Node) (Index, error) {
 		x.binary(root)
 	}
 	ix := x.take()
+	if in.Person != nil && item.Type.Name == "Patient" {
+		ix.Person = in.Person(d, root)
+	}
 	x.reset(nil, "")
 	extractors.Put(x)
 	return ix, nil

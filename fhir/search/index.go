@@ -20,6 +20,14 @@ type Index struct {
 	Places  []Place  // special: near
 	Text    []string // words of the narrative, as Analyse makes them, for _text
 	Content []string // words of all text, the narrative included, for _content
+	Person  Person   // of a Patient, where Indexing.Person says
+}
+
+// Person is by what a Patient is found among those who may be the same person. No
+// search parameter asks for it.
+type Person struct {
+	Keys     []int64 // hashes that the records of one person are likely to share, ascending
+	Features []byte  // what is compared; none when there is too little of it
 }
 
 // Word is what a token says: the text that a sort by its parameter compares, or

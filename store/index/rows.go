@@ -17,6 +17,7 @@ type Rows struct {
 	Strings  []String
 	Places   []search.Place
 	Texts    []FullText // one at most
+	People   []Person   // one at most
 }
 
 // The bits of a mark. A sort by a parameter takes only rows with the bit of its
@@ -38,6 +39,7 @@ func Make(x *search.Index, key func(fhir.Ref) int64) Rows {
 		Strings:  texts(x.Strings),
 		Places:   x.Places,
 		Texts:    fullTexts(x),
+		People:   people(x),
 	}
 }
 
@@ -58,6 +60,7 @@ func Diff(old, new *Rows) (gone, added Rows) {
 	gone.Strings, added.Strings = diff(old.Strings, new.Strings, String.compare)
 	gone.Places, added.Places = diff(old.Places, new.Places, comparePlaces)
 	gone.Texts, added.Texts = diff(old.Texts, new.Texts, compareFullTexts)
+	gone.People, added.People = diff(old.People, new.People, comparePeople)
 	return gone, added
 }
 

@@ -14,6 +14,10 @@ import (
 type Indexing struct {
 	Base     string                // the server's FHIR base URL, without a slash at the end
 	FullText func(typ string) bool // whether resources of a type are indexed for _text and _content; nil is none
+
+	// Person says by what a Patient is found among those who may be the same person;
+	// nil for nothing.
+	Person func(d *element.Doc, root element.Node) search.Person
 }
 
 // Indexer indexes resources by the parameters of the moment.
@@ -25,7 +29,7 @@ func (r *Registry) Indexer(in Indexing) store.Indexer {
 			return search.Index{}, err
 		}
 		return search.Indexing{
-			Base: in.Base, Catalogue: catalogue, FullText: in.FullText != nil && in.FullText(resource.Ref.Type),
+			Base: in.Base, Catalogue: catalogue, FullText: in.FullText != nil && in.FullText(resource.Ref.Type), Person: in.Person,
 		}.Extract(d, 0)
 	}
 }

@@ -92,7 +92,7 @@ func (s *Store) analyze(ctx context.Context) {
 	if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, int64(analyzeLock)).Scan(&alone); err != nil || !alone {
 		return
 	}
-	_, err = conn.Exec(ctx, `VACUUM (ANALYZE, SKIP_LOCKED, INDEX_CLEANUP OFF, TRUNCATE OFF) posting, resource, version, date_value, number_value, string_value, word, place_value, text_value`)
+	_, err = conn.Exec(ctx, `VACUUM (ANALYZE, SKIP_LOCKED, INDEX_CLEANUP OFF, TRUNCATE OFF) posting, resource, version, date_value, number_value, string_value, word, place_value, text_value, person, person_key`)
 	if _, unlockErr := conn.Exec(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, int64(analyzeLock)); unlockErr != nil {
 		conn.Conn().PgConn().Close(context.WithoutCancel(ctx)) // which lets go of the lock, too
 	}

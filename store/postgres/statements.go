@@ -62,7 +62,7 @@ ARRAY(SELECT ROW(d.param, d.lo, d.hi, d.mark, d.pair_code, d.pair_both) FROM dat
 ARRAY(SELECT ROW(d.param, d.value, d.mark, d.lo, d.hi, d.unit1, d.unit2, d.unit3, d.pair_code, d.pair_both) FROM number_value d WHERE d.rkey = r.rkey),
 ARRAY(SELECT ROW(d.param, d.folded, d.mark, d.exact, d.pair_code, d.pair_both) FROM string_value d WHERE d.rkey = r.rkey),
 ARRAY(SELECT ROW(d.param, d.lat, d.lon) FROM place_value d WHERE d.rkey = r.rkey),
-(SELECT d.print FROM text_value d WHERE d.rkey = r.rkey)` +
+(SELECT d.print FROM text_value d WHERE d.rkey = r.rkey), (SELECT d.print FROM person d WHERE d.rkey = r.rkey)` +
 		places + ` LEFT JOIN LATERAL (SELECT i.method, i.content FROM version i WHERE i.rkey = r.rkey AND i.version = r.version LIMIT 1) v ON true`,
 
 	stmtLock: `SELECT pg_advisory_xact_lock($1)`,
@@ -143,7 +143,7 @@ const samePair = ` AND x.pair_code IS NOT DISTINCT FROM d.pair_code AND x.pair_b
 func prepare(ctx context.Context, conn *pgx.Conn) error {
 	pipeline := conn.PgConn().StartPipeline(ctx)
 	sent := 0
-	for _, group := range []map[string]string{statements, entryStatements, eventStatements, receiptStatements, feedStatements} {
+	for _, group := range []map[string]string{statements, entryStatements, eventStatements, receiptStatements, feedStatements, personStatements} {
 		for name, sql := range group {
 			pipeline.SendPrepare(name, sql, nil)
 			sent++

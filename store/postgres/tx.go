@@ -226,6 +226,11 @@ func scanCurrent(f *fields, ref fhir.Ref, row *store.Row) {
 	}
 	if !f.isNull() {
 		row.Index.Texts = []index.FullText{{Print: f.int64()}}
+	} else {
+		f.skip()
+	}
+	if !f.isNull() {
+		row.Index.People = []index.Person{{Print: f.int64()}}
 	}
 }
 

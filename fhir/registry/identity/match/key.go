@@ -66,6 +66,53 @@ func (p *Person) Keys() []Key {
 	return slices.Compact(keys)
 }
 
+// IndexKeys returns those of the keys by which a record is kept in an index of many:
+// a third fewer, since a home is named by its postcode alone where there is one, and
+// only together with a name. What is lost are pairs of which neither names nor birth
+// came through, and those could be no more than possible.
+func (p *Person) IndexKeys() []Key {
+	var keys []Key
+	add := func(parts ...string) {
+		for _, s := range parts {
+			if s == "" {
+				return
+			}
+		}
+		keys = append(keys, key(parts...))
+	}
+	for _, id := range p.IDs {
+		add("id", id.System, id.Value)
+	}
+	for _, phone := range p.Phones {
+		add("phone", phone)
+	}
+	p.nameKeys(add)
+	given, family := sound(p.Given, 0), sound(p.Family, 0)
+	for i := range p.Homes {
+		h := &p.Homes[i]
+		place := h.Postcode
+		if place == "" {
+			place = soundOfAll(h.Locality)
+		}
+		add("home-given", place, given, p.decade())
+		add("home-family", place, family, p.decade())
+		add("street", sound(h.Street, 0), h.Number, p.year())
+	}
+	if p.MotherID != "" && p.Birth.full() {
+		add("mother", p.MotherID, p.Birth.text())
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// decade is the decade of birth as a part of a key; "" when it is not known.
+func (p *Person) decade() string {
+	if p.Birth.Year == 0 {
+		return ""
+	}
+	return strconv.Itoa(p.Birth.Year / 10)
+}
+
 // nameKeys adds those that are made of names and birth.
 func (p *Person) nameKeys(add func(...string)) {
 	given, family, second := sound(p.Given, 0), sound(p.Family, 0), sound(p.Family, 1)

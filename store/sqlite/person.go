@@ -1,0 +1,65 @@
+package sqlite
+
+import (
+	"context"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/amate-health/amate/store"
+	"github.com/amate-health/amate/store/index"
+)
+
+func insertPerson(conn *sqlite.Conn, key int64, p *index.Person) error {
+	err := run(conn, `INSERT INTO person (rkey, print, keys, features) VALUES (?1, ?2, ?3, ?4)`, key, p.Print, pack(p.Keys), p.Features)
+	for _, k := range p.Keys {
+		if err == nil {
+			err = run(conn, `INSERT INTO person_key (key, rkey) VALUES (?1, ?2)`, k, key)
+		}
+	}
+	return err
+}
+
+func deletePerson(conn *sqlite.Conn, key int64, _ *index.Person) error {
+	var keys []int64
+	err := each(conn, `SELECT keys FROM person WHERE rkey = ?1`, key, func(s *sqlite.Stmt) { keys = unpack(bytesOf(s, 0)) })
+	for _, k := range keys {
+		if err == nil {
+			err = run(conn, `DELETE FROM person_key WHERE key = ?1 AND rkey = ?2`, k, key)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return run(conn, `DELETE FROM person WHERE rkey = ?1`, key)
+}
+
+// People returns the Patients that have one of the keys: of each key at most the first
+// most, by their row keys.
+func (s *Store) People(ctx context.Context, keys []int64, most int) (found []store.Person, err error) {
+	conn, err := s.readers.Take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.readers.Put(conn)
+	seen := map[int64]bool{}
+	for _, key := range keys {
+		stmt, err := conn.Prepare(`SELECT rkey FROM person_key WHERE key = ?1 ORDER BY rkey LIMIT ?2`)
+		if err != nil {
+			return nil, err
+		}
+		stmt.BindInt64(1, key)
+		stmt.BindInt64(2, int64(most))
+		if err := steps(stmt, func(stmt *sqlite.Stmt) { seen[stmt.ColumnInt64(0)] = true }); err != nil {
+			return nil, err
+		}
+	}
+	for key := range seen {
+		err := each(conn, `SELECT features FROM person WHERE rkey = ?1`, key, func(s *sqlite.Stmt) {
+			found = append(found, store.Person{Key: key, Features: bytesOf(s, 0)})
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
