@@ -25,7 +25,7 @@ const module = "github.com/amate-health/amate"
 // The order of things is fhir <- authz, store, telehealth <- cmd. store, authz and
 // telehealth never know one another.
 var imports = map[string]string{
-	"cmd/amate": "authz authz/audit authz/client authz/label authz/limit authz/people authz/rbac authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/document fhir/document/mhd fhir/document/sign fhir/document/summary fhir/element fhir/feed fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/message fhir/message/hl7 fhir/message/mllp fhir/operation fhir/profile fhir/registry/demo fhir/registry/identity fhir/registry/identity/directory fhir/registry/identity/match fhir/registry/identity/match/trial fhir/registry/profile fhir/registry/record fhir/registry/record/giis fhir/registry/rights fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/blob store/job store/parameter store/postgres store/reindex store/sqlite telehealth/portal",
+	"cmd/amate": "authz authz/audit authz/client authz/label authz/limit authz/people authz/rbac authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/document fhir/document/mhd fhir/document/sign fhir/document/summary fhir/element fhir/feed fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/message fhir/message/hl7 fhir/message/mllp fhir/operation fhir/profile fhir/registry/birth fhir/registry/birth/paper fhir/registry/birth/sinac fhir/registry/demo fhir/registry/identity fhir/registry/identity/directory fhir/registry/identity/match fhir/registry/identity/match/trial fhir/registry/identity/merge fhir/registry/profile fhir/registry/record fhir/registry/record/giis fhir/registry/rights fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/blob store/job store/parameter store/postgres store/reindex store/sqlite telehealth/portal",
 
 	"cmd/conformance": "",
 
@@ -73,11 +73,12 @@ var imports = map[string]string{
 	"fhir/document/sign":                 "fhir fhir/element",
 	"fhir/document/sign/signtest":        "fhir/document/sign",
 	"fhir/document/summary":              "fhir fhir/document/sign fhir/element fhir/operation fhir/search fhir/terminology fhir/validate",
-	"fhir/registry/birth/paper":          "fhir fhir/document/page fhir/document/sign fhir/element fhir/operation fhir/registry/birth fhir/registry/birth/sinac fhir/search",
+	"fhir/registry/birth/paper":          "fhir fhir/document/page fhir/document/sign fhir/element fhir/operation fhir/registry/birth fhir/registry/birth/sinac fhir/registry/identity fhir/search",
 	"fhir/registry/birth/sinac":          "",
 	"fhir/registry/identity":             "",
 	"fhir/registry/identity/directory":   "fhir/registry/identity fhir/registry/identity/match",
 	"fhir/registry/identity/match":       "fhir/element fhir/registry/identity",
+	"fhir/registry/identity/merge":       "fhir fhir/bundle fhir/element fhir/operation fhir/registry/identity fhir/search fhir/spec",
 	"fhir/registry/identity/match/trial": "fhir/registry/identity/match",
 	"fhir/registry/profile":              "fhir/guide",
 	"fhir/registry/record":               "fhir fhir/document/page fhir/element fhir/operation fhir/registry/identity fhir/registry/profile fhir/search fhir/spec",
@@ -110,36 +111,37 @@ var imports = map[string]string{
 
 // testImports says what the tests of a package may import beyond that.
 var testImports = map[string]string{
-	"fhir/document/sign":       "fhir/document/sign/signtest",
-	"fhir/terminology/service": "fhir/validate",
-	"cmd/amate":                "fhir/samples store/storetest store/storetest/naive fhir/document/sign/signtest",
-	"authz/label":              "fhir/spec",
-	"authz":                    "fhir/bundle fhir/chart fhir/document fhir/document/mhd fhir/document/summary fhir/feed fhir/registry/record fhir/registry/record/giis fhir/registry/rights store store/postgres store/sqlite store/storetest",
-	"authz/audit":              "store/postgres store/sqlite store/storetest",
-	"authz/smart":              "store/sqlite",
-	"authz/people":             "store/sqlite",
-	"authz/token":              "store/sqlite",
-	"fhir/feed":                "authz fhir/bundle fhir/rest store store/postgres store/sqlite store/storetest", // under real rights
-	"fhir/fhirpath":            "fhir/xml fhir/samples",                                                   // the input of public cases
-	"fhir/fhirpath/lab":        "fhir/search fhir/samples",
-	"fhir/registry/demo":       "fhir fhir/element fhir/validate fhir/samples",
-	"fhir/registry/rights":     "store/sqlite", // what is decided is written, and found again
-	"fhir/registry/profile":    "fhir/element fhir/guide fhir/profile fhir/registry/demo fhir/validate",
-	"fhir/registry/record":     "fhir/guide fhir/profile fhir/registry/demo fhir/rest fhir/validate store/sqlite store/postgres store/storetest",
-	"fhir/validate":            "fhir/xml fhir/samples",
-	"fhir/rest":                "fhir/chart fhir/validate store/postgres store/sqlite store/storetest", // behaviour is tested on real engines
-	"migrations":               "store/storetest",
-	"store/postgres":           "fhir/element fhir/spec store/storetest",
-	"store/sqlite":             "store/storetest",
-	"store/job":                "store/postgres store/sqlite store/storetest",
-	"store/parameter":          "store/postgres store/sqlite store/storetest",
-	"fhir/element":             "fhir/samples",
-	"fhir/r4":                  "fhir/samples",
-	"fhir/search":              "fhir/samples",
-	"fhir/xml":                 "fhir/samples",
-	"fhir/ucum":                "fhir/samples",
-	"fhir/patch":               "fhir/samples",
-	"fhir/bundle":              "fhir/samples",
+	"fhir/document/sign":        "fhir/document/sign/signtest",
+	"fhir/registry/birth/paper": "fhir/document/sign/signtest",
+	"fhir/terminology/service":  "fhir/validate",
+	"cmd/amate":                 "fhir/samples store/storetest store/storetest/naive fhir/document/sign/signtest",
+	"authz/label":               "fhir/spec",
+	"authz":                     "fhir/bundle fhir/chart fhir/document fhir/document/mhd fhir/document/summary fhir/feed fhir/registry/record fhir/registry/record/giis fhir/registry/rights store store/postgres store/sqlite store/storetest",
+	"authz/audit":               "store/postgres store/sqlite store/storetest",
+	"authz/smart":               "store/sqlite",
+	"authz/people":              "store/sqlite",
+	"authz/token":               "store/sqlite",
+	"fhir/feed":                 "authz fhir/bundle fhir/rest store store/postgres store/sqlite store/storetest", // under real rights
+	"fhir/fhirpath":             "fhir/xml fhir/samples",                                                         // the input of public cases
+	"fhir/fhirpath/lab":         "fhir/search fhir/samples",
+	"fhir/registry/demo":        "fhir fhir/element fhir/validate fhir/samples",
+	"fhir/registry/rights":      "store/sqlite", // what is decided is written, and found again
+	"fhir/registry/profile":     "fhir/element fhir/guide fhir/profile fhir/registry/demo fhir/validate",
+	"fhir/registry/record":      "fhir/guide fhir/profile fhir/registry/demo fhir/rest fhir/validate store/sqlite store/postgres store/storetest",
+	"fhir/validate":             "fhir/xml fhir/samples",
+	"fhir/rest":                 "fhir/chart fhir/validate store/postgres store/sqlite store/storetest", // behaviour is tested on real engines
+	"migrations":                "store/storetest",
+	"store/postgres":            "fhir/element fhir/spec store/storetest",
+	"store/sqlite":              "store/storetest",
+	"store/job":                 "store/postgres store/sqlite store/storetest",
+	"store/parameter":           "store/postgres store/sqlite store/storetest",
+	"fhir/element":              "fhir/samples",
+	"fhir/r4":                   "fhir/samples",
+	"fhir/search":               "fhir/samples",
+	"fhir/xml":                  "fhir/samples",
+	"fhir/ucum":                 "fhir/samples",
+	"fhir/patch":                "fhir/samples",
+	"fhir/bundle":               "fhir/samples",
 }
 
 // outside says who may import packages that reach out of the process or bring
@@ -173,7 +175,7 @@ var outsideTests = map[string]string{
 	"net":                        "store/postgres",
 	"github.com/jackc/pgx":       "cmd/amate authz/audit", // what a read is compared with; where faults are planted
 	"zombiezen.com/go/sqlite":    "authz/audit",
-	"os/exec":                    "cmd/amate fhir/document/page fhir/spec/gen",
+	"os/exec":                    "cmd/amate fhir/document/page fhir/registry/birth/paper fhir/spec/gen",
 	"go.yaml.in/yaml/v3":         "fhir/fhirpath", // public cases are written in it
 	"github.com/google/fhir":     "fhir/spec/gen",
 	"google.golang.org/protobuf": "fhir/spec/gen",
