@@ -15,7 +15,6 @@ import (
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/fhir/validate"
-	"github.com/amate-health/amate/store"
 	"github.com/amate-health/amate/store/job"
 	"github.com/amate-health/amate/store/parameter"
 	"github.com/amate-health/amate/store/reindex"
@@ -48,6 +47,9 @@ func (s storage) open(ctx context.Context, log *slog.Logger) (*opened, error) {
 	}
 	if err == nil {
 		o.parameters, err = parameter.Open(ctx, o.engine, o.engine, o.jobs, log)
+	}
+	if err == nil {
+		err = o.replaced.Load(ctx, o.engine, time.Now())
 	}
 	if err != nil {
 		return nil, errors.Join(err, o.Close())
@@ -98,11 +100,12 @@ func (o *opened) written(ctx context.Context, results []bundle.Result) {
 	ctx = context.WithoutCancel(ctx)
 	again, err := o.parameters.Applied(ctx, results)
 	if err == nil && len(again) > 0 {
-		_, err = o.engine.Reindex(ctx, again, o.parameters.Indexer(o.indexing), false)
+		_, err = o.engine.Reindex(ctx, again, o.indexer(), false)
 	}
 	if err != nil {
 		o.log.Error("keep in step with what was written", "error", err)
 	}
+	o.patientsWritten(ctx, results)
 }
 
 // What is known of the index as a whole.
@@ -180,7 +183,7 @@ const lateAfter = 90 * time.Second
 func (o *opened) handleReindexing() {
 	w := reindex.Worker{
 		Store: o.engine, Log: o.log, Begin: o.parameters.Begin, Settle: settle, End: o.reindexed,
-		Indexer: func() store.Indexer { return o.parameters.Indexer(o.indexing) },
+		Indexer: o.indexer,
 	}
 	o.jobs.Handle(reindex.Kind, 1, w.Work)
 }

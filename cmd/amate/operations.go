@@ -29,5 +29,6 @@ func operations(store *opened) []operation.Operation {
 	all = append(all, store.messageOperations()...)
 	all = append(all, store.exchangeOperations()...)
 	all = append(all, store.giisOperations()...)
+	all = append(all, store.identityOperations()...)
 	return all
 }

@@ -99,7 +99,7 @@ func (k *keeper) look(ctx context.Context, f func(*due) error) error {
 			return err
 		}
 		d := &due{record: record, over: record.Over(k.Years, k.now())}
-		all, err := rights.Holds(ctx, k.engine, id)
+		all, err := k.holdsOf(ctx, id)
 		if err != nil {
 			return err
 		}
@@ -261,7 +261,7 @@ func (k *keeper) finish(ctx context.Context, e *fhir.Entry) error {
 	if err := json.Unmarshal(e.Value, &p); err != nil {
 		return fmt.Errorf("the plan of a purge: %w", err)
 	}
-	holds, err := rights.Holds(ctx, k.engine, p.Certificate.Patient)
+	holds, err := k.holdsOf(ctx, p.Certificate.Patient)
 	if err != nil {
 		return err
 	}
@@ -299,7 +299,7 @@ func (k *keeper) remove(ctx context.Context, names []string) error {
 		}
 	}
 	for part := range slices.Chunk(refs, 10*store.PurgeMost) {
-		if _, err := k.Purge(ctx, part, k.parameters.Indexer(k.indexing)); err != nil {
+		if _, err := k.Purge(ctx, part, k.indexer()); err != nil {
 			if errors.Is(err, store.ErrNotOwner) {
 				return job.Permanent(err)
 			}

@@ -96,6 +96,7 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 	}
 	store.signing = s.Signing
 	store.handleReindexing()
+	store.handleMerges()
 	retain, err := store.handleRetention(s.Retention, log)
 	if err != nil {
 		return err
@@ -107,6 +108,7 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 	store.contents.Limit = int64(s.Limits.Binary)
 	go store.sweepBlobs(working, log)
 	go store.follow(working)
+	go store.followMerges(working)
 	ended := store.work(working)
 	defer func() {
 		stopWork()

@@ -19,6 +19,7 @@ import (
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
 	"github.com/amate-health/amate/fhir/document"
+	"github.com/amate-health/amate/fhir/registry/identity/merge"
 	"github.com/amate-health/amate/fhir/registry/rights"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/search"
@@ -79,6 +80,8 @@ type opened struct {
 	holds    []bundle.Hold          // what no write passes by
 	office   office                 // of requests of ARCO rights
 	signing  signing                // whose signatures of documents are believed
+
+	replaced merge.Links // Patients who were merged into others
 }
 
 // Read, Search and History tell the audit trail what they return, whoever asked.
@@ -122,6 +125,7 @@ func (o *opened) Apply(ctx context.Context, b *bundle.Batch) ([]bundle.Result, e
 	if o.labels != nil && o.parameters != nil {
 		b = o.labels.Batch(b, o.parameters.Indexer(o.indexing))
 	}
+	b = o.replaced.Batch(b)
 	if len(o.holds) > 0 {
 		held := *b
 		held.Holds, b = o.holds, &held
