@@ -12,6 +12,7 @@ import (
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
 	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/registry/identity/mpi"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/fhir/validate"
@@ -40,7 +41,7 @@ func (s storage) open(ctx context.Context, log *slog.Logger) (*opened, error) {
 	}
 	full := s.FullText
 	o.background = background{
-		log: log, jobs: job.NewQueue(o.engine, job.Options{Log: log}), indexing: parameter.Indexing{FullText: full.has}, since: time.Now(),
+		log: log, jobs: job.NewQueue(o.engine, job.Options{Log: log}), indexing: parameter.Indexing{FullText: full.has, Person: mpi.Index(reading)}, since: time.Now(),
 	}
 	if err = o.keepContents(s); err == nil {
 		err = o.bornCurrent(ctx)
@@ -59,7 +60,7 @@ func (s storage) open(ctx context.Context, log *slog.Logger) (*opened, error) {
 
 // maker makes changes that are indexed as this database is.
 func (o *opened) maker(base string) bundle.Maker {
-	return bundle.Maker{Base: base, Catalogue: o.parameters.Catalogue, FullText: o.indexing.FullText, Rules: o.rules(validate.Check)}
+	return bundle.Maker{Base: base, Catalogue: o.parameters.Catalogue, FullText: o.indexing.FullText, Person: o.indexing.Person, Rules: o.rules(validate.Check)}
 }
 
 // makerFor makes changes for a store: those of this program's own making, which are

@@ -29,6 +29,7 @@ func operations(store *opened) []operation.Operation {
 	all = append(all, store.messageOperations()...)
 	all = append(all, store.exchangeOperations()...)
 	all = append(all, store.giisOperations()...)
+	all = append(all, store.matchOperations()...)
 	all = append(all, store.identityOperations()...)
 	return all
 }

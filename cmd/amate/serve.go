@@ -38,6 +38,7 @@ type serve struct {
 	MLLP              messaging   `embed:"" prefix:"mllp-"`
 	ARCO              arco        `embed:"" prefix:"arco-"`
 	Retention         purging     `embed:"" prefix:"retention-"`
+	Matching          matching    `embed:""`
 	Signing           signing     `embed:"" prefix:"signature-"`
 	CORSOrigins       []string    `help:"Origins of pages whose scripts may call the API, beside those of registered apps." name:"cors-origins" placeholder:"ORIGIN"`
 	TrustedProxies    []string    `help:"Addresses and networks of proxies whose X-Forwarded-For is believed." placeholder:"NETWORK"`
@@ -96,6 +97,9 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 	}
 	store.signing = s.Signing
 	store.handleReindexing()
+	if err := store.handleMatching(ctx, s.Matching); err != nil {
+		return err
+	}
 	store.handleMerges()
 	retain, err := store.handleRetention(s.Retention, log)
 	if err != nil {
@@ -200,7 +204,7 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 		Terminology: func(context.Context) ([]byte, error) {
 			return service.Capabilities(store.terminology(), base, "Amate "+release, time.Now()), nil
 		},
-		Search:     rest.Search{Catalogue: store.parameters.Catalogue, Terminology: store.terminology(), FullText: s.Storage.FullText.has},
+		Search:     rest.Search{Catalogue: store.parameters.Catalogue, Terminology: store.terminology(), FullText: s.Storage.FullText.has, Person: store.indexing.Person},
 		Explain:    store.explainer(s.Explain || s.InsecureNoAuth),
 		DeleteMany: s.DeleteMany, Contents: contents{store.contents}, Provide: mhd.Provide, Operations: operations(store), Rules: store.rules(policy.Check), Conformance: store.definitions.conformance,
 	})

@@ -20,6 +20,7 @@ import (
 	"github.com/amate-health/amate/fhir/bundle"
 	"github.com/amate-health/amate/fhir/document"
 	"github.com/amate-health/amate/fhir/registry/identity/merge"
+	"github.com/amate-health/amate/fhir/registry/identity/mpi"
 	"github.com/amate-health/amate/fhir/registry/rights"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/search"
@@ -49,6 +50,8 @@ type engine interface {
 	reindex.Store
 	Explain(ctx context.Context, q *search.Query) ([]search.Plan, error)
 	Feed() *store.Feed
+	Refs(ctx context.Context, keys []int64) (map[int64]fhir.Ref, error)
+	People(ctx context.Context, keys []int64, most int, each func(key int64, features []byte)) error
 	Secret() []byte
 	BlobsUsed(ctx context.Context, hashes ...[]byte) ([]bool, error)
 	Close() error
@@ -79,6 +82,7 @@ type opened struct {
 	contents *blob.Keeper           // what large Binaries hold
 	holds    []bundle.Hold          // what no write passes by
 	office   office                 // of requests of ARCO rights
+	people   *mpi.Clerk             // which records are of one person; nil until somebody asks
 	signing  signing                // whose signatures of documents are believed
 
 	replaced merge.Links // Patients who were merged into others

@@ -103,16 +103,18 @@ func personRows(writes []store.Write) *encoder {
 	return e
 }
 
-// People returns the Patients that have one of the keys: of each key at most the first
-// most, by their row keys.
-func (s *Store) People(ctx context.Context, keys []int64, most int) (found []store.Person, err error) {
+// People calls each with the row key and features of the Patients that have one of the
+// keys: of each key at most the first most, by their row keys. The features are good for
+// the call.
+func (s *Store) People(ctx context.Context, keys []int64, most int, each func(key int64, features []byte)) error {
 	args := [][]byte{appendInt64s(nil, keys), int64Bytes(int64(most))}
-	err = s.with(ctx, func(c *connection) error {
+	return s.with(ctx, func(c *connection) error {
 		return trip(ctx, c.pg, call{name: stmtPeople, args: args, row: func(_ []pgconn.FieldDescription, values [][]byte) error {
 			f := fields{values: values}
-			found = append(found, store.Person{Key: f.int64(), Features: f.bytes()})
+			if key := f.int64(); f.err() == nil {
+				each(key, values[1])
+			}
 			return f.err()
 		}})
 	})
-	return found, err
 }

@@ -5,7 +5,6 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
-	"github.com/amate-health/amate/store"
 	"github.com/amate-health/amate/store/index"
 )
 
@@ -33,33 +32,35 @@ func deletePerson(conn *sqlite.Conn, key int64, _ *index.Person) error {
 	return run(conn, `DELETE FROM person WHERE rkey = ?1`, key)
 }
 
-// People returns the Patients that have one of the keys: of each key at most the first
-// most, by their row keys.
-func (s *Store) People(ctx context.Context, keys []int64, most int) (found []store.Person, err error) {
+// People calls found with the row key and features of the Patients that have one of the
+// keys: of each key at most the first most, by their row keys. The features are good for
+// the call.
+func (s *Store) People(ctx context.Context, keys []int64, most int, found func(key int64, features []byte)) error {
 	conn, err := s.readers.Take(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer s.readers.Put(conn)
+	stmt, err := conn.Prepare(`SELECT rkey FROM person_key WHERE key = ?1 ORDER BY rkey LIMIT ?2`)
+	if err != nil {
+		return err
+	}
 	seen := map[int64]bool{}
 	for _, key := range keys {
-		stmt, err := conn.Prepare(`SELECT rkey FROM person_key WHERE key = ?1 ORDER BY rkey LIMIT ?2`)
-		if err != nil {
-			return nil, err
-		}
 		stmt.BindInt64(1, key)
 		stmt.BindInt64(2, int64(most))
 		if err := steps(stmt, func(stmt *sqlite.Stmt) { seen[stmt.ColumnInt64(0)] = true }); err != nil {
-			return nil, err
+			return err
 		}
+	}
+	if stmt, err = conn.Prepare(`SELECT features FROM person WHERE rkey = ?1`); err != nil {
+		return err
 	}
 	for key := range seen {
-		err := each(conn, `SELECT features FROM person WHERE rkey = ?1`, key, func(s *sqlite.Stmt) {
-			found = append(found, store.Person{Key: key, Features: bytesOf(s, 0)})
-		})
-		if err != nil {
-			return nil, err
+		stmt.BindInt64(1, key)
+		if err := steps(stmt, func(stmt *sqlite.Stmt) { found(key, bytesOf(stmt, 0)) }); err != nil {
+			return err
 		}
 	}
-	return found, nil
+	return nil
 }
