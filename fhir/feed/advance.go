@@ -132,7 +132,7 @@ func (w *work) changed(changes []fhir.Change) {
 }
 
 // members finds who has joined the scope and who has left it since the copy was last
-// looked at, and whose consents begin or end.
+// looked at, and whose consents have begun or ended to say something.
 func (w *work) members(ctx context.Context) error {
 	if w.v.members != nil && !slices.Equal(w.v.members, w.c.Members) {
 		for _, list := range [][2][]string{{w.v.members, w.c.Members}, {w.c.Members, w.v.members}} {
@@ -145,55 +145,27 @@ func (w *work) members(ctx context.Context) error {
 		}
 		w.c.Members, w.noted = w.v.members, true
 	}
-	today := w.now()
-	if w.c.Day == today || w.v.deps.rules == nil {
+	if w.v.deps.rules == nil {
 		return nil
 	}
-	before := w.c.Day
-	w.c.Day, w.noted = today, true
-	return w.consents(ctx, before, today)
-}
-
-// consents finds the patients whose consents say something else today than they did on
-// an earlier day.
-func (w *work) consents(ctx context.Context, before, today string) error {
-	for after := ""; ; {
-		page, err := w.Inside.Search(ctx, &search.Query{Type: "Consent", Count: lookups, After: after, Restriction: search.Unrestricted})
-		if err != nil {
-			return err
-		}
-		for i := range page.Matches {
-			doc, err := element.Parse(page.Matches[i].JSON)
-			if err != nil {
-				return err
-			}
-			if p, ok := fhir.ParseRef(text(doc, doc.Get(0, "patient"), "reference")); ok && p.Type == "Patient" && turns(doc, before, today) {
-				w.dirty[p.Current()] = true
-				w.candidate(p)
-			}
-		}
-		if after = page.Next; after == "" {
-			return nil
+	now := w.Now()
+	patients, err := w.turned(ctx, w.c.Looked)
+	if err != nil {
+		return err
+	}
+	in := interest{w.v.deps, w.c.roots}
+	for _, p := range patients {
+		if in.touches(p) {
+			w.dirty[p] = true
+			w.candidate(p)
 		}
 	}
-}
-
-// turns reports whether any period in a document begins or ends between two days, both
-// included.
-func turns(doc *element.Doc, from, until string) bool {
-	for n := element.Node(0); int(n) < doc.Len(); n++ {
-		if doc.Kind(n) != element.Object || string(doc.Name(n)) != "period" {
-			continue
-		}
-		for _, end := range []string{"start", "end"} {
-			at := text(doc, n, end)
-			at = at[:min(len(at), len(from))]
-			if at != "" && at >= from[:len(at)] && at <= until[:len(at)] {
-				return true
-			}
-		}
+	// It is saved with what it comes to; else to look at the same consents again, from
+	// time to time, costs less than to write that it was done.
+	if len(w.dirty) > 0 || now.UnixMicro()-w.c.Looked > turnsBehind.Microseconds()/2 {
+		w.c.Looked, w.noted = now.UnixMicro(), true
 	}
-	return false
+	return nil
 }
 
 // spread finds what is shown or hidden by what is dirty, and by that in turn.

@@ -31,7 +31,7 @@ type copied struct {
 	Logs    int       `json:"logs"`    // how many logs there are at the mark
 	Bits    int       `json:"bits"`    // there are 1<<Bits buckets
 	Members []string  `json:"members"` // of the scope, where it is a list of patients
-	Day     string    `json:"day"`     // on which it was last looked for consents that begin or end
+	Looked  int64     `json:"looked"`  // up to when it was looked for consents that begin or end; microseconds since 1970 UTC
 
 	roots        map[fhir.Ref]bool // patients who have a part in the scope, at least
 	rootsVersion int64
@@ -69,7 +69,7 @@ func (v *view) bits() int {
 	return 8
 }
 
-func (f *Feed) now() string { return time.Now().UTC().Format(time.DateOnly) }
+func (f *Feed) today() string { return f.Now().UTC().Format(time.DateOnly) }
 
 // copy reads what is kept of a copy. Errors: fhir.NotFound.
 func (f *Feed) copy(ctx context.Context, id string) (*copied, error) {

@@ -69,6 +69,11 @@ func (f *Feed) resume(ctx context.Context, v *view) (at cursor, restart bool, er
 	if err != nil {
 		return at, false, err
 	}
+	return f.goOn(ctx, v, c)
+}
+
+// goOn returns where a call goes on that has come as far as c.
+func (f *Feed) goOn(ctx context.Context, v *view, c *cursor) (at cursor, restart bool, err error) {
 	if c.Rights == v.rights {
 		if err = f.Changes.Check(ctx, c.Mark); err == nil {
 			_, err = f.copy(ctx, c.Copy)
@@ -92,7 +97,7 @@ func (f *Feed) begin(ctx context.Context, v *view) (cursor, error) {
 	}
 	id := make([]byte, 16)
 	rand.Read(id) // never fails
-	c := &copied{id: hex.EncodeToString(id), Mark: end, Bits: v.bits(), Members: v.members, Day: f.now()}
+	c := &copied{id: hex.EncodeToString(id), Mark: end, Bits: v.bits(), Members: v.members, Looked: f.Now().UnixMicro()}
 	if err := f.firstRoots(ctx, v, c); err != nil {
 		return cursor{}, err
 	}

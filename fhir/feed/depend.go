@@ -204,6 +204,11 @@ func (i interest) hashes() []uint64 {
 	return all
 }
 
+// touches reports whether a change of a resource may matter.
+func (i interest) touches(ref fhir.Ref) bool {
+	return i.deps.types[ref.Type] || i.deps.refs[ref] || i.roots[ref]
+}
+
 // has reports whether a change may matter.
 func (i interest) has(c *fhir.Change) bool {
 	of := func(ref fhir.Ref) bool { return i.deps.refs[ref] || i.roots[ref] }

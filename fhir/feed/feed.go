@@ -58,6 +58,8 @@ type Config struct {
 	Inside  Store
 	Changes Changes
 	Key     []byte // seals cursors; the same on every server
+
+	Now func() time.Time // nil is time.Now
 }
 
 // Feed answers $changes. It is safe for concurrent use.
@@ -66,6 +68,7 @@ type Feed struct {
 	sealer cipher.AEAD
 	recent recent
 	rights rights
+	turns  turns
 }
 
 // New returns the Feed that cfg describes.
@@ -77,6 +80,9 @@ func New(cfg Config) *Feed {
 		panic(err) // the key has the right size
 	}
 	f := &Feed{Config: cfg}
+	if f.Now == nil {
+		f.Now = time.Now
+	}
 	if f.sealer, err = cipher.NewGCM(block); err != nil {
 		panic(err) // AES has the right block
 	}
@@ -118,19 +124,46 @@ func (f *Feed) run(ctx context.Context, call *operation.Call) (*operation.Answer
 			return nil, err
 		}
 		page.restart = restart
-		left := time.Until(deadline)
-		if len(page.items) > 0 || restart || !page.next.Done || left <= 0 || at.Snapshot != nil {
+		if len(page.items) > 0 || restart || !page.next.Done || time.Until(deadline) <= 0 || at.Snapshot != nil {
 			return page.answer(f, v)
 		}
-		at = page.next
+		over := false
+		if page.next, over, err = f.wait(ctx, call, page.next, deadline); err != nil {
+			return nil, err
+		}
+		if over {
+			return page.answer(f, v) // the client asks again
+		}
+		// What the caller may see can be another thing by now.
+		if err = call.Renew(ctx); err == nil {
+			v, err = f.view(ctx, call, a)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if at, restart, err = f.goOn(ctx, v, &page.next); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// wait waits until something may have changed that matters to a copy that has caught up,
+// and returns how far it has come. over says that the time is over.
+func (f *Feed) wait(ctx context.Context, call *operation.Call, at cursor, deadline time.Time) (_ cursor, over bool, err error) {
+	for {
 		err = call.Idle(ctx, func(ctx context.Context) error {
-			ctx, cancel := context.WithTimeout(ctx, left)
+			ctx, cancel := context.WithDeadline(ctx, deadline)
 			defer cancel()
 			return f.Changes.Wait(ctx, at.Mark)
 		})
-		if ctx.Err() != nil || err != nil && time.Until(deadline) > 0 {
-			return page.answer(f, v) // the time of the request is over; the client asks again
+		if err != nil || ctx.Err() != nil || time.Until(deadline) <= 0 {
+			return at, true, nil // a failed wait is one that found nothing
 		}
+		p, err := f.quick(ctx, &at)
+		if p == nil || err != nil {
+			return at, false, err
+		}
+		at = p.next
 	}
 }
 
@@ -165,6 +198,8 @@ type recent struct {
 
 type caughtUp struct {
 	mark     fhir.Mark
+	day      string   // on which who belongs to the scope was looked up
+	looked   int64    // up to when it was looked for consents that begin or end
 	interest []uint64 // hashes
 }
 

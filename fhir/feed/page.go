@@ -53,7 +53,7 @@ func (f *Feed) page(ctx context.Context, v *view, at cursor) (*page, error) {
 			continue
 		}
 		if p.next.Done = p.next.Done && !more; p.next.Done {
-			f.recent.put(c.id, &caughtUp{mark: p.next.Mark, interest: interest{v.deps, c.roots}.hashes()})
+			f.recent.put(c.id, &caughtUp{mark: p.next.Mark, day: v.day, looked: c.Looked, interest: interest{v.deps, c.roots}.hashes()})
 		}
 		return p, nil
 	}
@@ -63,19 +63,28 @@ func (f *Feed) page(ctx context.Context, v *view, at cursor) (*page, error) {
 // when that is not known.
 func (f *Feed) quick(ctx context.Context, at *cursor) (*page, error) {
 	known := f.recent.get(at.Copy)
-	if known == nil || !at.Done || at.Snapshot != nil || known.mark != at.Mark {
+	if known == nil || !at.Done || at.Snapshot != nil || known.mark != at.Mark || known.day != f.today() {
 		return nil, nil
 	}
 	end, err := f.Changes.End(ctx)
 	if err != nil || f.Changes.Touched(at.Mark, known.interest) {
 		return nil, err
 	}
+	turned, err := f.turned(ctx, known.looked)
+	if err != nil || slices.ContainsFunc(turned, known.touches) {
+		return nil, err
+	}
 	next := *at
 	if end != at.Mark {
 		next.Mark, next.Log = end, 0
-		f.recent.put(at.Copy, &caughtUp{mark: end, interest: known.interest})
+		f.recent.put(at.Copy, &caughtUp{mark: end, day: known.day, looked: known.looked, interest: known.interest})
 	}
 	return &page{next: next}, nil
+}
+
+// touches reports whether a change of a patient may concern the copy.
+func (c *caughtUp) touches(patient fhir.Ref) bool {
+	return slices.Contains(c.interest, fhir.Ref{Type: patient.Type}.Hash()) || slices.Contains(c.interest, patient.Hash())
 }
 
 // told gathers what an answer is to tell of, each resource once.

@@ -24,6 +24,7 @@ type view struct {
 	only   *search.Restriction // what the caller may see, within the scope
 	types  []string            // that there can be any of
 	can    map[string]bool     // types that the caller can see, whatever the scope has now
+	day    string              // on which it was worked out
 	rights string              // what stands for all that the set of visible resources depends on beside what is stored
 
 	group   fhir.Ref   // of the scope; zero for none
@@ -35,7 +36,7 @@ type view struct {
 // view works out what a caller may see within the scope they ask for.
 // Errors: fhir.NotFound for a Group or Organization that they may not see.
 func (f *Feed) view(ctx context.Context, call *operation.Call, a *asked) (*view, error) {
-	v := &view{asked: a, call: call}
+	v := &view{asked: a, call: call, day: f.today()}
 	var err error
 	switch a.scope {
 	case "patient":
@@ -88,7 +89,7 @@ func (f *Feed) panel(ctx context.Context, v *view) error {
 		return err
 	}
 	v.group = g.Ref.Current()
-	v.members, err = members(g.JSON, f.now())
+	v.members, err = members(g.JSON, v.day)
 	return err
 }
 

@@ -89,6 +89,10 @@ type Call struct {
 	// of this call.
 	Idle func(ctx context.Context, f func(context.Context) error) error
 
+	// Renew asks again what the caller may see, after a time in which that may have
+	// changed, and puts it into Restriction and Caller. Errors: those of a refusal.
+	Renew func(ctx context.Context) error
+
 	// Place turns a line and column of In into those of the XML that was sent; nil
 	// when it was JSON.
 	Place func(line, col int) (int, int)

@@ -55,6 +55,14 @@ func (a *API) operateNow(ctx context.Context, req *Request, d Decision) (*Respon
 		Send:        a.sends,
 		Idle:        a.idle,
 	}
+	call.Renew = func(ctx context.Context) error {
+		again, err := a.check(ctx, req)
+		if err == nil {
+			d = again
+			call.Restriction, call.Caller = d.Restriction, d.Caller
+		}
+		return err
+	}
 	if x := exchangeOf(ctx); x != nil && x.places != nil && req.Source == nil {
 		call.Place = x.places.Place
 	}
