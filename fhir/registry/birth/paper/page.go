@@ -253,7 +253,7 @@ func (s *sheet) code() {
 		return
 	}
 	s.put(page.Code{
-		Text: Code(s.o.Verify, s.o.Claim), Link: s.o.Verify, Millimetres: 44,
+		Text: Code(s.o.Verify, s.o.Claim), Link: Code(s.o.Verify, s.o.Claim), Millimetres: 44,
 		Alt: "Código QR que lleva a la página que dice si este certificado es válido",
 		Beside: []page.Span{
 			{Text: "Compruebe si este certificado es válido\n", Bold: true},
