@@ -50,6 +50,8 @@ type Access struct {
 	mu   sync.Mutex // over Refs, Listed and Patients, while it is performed
 	seen bool       // the Guard has let it through
 	kept bool       // the store has recorded it
+
+	changes func([]bundle.Result) []fhir.Event // what the store is to record of changes; nil without a trail
 }
 
 type accessKey struct{}
@@ -104,6 +106,9 @@ func (a *API) newAccess(ctx context.Context, req *Request) *Access {
 	}
 	if x := exchangeOf(ctx); x != nil {
 		acc.Request, acc.From = x.record.ID, x.r.RemoteAddr
+	}
+	if a.Audit != nil {
+		acc.changes = func(results []bundle.Result) []fhir.Event { return a.changeEvents(ctx, acc, results) }
 	}
 	acc.Patients = askedAbout(req)
 	return acc
@@ -237,6 +242,14 @@ func (a *API) keep(ctx context.Context, x *exchange, err error) error {
 func (a *API) recorded(ctx context.Context, b *bundle.Batch) {
 	if acc := accessOf(ctx); acc != nil {
 		b.Events = func(results []bundle.Result) []fhir.Event { return a.changeEvents(ctx, acc, results) }
+	}
+}
+
+// Recorded has the store record what b changes, in its transaction, as part of what ctx is
+// for: for operations whose changes must not be there without it.
+func Recorded(ctx context.Context, b *bundle.Batch) {
+	if acc := accessOf(ctx); acc != nil && acc.changes != nil && acc.seen {
+		b.Events = acc.changes
 	}
 }
 

@@ -119,5 +119,7 @@ type Certificate struct {
 	// Held are the resources that were made from it and stay as they are.
 	Held []fhir.Ref `json:"held,omitempty"`
 
+	guard, namesake string // see fhir.Birth
+
 	Waiting *waiting `json:"waiting,omitempty"` // of a draft: what waits for the signature
 }

@@ -1,0 +1,295 @@
+package birth
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"strings"
+	"time"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/document"
+	"github.com/amate-health/amate/fhir/document/sign"
+	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/operation"
+)
+
+// rightsOf are the holds that a batch of this package passes.
+var rightsOf = []string{Right, document.Right}
+
+// finish is $birth-certify with a signature.
+func (s *service) finish(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
+	if err := understood(call, "folio", "pending", "signature"); err != nil {
+		return nil, err
+	}
+	encoded, err := needed(call, "signature", "what the private key made of the digest")
+	if err != nil {
+		return nil, err
+	}
+	signature, err := binary("signature", encoded)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.pending(ctx, call, signature)
+	if err != nil {
+		return nil, err
+	}
+	if c.State != Draft {
+		return certified(c), nil // the answer of before was lost
+	}
+	w := c.Waiting
+	payload, at, err := s.complete(ctx, c, signature)
+	if err != nil {
+		return nil, err
+	}
+	c.guard = w.Guard
+	var replaced *Certificate
+	if c.Replaces != "" {
+		if replaced, err = s.book.Certificate(ctx, c.Replaces); err != nil {
+			return nil, err
+		}
+		if err := replaceable(replaced); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.alone(ctx, c, replaced); err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(payload)
+	c.Hash, c.State, c.Certified = hex.EncodeToString(sum[:]), Certified, s.Now().UTC().Truncate(time.Microsecond)
+	var token [16]byte
+	if _, err := rand.Read(token[:]); err != nil {
+		return nil, err
+	}
+	c.Token = base64.RawURLEncoding.EncodeToString(token[:])
+	if seal := s.Seal(c.Certifier.Facility); seal != nil {
+		if c.Seal, err = seal.Sign(payload, c.Certified, sign.Administrative); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.store(ctx, call, c, replaced, at); err != nil {
+		return nil, err
+	}
+	return certified(c), nil
+}
+
+// pending returns the draft that the caller prepared; or the certificate, when it is
+// certified by this very signature already.
+func (s *service) pending(ctx context.Context, call *operation.Call, signature []byte) (*Certificate, error) {
+	folio, err := call.In.Text("folio")
+	if err == nil && folio == "" {
+		folio, err = needed(call, "pending", "the folio of the draft")
+	}
+	if err != nil {
+		return nil, err
+	}
+	org, err := acting(call)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.book.Certificate(ctx, folio)
+	if err != nil {
+		return nil, err
+	}
+	if org != "" && org != c.Certifier.Facility {
+		return nil, unknown()
+	}
+	if c.State != Draft {
+		if c.State == Certified && strings.HasSuffix(c.Signature, "."+base64.RawURLEncoding.EncodeToString(signature)) {
+			return c, nil
+		}
+		return nil, fhir.Errorf(fhir.Conflict, "this certificate is signed already").With("folio %s is %s", c.Folio, c.State)
+	}
+	if c.Waiting == nil || c.Waiting.Caller != callerOf(call) {
+		return nil, unknown()
+	}
+	if s.Now().After(c.Waiting.Expires) {
+		return nil, fhir.Errorf(fhir.Conflict, "what was prepared waits %s for its signature: prepare it anew, with the same folio", pendingFor)
+	}
+	return c, nil
+}
+
+// complete makes the signature, and holds it to all that a verifier would.
+func (s *service) complete(ctx context.Context, c *Certificate, signature []byte) (payload []byte, at time.Time, err error) {
+	if payload, err = sign.Document(c.Waiting.Bundle); err != nil {
+		return nil, at, err
+	}
+	prepared, err := sign.Resume(c.Waiting.Header, payload)
+	if err != nil {
+		return nil, at, err
+	}
+	if c.Signature, err = prepared.Complete(signature); err != nil {
+		return nil, at, err
+	}
+	want := sign.Want{Person: c.Waiting.Codes, Purpose: sign.Author, When: prepared.At, Now: s.Now()}
+	return payload, prepared.At, s.judged(s.Trust().Verify(ctx, c.Signature, payload, want))
+}
+
+// store writes the certificate and all that is made from it, in one transaction.
+func (s *service) store(ctx context.Context, call *operation.Call, c, replaced *Certificate, at time.Time) error {
+	b := &bundle.Batch{Rights: rightsOf}
+	maker := s.Maker(call.Base)
+	event := fhir.BirthEvent{Kind: string(Certified), At: c.Certified, Who: call.Caller.Principal}
+	if replaced != nil {
+		replaced.State, replaced.ReplacedBy, replaced.Reason, replaced.Voided = Replaced, c.Folio, c.Reason, c.Certified
+		changes, err := s.withdrawn(ctx, maker, replaced)
+		if err != nil {
+			return err
+		}
+		b.Changes = changes
+		row, err := replaced.write(fhir.BirthEvent{Kind: string(Replaced), At: c.Certified, Who: call.Caller.Principal, Note: c.Reason})
+		if err != nil {
+			return err
+		}
+		b.Births = append(b.Births, row)
+		event.Note = "replaces " + replaced.Folio
+		c.Reason = ""
+	}
+	if err := s.changes(ctx, b, maker, call, c, at); err != nil {
+		return err
+	}
+	c.Waiting = nil
+	row, err := c.write(event)
+	if err != nil {
+		return err
+	}
+	b.Births = append(b.Births, row)
+	_, err = s.apply(ctx, b)
+	if fhir.CodeOf(err) == fhir.Conflict {
+		if double := s.alone(ctx, c, replaced); double != nil {
+			return double
+		}
+	}
+	return err
+}
+
+// changes adds the creation of all that is made from c to a batch.
+func (s *service) changes(ctx context.Context, b *bundle.Batch, maker bundle.Maker, call *operation.Call, c *Certificate, at time.Time) error {
+	w := c.Waiting
+	add := func(change bundle.Change, err error) error {
+		b.Changes = append(b.Changes, change)
+		return err
+	}
+	newborn, err := s.newborn(ctx, maker, c)
+	if err := add(newborn, err); err != nil {
+		return err
+	}
+	for i, raw := range w.Resources {
+		marked, err := mark(raw, c.Folio)
+		if i == 0 {
+			marked, err = document.Mark(raw, c.Document)
+		}
+		if err != nil {
+			return err
+		}
+		if err := add(created(maker, marked, c.Held[i])); err != nil {
+			return err
+		}
+	}
+	signed, err := signedBundle(w.Bundle, c, at)
+	if err != nil {
+		return err
+	}
+	if err := add(created(maker, signed, fhir.Ref{Type: "Bundle", ID: c.Document})); err != nil {
+		return err
+	}
+	about := []fhir.Ref{c.Held[0], {Type: "Bundle", ID: c.Document}}
+	who := refer(c.Certifier.Ref)
+	if err := s.provenance(maker, b, c, about, who, document.Element(c.Signature, sign.Author, c.Certifier.Ref.String(), at)); err != nil || c.Seal == "" {
+		return err
+	}
+	seal := document.Element(c.Seal, sign.Administrative, s.establishment(w), c.Certified.Truncate(time.Second))
+	return s.provenance(maker, b, c, about, object{"display": "Sello de " + c.Certifier.Facility}, seal)
+}
+
+// establishment is who seals: the Organization, or nobody that can be referred to.
+func (s *service) establishment(w *waiting) string {
+	if w.Custodian.ID != "" {
+		return w.Custodian.String()
+	}
+	return "#"
+}
+
+// newborn is the change that makes the newborn's Patient, or gives the one of a replaced
+// certificate its new folio and what is certified now.
+func (s *service) newborn(ctx context.Context, maker bundle.Maker, c *Certificate) (bundle.Change, error) {
+	if c.Replaces == "" {
+		return created(maker, c.Waiting.Newborn, c.Newborn.Ref)
+	}
+	d, was, err := s.current(ctx, c.Newborn.Ref)
+	if err != nil {
+		return bundle.Change{}, err
+	}
+	fresh, err := element.Parse(c.Waiting.Newborn)
+	if err != nil {
+		return bundle.Change{}, err
+	}
+	e := d.Edit(0)
+	for id := range items(d, 0, "identifier") {
+		if text(d, id, "system") == FolioSystem {
+			set(e, d, id, "use", `"old"`)
+		}
+	}
+	push(e, d, 0, "identifier", string(encode(object{"use": "temp", "system": FolioSystem, "value": c.Folio})))
+	for _, name := range []string{"name", "gender", "birthDate", "_birthDate", "multipleBirthBoolean", "multipleBirthInteger"} {
+		if n := fresh.Get(0, name); n != element.None {
+			set(e, d, 0, name, string(fresh.Raw(n)))
+		} else if n := d.Get(0, name); n != element.None && name != "name" {
+			e.Drop(n)
+		}
+	}
+	return updated(maker, e.AppendTo(nil), was)
+}
+
+// signedBundle is the document with its signature.
+func signedBundle(unsigned []byte, c *Certificate, at time.Time) ([]byte, error) {
+	d, err := element.Parse(unsigned)
+	if err != nil {
+		return nil, err
+	}
+	e := d.Edit(0)
+	e.Append(0, `"signature":`+string(document.Element(c.Signature, sign.Author, c.Certifier.Ref.String(), at)))
+	e.Prepend(0, `"id":"`+c.Document+`"`)
+	return document.Mark(e.AppendTo(nil), c.Document)
+}
+
+// provenance adds the record of who signed what.
+func (s *service) provenance(maker bundle.Maker, b *bundle.Batch, c *Certificate, about []fhir.Ref, who object, signature []byte) error {
+	var targets []object
+	for _, ref := range about {
+		targets = append(targets, refer(ref))
+	}
+	d, err := element.Parse(signature)
+	if err != nil {
+		return err
+	}
+	if text(d, d.Get(0, "who"), "reference") == "#" { // the directory has no such establishment
+		e := d.Edit(0)
+		e.Replace(d.Get(0, "who"), string(encode(who)))
+		signature = e.AppendTo(nil)
+	}
+	raw, err := document.Mark(encode(object{
+		"resourceType": "Provenance", "target": targets, "recorded": c.Certified.Format(fhir.InstantLayout),
+		"activity":  concept("http://terminology.hl7.org/CodeSystem/v3-DocumentCompletion", "LA", "legally authenticated"),
+		"agent":     []object{{"type": concept("http://terminology.hl7.org/CodeSystem/provenance-participant-type", "author", "Author"), "who": who}},
+		"signature": []rawJSON{signature},
+	}), c.Document)
+	if err != nil {
+		return err
+	}
+	change, err := created(maker, raw, fhir.Ref{Type: "Provenance", ID: s.NewID()})
+	b.Changes = append(b.Changes, change)
+	return err
+}
+
+// certified answers with what was certified.
+func certified(c *Certificate) *operation.Answer {
+	return answer([]object{
+		part("folio", "String", c.Folio), part("state", "Code", string(c.State)), part("token", "String", c.Token), part("hash", "String", c.Hash),
+		part("newborn", "Reference", refer(c.Newborn.Ref)), part("mother", "Reference", refer(c.Mother.Ref)),
+		part("composition", "Reference", refer(c.Held[0])), part("document", "Reference", object{"reference": "Bundle/" + c.Document}),
+	})
+}

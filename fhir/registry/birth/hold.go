@@ -1,0 +1,126 @@
+package birth
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/element"
+)
+
+// TagSystem is the system of the tag on every resource that was made from a certificate;
+// the code is the folio. Only the operations of this package set it. The document itself
+// and its Composition bear the tag of signed documents.
+const TagSystem = base + "CodeSystem/certificado-nacimiento"
+
+// Right is the name of Hold, and of the right to pass it.
+const Right = "birth-certificate"
+
+// held are the types of what is made from a certificate, beside the document.
+var held = []string{"Encounter", "RelatedPerson", "Observation", "Condition", "Procedure", "Immunization", "MedicationAdministration", "Coverage"}
+
+// Hold is the rule that what a certificate certifies stays as it is, for the stores of a
+// server: see bundle.Batch. The newborn's Patient may change, but its folio stays.
+func Hold() bundle.Hold {
+	return bundle.Hold{Name: Right, Types: append([]string{"Patient"}, held...), Check: check}
+}
+
+func check(before, after *fhir.Resource) error {
+	if after.Ref.Type == "Patient" {
+		return folioKept(before, after)
+	}
+	if before != nil && tagOf(before.JSON) != "" {
+		return refused(fhir.Conflict, "what a certificate of birth certifies cannot be changed or deleted",
+			"a wrong certificate is withdrawn by $birth-void, or replaced by $birth-replace")
+	}
+	if tagOf(after.JSON) != "" {
+		return refused(fhir.Unprocessable, "only the certification of a birth sets the tag of what it certifies", "leave out the tag of "+TagSystem)
+	}
+	return nil
+}
+
+// folioKept holds the folios of a newborn together with its certificates.
+func folioKept(before, after *fhir.Resource) error {
+	var was []string
+	if before != nil {
+		was = foliosIn(before.JSON)
+	}
+	if after.Deleted() {
+		if len(was) > 0 {
+			return refused(fhir.Conflict, "the Patient of a certificate of birth cannot be deleted", "withdraw the certificate by $birth-void")
+		}
+		return nil
+	}
+	is := foliosIn(after.JSON)
+	for _, folio := range was {
+		if !slices.Contains(is, folio) {
+			return refused(fhir.Conflict, "the folio of a certificate of birth stays with the Patient", "leave the identifier of "+FolioSystem+" in place")
+		}
+	}
+	for _, folio := range is {
+		if !slices.Contains(was, folio) {
+			return refused(fhir.Unprocessable, "only the certification of a birth gives a Patient its folio", "leave out the identifier of "+FolioSystem)
+		}
+	}
+	return nil
+}
+
+// refused names the rule, and the way out.
+func refused(code fhir.Code, what, instead string) error {
+	kind := "business-rule"
+	if code == fhir.Conflict {
+		kind = "conflict"
+	}
+	return &fhir.Error{Code: code, Issues: []fhir.Issue{{Severity: "error", Type: kind, Rule: Right, Details: what + ": " + instead}}}
+}
+
+// mentions reports whether a stored resource may have a text in it: a string can be
+// written with escapes, and then it has to be read to be known.
+func mentions(json []byte, text string) bool {
+	return bytes.Contains(json, []byte(text)) || bytes.Contains(json, []byte(`\u`)) || bytes.Contains(json, []byte(`\/`))
+}
+
+// tagOf returns the folio of the certificate that a resource was made from, "" for none.
+func tagOf(json []byte) string {
+	if !mentions(json, TagSystem) {
+		return ""
+	}
+	d, err := element.Parse(json)
+	if err != nil {
+		return ""
+	}
+	for tag := range items(d, d.Get(0, "meta"), "tag") {
+		if text(d, tag, "system") == TagSystem {
+			return text(d, tag, "code")
+		}
+	}
+	return ""
+}
+
+func foliosIn(json []byte) (all []string) {
+	if !mentions(json, FolioSystem) {
+		return nil
+	}
+	d, err := element.Parse(json)
+	if err != nil {
+		return nil
+	}
+	for id := range items(d, 0, "identifier") {
+		if text(d, id, "system") == FolioSystem {
+			all = append(all, text(d, id, "value"))
+		}
+	}
+	return all
+}
+
+// mark puts the tag of a certificate on a resource that has no meta.
+func mark(json []byte, folio string) ([]byte, error) {
+	d, err := element.Parse(json)
+	if err != nil {
+		return nil, err
+	}
+	e := d.Edit(0)
+	e.Append(0, `"meta":{"tag":[`+string(encode(object{"system": TagSystem, "code": folio, "display": "Certificado de nacimiento"}))+`]}`)
+	return e.AppendTo(nil), nil
+}
