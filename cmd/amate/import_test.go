@@ -69,7 +69,7 @@ func onEachEngine(t *testing.T, f func(t *testing.T, empty func() *opened)) {
 		f(t, func() *opened { return open(t, storage{Data: t.TempDir()}) })
 	})
 	t.Run("postgres", func(t *testing.T) {
-		f(t, func() *opened { return open(t, storage{Database: storetest.Postgres(t)}) })
+		f(t, func() *opened { return open(t, storage{Data: t.TempDir(), Database: storetest.Postgres(t)}) })
 	})
 }
 
