@@ -152,7 +152,7 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		v.answer(w, r, http.StatusNotFound, pageUnknown)
 	case err != nil:
 		p.Observe(Failed)
-		p.Log.ErrorContext(r.Context(), "verify a document", "error", err)
+		p.Log.ErrorContext(r.Context(), "verify a document", "error", strings.ReplaceAll(err.Error(), token, "[token]"))
 		v.answer(w, r, http.StatusServiceUnavailable, pageFailed)
 	default:
 		p.Observe(Outcome(found.State))

@@ -179,7 +179,7 @@ func NewKey(from time.Time) (*Key, error) {
 // State keeps the keys of a registry, for all its servers.
 type State interface {
 	Entries(ctx context.Context, kind, group, after string, limit int) ([]fhir.Entry, error)
-	Put(ctx context.Context, e fhir.Entry) error
+	Put(ctx context.Context, e ...fhir.Entry) error
 }
 
 // Ring is the keys of a registry where its papers are printed.

@@ -104,9 +104,10 @@ func (m *memory) Entries(_ context.Context, kind, _, _ string, _ int) ([]fhir.En
 	return found, nil
 }
 
-func (m *memory) Put(_ context.Context, e fhir.Entry) error {
+func (m *memory) Put(_ context.Context, entries ...fhir.Entry) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	e := entries[0]
 	i := slices.IndexFunc(m.all, func(o fhir.Entry) bool { return o.Kind == e.Kind && o.Key == e.Key })
 	if i < 0 && e.Version == 0 {
 		e.Version = 1
