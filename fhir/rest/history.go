@@ -29,7 +29,13 @@ func (a *API) history(ctx context.Context, req *Request, d Decision) (*Response,
 	if err != nil {
 		return nil, err
 	}
-	a.onlyShown(found, d.Restriction)
+	shown, err := a.versionsShown(ctx, found.Entries, d.Restriction)
+	if err != nil {
+		return nil, err
+	}
+	if len(shown) < len(found.Entries) {
+		found.Entries, found.Total = shown, -1
+	}
 	if none {
 		found.Entries, found.Next = nil, ""
 	}

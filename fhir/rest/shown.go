@@ -140,32 +140,3 @@ func try(e search.Expr, s *search.Subject) (holds, known bool) {
 	ok, err := search.Holds(e, s)
 	return ok, err == nil
 }
-
-// versionShown reports whether a version may be seen by who may see the resource as
-// it is now. A version that the same conditions would have hidden stays hidden: of a
-// result that was filed with the wrong patient, the right one sees no more than the
-// correction.
-func (a *API) versionShown(res *fhir.Resource, only *search.Restriction) bool {
-	if only.Open() || res.JSON == nil {
-		return true
-	}
-	where, listed := only.Types[res.Ref.Type]
-	return listed && a.meets(res, where)
-}
-
-// onlyShown drops from a page of versions those that may not be seen.
-func (a *API) onlyShown(v *search.Versions, only *search.Restriction) {
-	if only.Open() {
-		return
-	}
-	kept := v.Entries[:0]
-	for i := range v.Entries {
-		if a.versionShown(&v.Entries[i], only) {
-			kept = append(kept, v.Entries[i])
-		}
-	}
-	if len(kept) < len(v.Entries) {
-		v.Total = -1
-	}
-	v.Entries = kept
-}

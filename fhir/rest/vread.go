@@ -3,6 +3,8 @@ package rest
 import (
 	"context"
 	"net/http"
+
+	"github.com/amate-health/amate/fhir"
 )
 
 // vread returns one version of a resource.
@@ -21,7 +23,11 @@ func (a *API) vread(ctx context.Context, req *Request, d Decision) (*Response, e
 	if err != nil {
 		return nil, err
 	}
-	if !a.versionShown(&res, d.Restriction) {
+	shown, err := a.versionsShown(ctx, []fhir.Resource{res}, d.Restriction)
+	if err != nil {
+		return nil, err
+	}
+	if len(shown) == 0 {
 		return nil, notFound(ref)
 	}
 	resp, err := a.found(req, &res, d)
