@@ -232,7 +232,8 @@ func (h home) address(use string) object {
 
 // phone returns a number that no subscriber has: those begin with no zero.
 func phone(rng *rand.Rand) string {
-	return fmt.Sprintf("+52 55 0000 %04d", rng.IntN(10000))
+	n := rng.IntN(10_000_000)
+	return fmt.Sprintf("+52 55 0%03d %04d", n/10_000, n%10_000)
 }
 
 // patient adds the Patient resource of who. links are added as they are.
