@@ -8,6 +8,7 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/fhir/validate"
 )
 
@@ -126,20 +127,35 @@ func (x *transaction) send(ctx context.Context, send func(context.Context, []byt
 const removed = `{"status":"empty","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"><p>Narrativa retirada: su contenido no era seguro.</p></div>"}`
 
 // safe returns the document as it is stored: narratives with anything but plain text and
-// its layout are replaced, and the tag is added. Its own ids and times stay within.
+// its layout are replaced, and its meta says what it is known again by, and whose record
+// it belongs to here. Its own ids and times stay within.
 func (t *takeIn) safe() []byte {
 	d := t.doc
 	e := d.Edit(t.root)
 	t.clean(e, t.root)
 	tag := `{"system":"` + importSystem + `","code":"` + t.tag + `"}`
-	switch meta := d.Get(t.root, "meta"); {
-	case meta == element.None:
-		e.Append(t.root, `"meta":{"tag":[`+tag+`]}`)
-	case d.Get(meta, "tag") == element.None:
+	whose := `{"url":"` + search.OfPatient + `","valueReference":{"reference":"Patient/` + t.call.ID + `"}}`
+	meta := d.Get(t.root, "meta")
+	if meta == element.None {
+		e.Append(t.root, `"meta":{"extension":[`+whose+`],"tag":[`+tag+`]}`)
+		return e.AppendTo(nil)
+	}
+	if d.Get(meta, "tag") == element.None {
 		e.Append(meta, `"tag":[`+tag+`]`)
-	default:
+	} else {
 		e.Append(d.Get(meta, "tag"), tag)
 	}
+	list := d.Get(meta, "extension")
+	if list == element.None {
+		e.Append(meta, `"extension":[`+whose+`]`)
+		return e.AppendTo(nil)
+	}
+	each(d, meta, "extension", func(x element.Node) {
+		if text(d, x, "url") == search.OfPatient { // it was said elsewhere, of somebody there
+			e.Drop(x)
+		}
+	})
+	e.Append(list, whose)
 	return e.AppendTo(nil)
 }
 
