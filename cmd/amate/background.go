@@ -82,6 +82,9 @@ func (o *opened) rules(next bundle.Rules) bundle.Rules {
 		if typ == "SearchParameter" && validate.Fault(issues) == nil {
 			issues = append(issues, o.parameters.Check(d, root)...)
 		}
+		if o.identifiers != nil {
+			issues = append(issues, o.identifiers.Check(d, root, typ)...)
+		}
 		return issues
 	}
 }

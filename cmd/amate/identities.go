@@ -10,7 +10,10 @@ import (
 	"github.com/amate-health/amate/fhir/bundle"
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/operation"
+	"github.com/amate-health/amate/fhir/registry/identity/check"
 	"github.com/amate-health/amate/fhir/registry/identity/merge"
+	"github.com/amate-health/amate/fhir/registry/identity/pix"
+	"github.com/amate-health/amate/fhir/registry/identity/renapo"
 	"github.com/amate-health/amate/fhir/registry/rights"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/search"
@@ -58,7 +61,7 @@ func (o *opened) indexer() store.Indexer {
 
 // merger merges Patients.
 func (o *opened) merger() *merge.Service {
-	pass := []string{rights.HoldName}
+	pass := []string{rights.HoldName, check.RightName}
 	return &merge.Service{
 		Store: mergeStore{rightsStore{o}}, State: o.engine, Links: &o.replaced, Base: func() string { return o.indexing.Base },
 		Maker: func(base string) bundle.Maker {
@@ -192,5 +195,42 @@ func writer(ctx context.Context) string {
 
 // identityOperations are those by which it is settled who is who.
 func (o *opened) identityOperations() []operation.Operation {
-	return slices.Concat(merge.Operations(o.merger()))
+	asked := renapo.Operations(renapo.Config{Store: rightsStore{o}, Maker: o.maker, Registry: o.population})
+	return slices.Concat(merge.Operations(o.merger()), []operation.Operation{pix.Operation(o)}, asked)
+}
+
+// numbering says how identifiers of people and places are dealt with.
+type numbering struct {
+	Identifiers     string `help:"What becomes of a resource with a CURP, CLUES, cédula, RFC or NSS that cannot be one: off, warn (it is written; Prefer: return=OperationOutcome tells) or refuse; and by identifier: warn,curp=refuse,rfc=off." default:"warn" placeholder:"MODE"`
+	RenapoSimulator bool   `help:"Let $verify-curp ask a simulator of the population registry, whose answers are marked as such and confirm nothing. So with --demo. Without it, nobody is asked and nothing is sent." name:"renapo-simulator"`
+}
+
+// open reads the settings.
+func (n *numbering) open(o *opened, demo bool) error {
+	policy, err := check.Parse(n.Identifiers)
+	if err != nil {
+		return usagef("--identifiers: %v", err)
+	}
+	o.identifiers = policy
+	if n.RenapoSimulator || demo {
+		o.population = &renapo.Simulator{}
+	}
+	return nil
+}
+
+// doubts returns what is doubtful about the identifiers of a resource that was written, for
+// the client who asks for it.
+func (o *opened) doubts(r *fhir.Resource) []fhir.Issue {
+	if o.identifiers == nil || r.JSON == nil {
+		return nil
+	}
+	d, err := element.Parse(r.JSON)
+	if err != nil {
+		return nil
+	}
+	issues := o.identifiers.Check(d, 0, r.Ref.Type)
+	for i := range issues {
+		issues[i].Line, issues[i].Col = 0, 0 // of what is stored, which is not what was sent
+	}
+	return issues
 }

@@ -25,7 +25,7 @@ const module = "github.com/amate-health/amate"
 // The order of things is fhir <- authz, store, telehealth <- cmd. store, authz and
 // telehealth never know one another.
 var imports = map[string]string{
-	"cmd/amate": "authz authz/audit authz/client authz/label authz/limit authz/people authz/rbac authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/document fhir/document/mhd fhir/document/sign fhir/document/summary fhir/element fhir/feed fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/message fhir/message/hl7 fhir/message/mllp fhir/operation fhir/profile fhir/registry/birth fhir/registry/birth/paper fhir/registry/birth/sinac fhir/registry/demo fhir/registry/identity fhir/registry/identity/directory fhir/registry/identity/match fhir/registry/identity/match/trial fhir/registry/identity/merge fhir/registry/identity/mpi fhir/registry/profile fhir/registry/record fhir/registry/record/giis fhir/registry/rights fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/blob store/job store/parameter store/postgres store/reindex store/sqlite telehealth/portal",
+	"cmd/amate": "authz authz/audit authz/client authz/label authz/limit authz/people authz/rbac authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/document fhir/document/mhd fhir/document/sign fhir/document/summary fhir/element fhir/feed fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/message fhir/message/hl7 fhir/message/mllp fhir/operation fhir/profile fhir/registry/birth fhir/registry/birth/paper fhir/registry/birth/sinac fhir/registry/demo fhir/registry/identity fhir/registry/identity/check fhir/registry/identity/directory fhir/registry/identity/match fhir/registry/identity/match/trial fhir/registry/identity/merge fhir/registry/identity/pix fhir/registry/identity/renapo fhir/registry/identity/mpi fhir/registry/profile fhir/registry/record fhir/registry/record/giis fhir/registry/rights fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/blob store/job store/parameter store/postgres store/reindex store/sqlite telehealth/portal",
 
 	"cmd/conformance": "",
 
@@ -73,12 +73,17 @@ var imports = map[string]string{
 	"fhir/document/sign":                 "fhir fhir/element",
 	"fhir/document/sign/signtest":        "fhir/document/sign",
 	"fhir/document/summary":              "fhir fhir/document/sign fhir/element fhir/operation fhir/search fhir/terminology fhir/validate",
+	"fhir/registry/birth":                "fhir fhir/bundle fhir/document fhir/document/sign fhir/element fhir/operation fhir/registry/birth/sinac fhir/registry/identity fhir/search",
 	"fhir/registry/birth/paper":          "fhir fhir/document/page fhir/document/sign fhir/element fhir/operation fhir/registry/birth fhir/registry/birth/sinac fhir/registry/identity fhir/search",
 	"fhir/registry/birth/sinac":          "",
 	"fhir/registry/identity":             "",
 	"fhir/registry/identity/directory":   "fhir/registry/identity fhir/registry/identity/match",
 	"fhir/registry/identity/match":       "fhir/element fhir/registry/identity",
-	"fhir/registry/identity/merge":       "fhir fhir/bundle fhir/element fhir/operation fhir/registry/identity fhir/search fhir/spec",
+	"fhir/registry/identity/check":       "fhir fhir/bundle fhir/element fhir/registry/identity",
+	"fhir/registry/identity/members":     "fhir/element",
+	"fhir/registry/identity/merge":       "fhir fhir/bundle fhir/element fhir/operation fhir/registry/identity fhir/registry/identity/members fhir/search fhir/spec",
+	"fhir/registry/identity/pix":         "fhir fhir/element fhir/operation fhir/registry/identity fhir/search",
+	"fhir/registry/identity/renapo":      "fhir fhir/bundle fhir/element fhir/operation fhir/registry/identity fhir/registry/identity/check fhir/registry/identity/members fhir/registry/identity/merge fhir/search",
 	"fhir/registry/identity/match/trial": "fhir/registry/identity/match",
 	"fhir/registry/identity/mpi":         "fhir fhir/bundle fhir/element fhir/operation fhir/registry/identity/match fhir/search",
 	"fhir/registry/profile":              "fhir/guide",

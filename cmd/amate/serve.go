@@ -40,6 +40,8 @@ type serve struct {
 	Retention         purging     `embed:"" prefix:"retention-"`
 	Matching          matching    `embed:""`
 	Signing           signing     `embed:"" prefix:"signature-"`
+	Certifying        certifying  `embed:"" prefix:"birth-"`
+	Numbering         numbering   `embed:""`
 	CORSOrigins       []string    `help:"Origins of pages whose scripts may call the API, beside those of registered apps." name:"cors-origins" placeholder:"ORIGIN"`
 	TrustedProxies    []string    `help:"Addresses and networks of proxies whose X-Forwarded-For is believed." placeholder:"NETWORK"`
 }
@@ -95,7 +97,10 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 	if store.office, err = s.ARCO.open(); err != nil {
 		return err
 	}
-	store.signing = s.Signing
+	store.signing, store.certifying = s.Signing, s.Certifying
+	if err := s.Numbering.open(store, s.Demo); err != nil {
+		return err
+	}
 	store.handleReindexing()
 	if err := store.handleMatching(ctx, s.Matching); err != nil {
 		return err
@@ -206,7 +211,7 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 		},
 		Search:     rest.Search{Catalogue: store.parameters.Catalogue, Terminology: store.terminology(), FullText: s.Storage.FullText.has, Person: store.indexing.Person},
 		Explain:    store.explainer(s.Explain || s.InsecureNoAuth),
-		DeleteMany: s.DeleteMany, Contents: contents{store.contents}, Provide: mhd.Provide, Operations: operations(store), Rules: store.rules(policy.Check), Conformance: store.definitions.conformance,
+		DeleteMany: s.DeleteMany, Contents: contents{store.contents}, Provide: mhd.Provide, Operations: operations(store), Rules: store.rules(policy.Check), Doubts: store.doubts, Conformance: store.definitions.conformance,
 	})
 	if err != nil {
 		return nil, usagef("%v", err)

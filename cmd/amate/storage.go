@@ -19,8 +19,11 @@ import (
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
 	"github.com/amate-health/amate/fhir/document"
+	"github.com/amate-health/amate/fhir/registry/birth"
+	"github.com/amate-health/amate/fhir/registry/identity/check"
 	"github.com/amate-health/amate/fhir/registry/identity/merge"
 	"github.com/amate-health/amate/fhir/registry/identity/mpi"
+	"github.com/amate-health/amate/fhir/registry/identity/renapo"
 	"github.com/amate-health/amate/fhir/registry/rights"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/search"
@@ -53,6 +56,7 @@ type engine interface {
 	Refs(ctx context.Context, keys []int64) (map[int64]fhir.Ref, error)
 	People(ctx context.Context, keys []int64, most int, each func(key int64, features []byte)) error
 	Secret() []byte
+	birthLedger
 	BlobsUsed(ctx context.Context, hashes ...[]byte) ([]bool, error)
 	Close() error
 
@@ -85,7 +89,11 @@ type opened struct {
 	people   *mpi.Clerk             // which records are of one person; nil until somebody asks
 	signing  signing                // whose signatures of documents are believed
 
-	replaced merge.Links // Patients who were merged into others
+	certifying certifying // of births
+
+	replaced    merge.Links     // Patients who were merged into others
+	identifiers *check.Policy   // what is held against identifiers; nil for nothing
+	population  renapo.Registry // of CURPs; nil where nobody is asked
 }
 
 // Read, Search and History tell the audit trail what they return, whoever asked.
@@ -182,7 +190,7 @@ func (s storage) openEngine(ctx context.Context, log *slog.Logger) (*opened, err
 		return nil, err
 	}
 	s.warn(log)
-	o := &opened{timings: new(timings), labels: label.Default(), holds: []bundle.Hold{rights.Hold, document.Hold()}}
+	o := &opened{timings: new(timings), labels: label.Default(), holds: []bundle.Hold{rights.Hold, document.Hold(), birth.Hold(), check.Hold()}}
 	o.holds = append(o.holds, label.Tie(func() string { return o.indexing.Base }))
 	var err error
 	if s.Database == "" {

@@ -49,6 +49,10 @@ type Config struct {
 
 	Rules bundle.Rules // what is held to before it is written; nil is the base rules of R4
 
+	// Doubts returns warnings about a resource that was written, for a client that asks for
+	// an OperationOutcome; nil for none.
+	Doubts func(r *fhir.Resource) []fhir.Issue
+
 	// Explain tells how a search is carried out, for those whom the Guard lets see it;
 	// nil tells nobody.
 	Explain func(ctx context.Context, q *search.Query) ([]search.Plan, error)

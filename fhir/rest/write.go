@@ -8,6 +8,7 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/fhir/search"
 )
 
@@ -150,9 +151,18 @@ func (a *API) written(req *Request, r *bundle.Result) *Response {
 	case "minimal":
 		resp.Body, resp.Stored = nil, false
 	case "OperationOutcome":
-		resp.Body, resp.Stored = information(outcomeText(r.Outcome)), false
+		resp.Body, resp.Stored = a.told(r), false
 	}
 	return resp
+}
+
+// told says what became of a write, and what is doubtful about it.
+func (a *API) told(r *bundle.Result) []byte {
+	if a.Doubts == nil {
+		return information(outcomeText(r.Outcome))
+	}
+	issues := []fhir.Issue{{Severity: "information", Type: "informational", Details: outcomeText(r.Outcome)}}
+	return operation.AppendOutcome(nil, append(issues, a.Doubts(&r.Resource)...))
 }
 
 func outcomeText(o bundle.Outcome) string {

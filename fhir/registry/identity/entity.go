@@ -1,5 +1,7 @@
 package identity
 
+import "strings"
+
 // Entity is one of the 32 federal entities of Mexico.
 type Entity struct {
 	INEGI string // two digits, "01" to "32"
@@ -61,4 +63,19 @@ func isEntity(code string) bool {
 		}
 	}
 	return false
+}
+
+// EntityOf returns the CURP code of the entity that text names: by its INEGI key, the code
+// of a CURP, that of ISO 3166-2 with or without "MX-", or its name without regard to case
+// and accents.
+func EntityOf(text string) (curp string, ok bool) {
+	want := strings.Join(words(text), " ")
+	short := strings.TrimPrefix(want, "MX-")
+	for i := range entities {
+		e := &entities[i]
+		if short == e.INEGI || short == e.CURP || short == e.ISO || want == strings.Join(words(e.Name), " ") {
+			return e.CURP, true
+		}
+	}
+	return "", false
 }

@@ -124,7 +124,7 @@ func (s *Service) load(ctx context.Context, r *Request) (*pair, error) {
 	if by := replacedBy(p.s, s.Base()); by != "" && !(r.Linked && by == r.Target) {
 		return nil, fhir.Errorf(fhir.Unprocessable, "the source was merged into another Patient already").With("by now it is Patient/%s", by)
 	}
-	if by := replacedBy(p.t, s.Base()); by != "" || p.t.get("active") == "false" {
+	if by := replacedBy(p.t, s.Base()); by != "" || p.t.Get("active") == "false" {
 		return nil, fhir.Errorf(fhir.Unprocessable, "the target is not active, or was merged into another Patient itself").With("replaced by %q", by)
 	}
 	if differ(p.s, p.t) {
@@ -220,7 +220,7 @@ func (s *Service) begin(ctx context.Context, r *Request, some bool) (*Record, er
 		rec.version = old.version
 	}
 	b := s.batch()
-	gone := labelled(linked(p.s.with("active", "false"), replaced, r.Target), p.t)
+	gone := labelled(linked(p.s.With("active", "false"), replaced, r.Target), p.t)
 	if gone.String() == p.s.String() {
 		rec.SourceAfter, rec.SourceBefore = p.source.Ref.Version, 0
 	} else if r.Linked {
@@ -377,12 +377,12 @@ func (s *Service) follow(ctx context.Context, source, target string) error {
 	if err != nil {
 		return err
 	}
-	meta, want := mustObject(to.get("meta")), mustObject(from.get("meta")).get("security")
-	if meta.get("security") == want {
+	meta, want := mustObject(to.Get("meta")), mustObject(from.Get("meta")).Get("security")
+	if meta.Get("security") == want {
 		return nil
 	}
 	b := s.batch()
-	if err := b.put(to.with("meta", meta.with("security", want).String()), r.Ref); err != nil {
+	if err := b.put(to.With("meta", meta.With("security", want).String()), r.Ref); err != nil {
 		return err
 	}
 	_, err = s.Store.Apply(ctx, &b.Batch)

@@ -235,13 +235,11 @@ func (b *batch) provenance(by string, now time.Time, activity, reason string, pa
 		targets = append(targets, `{"reference":`+quote(p.Current().String())+`}`)
 		entities = append(entities, `{"role":"revision","what":{"reference":`+quote(p.String())+`}}`)
 	}
-	o := object{
-		{"resourceType", `"Provenance"`}, {"target", array(targets)}, {"recorded", quote(now.Format(time.RFC3339))},
-	}
 	if reason != "" {
-		o = append(o, member{"reason", `[{"text":` + quote(reason) + `}]`})
+		reason = `[{"text":` + quote(reason) + `}]`
 	}
-	o = append(o, member{"activity", `{"text":` + quote(activity) + `}`}, member{"agent", `[{"who":` + who + `}]`}, member{"entity", array(entities)})
+	o := object{}.With("resourceType", `"Provenance"`).With("target", array(targets)).With("recorded", quote(now.Format(time.RFC3339))).
+		With("reason", reason).With("activity", `{"text":`+quote(activity)+`}`).With("agent", `[{"who":`+who+`}]`).With("entity", array(entities))
 	src, err := bundle.Parse([]byte(o.String()))
 	if err != nil {
 		return err
@@ -253,10 +251,10 @@ func (b *batch) provenance(by string, now time.Time, activity, reason string, pa
 
 // confirmed returns the CURP in use that RENAPO has confirmed, "" for none.
 func confirmed(p object) string {
-	for _, raw := range items(p.get("identifier")) {
+	for _, raw := range items(p.Get("identifier")) {
 		id := mustObject(raw)
-		if id.text("system") == identity.SystemCURP && id.text("use") != "old" && levelOf(id) == len(levels)-1 {
-			return strings.ToUpper(strings.TrimSpace(id.text("value")))
+		if id.Text("system") == identity.SystemCURP && id.Text("use") != "old" && levelOf(id) == len(levels)-1 {
+			return strings.ToUpper(strings.TrimSpace(id.Text("value")))
 		}
 	}
 	return ""
@@ -270,27 +268,27 @@ func (s *Service) given(r *Request, p *pair) (object, error) {
 	if err != nil {
 		return nil, err
 	}
-	if out.text("resourceType") != "Patient" || out.text("id") != r.Target {
+	if out.Text("resourceType") != "Patient" || out.Text("id") != r.Target {
 		return nil, fhir.Errorf(fhir.Unprocessable, "result-patient must be the target: a Patient with its id")
 	}
 	for _, from := range []object{p.s, p.t} {
-		for _, raw := range items(from.get("identifier")) {
+		for _, raw := range items(from.Get("identifier")) {
 			id := mustObject(raw)
-			has := slices.ContainsFunc(items(out.get("identifier")), func(have string) bool {
+			has := slices.ContainsFunc(items(out.Get("identifier")), func(have string) bool {
 				h := mustObject(have)
-				return h.text("system") == id.text("system") && h.text("value") == id.text("value")
+				return h.Text("system") == id.Text("system") && h.Text("value") == id.Text("value")
 			})
-			if !has && id.text("value") != identity.GenericCURP {
+			if !has && id.Text("value") != identity.GenericCURP {
 				return nil, fhir.Errorf(fhir.Unprocessable, "result-patient must have all identifiers of both Patients; those no longer in use have use=old")
 			}
 		}
 	}
-	if out.get("active") == "false" || replacedBy(out, s.Base()) != "" {
+	if out.Get("active") == "false" || replacedBy(out, s.Base()) != "" {
 		return nil, fhir.Errorf(fhir.Unprocessable, "result-patient must be active")
 	}
-	for _, raw := range items(p.t.get("link")) { // what stood there stays
-		if !slices.Contains(items(out.get("link")), raw) {
-			out = out.with("link", array(append(items(out.get("link")), raw)))
+	for _, raw := range items(p.t.Get("link")) { // what stood there stays
+		if !slices.Contains(items(out.Get("link")), raw) {
+			out = out.With("link", array(append(items(out.Get("link")), raw)))
 		}
 	}
 	return labelled(out, p.t), nil

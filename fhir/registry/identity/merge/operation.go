@@ -10,6 +10,7 @@ import (
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/operation"
+	"github.com/amate-health/amate/fhir/registry/identity/members"
 	"github.com/amate-health/amate/fhir/search"
 )
 
@@ -186,12 +187,12 @@ func identified(v operation.Value, name string) ([]search.Expr, error) {
 	if property != "valueIdentifier" {
 		return nil, fhir.Errorf(fhir.Invalid, "the parameter %s is an Identifier", name)
 	}
-	o := objectAt(v.Doc, n)
-	if o.text("value") == "" || o.text("system") == "" {
+	o := members.At(v.Doc, n)
+	if o.Text("value") == "" || o.Text("system") == "" {
 		return nil, fhir.Errorf(fhir.Invalid, "the parameter %s has a system and a value", name)
 	}
 	escape := strings.NewReplacer(`\`, `\\`, `,`, `\,`, `$`, `\$`, `|`, `\|`)
-	q, err := search.Parse("Patient", []search.Param{{Name: "identifier", Value: escape.Replace(o.text("system")) + "|" + escape.Replace(o.text("value"))}}, search.Options{MaxCount: 2})
+	q, err := search.Parse("Patient", []search.Param{{Name: "identifier", Value: escape.Replace(o.Text("system")) + "|" + escape.Replace(o.Text("value"))}}, search.Options{MaxCount: 2})
 	if err != nil {
 		return nil, err
 	}

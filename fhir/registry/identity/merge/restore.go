@@ -7,14 +7,14 @@ import "slices"
 func restore(before, after, now object) object {
 	out := now
 	for _, name := range changedMembers(before, after) {
-		b, a, n := before.get(name), after.get(name), now.get(name)
+		b, a, n := before.Get(name), after.Get(name), now.Get(name)
 		switch {
 		case name == "meta":
-			out = out.with(name, restoreMeta(b, a, n))
+			out = out.With(name, restoreMeta(b, a, n))
 		case n == a:
-			out = out.with(name, b)
+			out = out.With(name, b)
 		case len(items(b))+len(items(a)) > 0:
-			out = out.with(name, array(restoreItems(items(b), items(a), items(n))))
+			out = out.With(name, array(restoreItems(items(b), items(a), items(n))))
 		}
 	}
 	return out
@@ -25,8 +25,8 @@ func changedMembers(before, after object) []string {
 	var names []string
 	for _, o := range []object{before, after} {
 		for _, m := range o {
-			if before.get(m.name) != after.get(m.name) && !slices.Contains(names, m.name) {
-				names = append(names, m.name)
+			if before.Get(m.Name) != after.Get(m.Name) && !slices.Contains(names, m.Name) {
+				names = append(names, m.Name)
 			}
 		}
 	}
@@ -55,8 +55,8 @@ func restoreItems(before, after, now []string) []string {
 func restoreMeta(before, after, now string) string {
 	b, a, n := mustObject(before), mustObject(after), mustObject(now)
 	for _, name := range []string{"security"} {
-		if b.get(name) != a.get(name) {
-			n = n.with(name, array(restoreItems(items(b.get(name)), items(a.get(name)), items(n.get(name)))))
+		if b.Get(name) != a.Get(name) {
+			n = n.With(name, array(restoreItems(items(b.Get(name)), items(a.Get(name)), items(n.Get(name)))))
 		}
 	}
 	return n.String()

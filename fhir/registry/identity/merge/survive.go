@@ -68,8 +68,8 @@ var levels = []string{identity.Unverified, identity.ChecksumOnly, identity.Consi
 // level returns how far a CURP in use of a Patient was verified, -1 without one.
 func level(patient object) int {
 	best := -1
-	for _, raw := range items(patient.get("identifier")) {
-		if id := mustObject(raw); id.text("system") == identity.SystemCURP && id.text("use") != "old" {
+	for _, raw := range items(patient.Get("identifier")) {
+		if id := mustObject(raw); id.Text("system") == identity.SystemCURP && id.Text("use") != "old" {
 			best = max(best, levelOf(id))
 		}
 	}
@@ -77,9 +77,9 @@ func level(patient object) int {
 }
 
 func levelOf(id object) int {
-	for _, raw := range items(id.get("extension")) {
-		if e := mustObject(raw); e.text("url") == identity.Verification {
-			return max(0, slices.Index(levels, e.text("valueCode")))
+	for _, raw := range items(id.Get("extension")) {
+		if e := mustObject(raw); e.Text("url") == identity.Verification {
+			return max(0, slices.Index(levels, e.Text("valueCode")))
 		}
 	}
 	return 0
@@ -110,7 +110,7 @@ func (s *survivor) apply(out object, r Rule) object {
 	case Verified:
 		return fill(out, s.source, s.target, r.Element, s.verified)
 	}
-	a, b := items(s.target.get(r.Element)), local(items(s.source.get(r.Element)))
+	a, b := items(s.target.Get(r.Element)), local(items(s.source.Get(r.Element)))
 	if len(b) == 0 {
 		return out
 	}
@@ -131,21 +131,21 @@ func (s *survivor) apply(out object, r Rule) object {
 	case ByURL:
 		all = byURL(a, b)
 	}
-	return out.with(r.Element, array(all))
+	return out.With(r.Element, array(all))
 }
 
 // fill sets an element, and what belongs to it, from the source when the target has none,
 // or when the source goes first and has one.
 func fill(out, source, target object, element string, first bool) object {
 	mine, theirs := namesOf(target, element), namesOf(source, element)
-	if len(theirs) == 0 || len(mine) > 0 && !first || slices.ContainsFunc(theirs, func(n string) bool { return len(local([]string{source.get(n)})) == 0 }) {
+	if len(theirs) == 0 || len(mine) > 0 && !first || slices.ContainsFunc(theirs, func(n string) bool { return len(local([]string{source.Get(n)})) == 0 }) {
 		return out
 	}
 	for _, n := range mine {
-		out = out.with(n, "")
+		out = out.With(n, "")
 	}
 	for _, n := range theirs {
-		out = out.with(n, source.get(n))
+		out = out.With(n, source.Get(n))
 	}
 	return out
 }
@@ -155,10 +155,10 @@ func fill(out, source, target object, element string, first bool) object {
 func namesOf(o object, element string) []string {
 	var all []string
 	for _, m := range o {
-		plain := strings.TrimPrefix(m.name, "_")
+		plain := strings.TrimPrefix(m.Name, "_")
 		choice := element == "deceased" || element == "multipleBirth"
 		if plain == element || choice && strings.HasPrefix(plain, element) {
-			all = append(all, m.name)
+			all = append(all, m.Name)
 		}
 	}
 	return all
@@ -185,12 +185,12 @@ func former(names, current []string) []string {
 	var all []string
 	for _, raw := range names {
 		n := mustObject(raw)
-		same := slices.ContainsFunc(current, func(c string) bool { return mustObject(c).with("use", "").String() == n.with("use", "").String() })
+		same := slices.ContainsFunc(current, func(c string) bool { return mustObject(c).With("use", "").String() == n.With("use", "").String() })
 		if same {
 			continue
 		}
-		if use := n.text("use"); use == "" || use == "usual" || use == "official" || use == "temp" {
-			n = n.with("use", `"old"`)
+		if use := n.Text("use"); use == "" || use == "usual" || use == "official" || use == "temp" {
+			n = n.With("use", `"old"`)
 		}
 		all = append(all, n.String())
 	}
@@ -200,15 +200,15 @@ func former(names, current []string) []string {
 // numbers unites identifiers. There is one CURP in use: that of the target, unless that of
 // the source is verified further. The generic value is nobody's.
 func (s *survivor) numbers(a, b []string) []string {
-	key := func(o object) string { return o.text("system") + "|" + o.text("value") }
-	inUse := func(o object) bool { return o.text("system") == identity.SystemCURP && o.text("use") != "old" }
+	key := func(o object) string { return o.Text("system") + "|" + o.Text("value") }
+	inUse := func(o object) bool { return o.Text("system") == identity.SystemCURP && o.Text("use") != "old" }
 	all := slices.Clone(a)
 	for _, raw := range b {
 		id := mustObject(raw)
-		if id.text("value") == identity.GenericCURP {
+		if id.Text("value") == identity.GenericCURP {
 			continue
 		}
-		i := slices.IndexFunc(all, func(r string) bool { return key(mustObject(r)) == key(id) && id.text("value") != "" })
+		i := slices.IndexFunc(all, func(r string) bool { return key(mustObject(r)) == key(id) && id.Text("value") != "" })
 		if i >= 0 {
 			if levelOf(id) > levelOf(mustObject(all[i])) {
 				all[i] = raw
@@ -231,10 +231,10 @@ func (s *survivor) numbers(a, b []string) []string {
 
 // Retire returns an identifier as one that was in use until the day of today.
 func Retire(identifier string, today time.Time) string {
-	id := mustObject(identifier).with("use", `"old"`)
-	period := mustObject(id.get("period"))
-	if period.text("end") == "" {
-		id = id.with("period", period.with("end", quote(today.Format(time.DateOnly))).String())
+	id := mustObject(identifier).With("use", `"old"`)
+	period := mustObject(id.Get("period"))
+	if period.Text("end") == "" {
+		id = id.With("period", period.With("end", quote(today.Format(time.DateOnly))).String())
 	}
 	return id.String()
 }
@@ -242,10 +242,10 @@ func Retire(identifier string, today time.Time) string {
 func byURL(a, b []string) []string {
 	all := slices.Clone(a)
 	has := func(url string) bool {
-		return slices.ContainsFunc(a, func(raw string) bool { return mustObject(raw).text("url") == url })
+		return slices.ContainsFunc(a, func(raw string) bool { return mustObject(raw).Text("url") == url })
 	}
 	for _, raw := range b {
-		if !has(mustObject(raw).text("url")) {
+		if !has(mustObject(raw).Text("url")) {
 			all = append(all, raw)
 		}
 	}
@@ -254,33 +254,33 @@ func byURL(a, b []string) []string {
 
 // linked returns a Patient with a link of a type to another, if it has not got it.
 func linked(p object, typ, other string) object {
-	all := items(p.get("link"))
+	all := items(p.Get("link"))
 	for _, raw := range all {
 		l := mustObject(raw)
-		if l.text("type") == typ && mustObject(l.get("other")).text("reference") == "Patient/"+other {
+		if l.Text("type") == typ && mustObject(l.Get("other")).Text("reference") == "Patient/"+other {
 			return p
 		}
 	}
-	return p.with("link", array(append(all, `{"other":{"reference":`+quote("Patient/"+other)+`},"type":`+quote(typ)+`}`)))
+	return p.With("link", array(append(all, `{"other":{"reference":`+quote("Patient/"+other)+`},"type":`+quote(typ)+`}`)))
 }
 
 // unlinked returns a Patient without a link of a type to another.
 func unlinked(p object, typ, other string) object {
-	all := slices.DeleteFunc(items(p.get("link")), func(raw string) bool {
+	all := slices.DeleteFunc(items(p.Get("link")), func(raw string) bool {
 		l := mustObject(raw)
-		return l.text("type") == typ && strings.HasSuffix(mustObject(l.get("other")).text("reference"), "Patient/"+other)
+		return l.Text("type") == typ && strings.HasSuffix(mustObject(l.Get("other")).Text("reference"), "Patient/"+other)
 	})
-	return p.with("link", array(all))
+	return p.With("link", array(all))
 }
 
 // replacedBy returns the id of the Patient of this server who replaced p, "" for none.
 func replacedBy(p object, base string) string {
-	for _, raw := range items(p.get("link")) {
+	for _, raw := range items(p.Get("link")) {
 		l := mustObject(raw)
-		if l.text("type") != "replaced-by" {
+		if l.Text("type") != "replaced-by" {
 			continue
 		}
-		ref := strings.TrimPrefix(mustObject(l.get("other")).text("reference"), base+"/")
+		ref := strings.TrimPrefix(mustObject(l.Get("other")).Text("reference"), base+"/")
 		if id, ok := strings.CutPrefix(ref, "Patient/"); ok {
 			return id
 		}
@@ -290,12 +290,12 @@ func replacedBy(p object, base string) string {
 
 // labelled gives p the security labels of both, so that what binds one binds the other.
 func labelled(p, other object) object {
-	meta := mustObject(p.get("meta"))
-	all := unite(items(meta.get("security")), items(mustObject(other.get("meta")).get("security")))
+	meta := mustObject(p.Get("meta"))
+	all := unite(items(meta.Get("security")), items(mustObject(other.Get("meta")).Get("security")))
 	if len(all) == 0 {
 		return p
 	}
-	return p.with("meta", meta.with("security", array(all)).String())
+	return p.With("meta", meta.With("security", array(all)).String())
 }
 
 // ReplacedBy returns the id of the Patient of this server who, by its own links, replaced
@@ -305,7 +305,7 @@ func ReplacedBy(json []byte, base string) string {
 		return ""
 	}
 	p, err := parseObject(json)
-	if err != nil || p.get("active") != "false" {
+	if err != nil || p.Get("active") != "false" {
 		return ""
 	}
 	return replacedBy(p, base)

@@ -79,7 +79,7 @@ func (s *Service) part(ctx context.Context, p *Parting) (*Record, error) {
 		return nil, err
 	}
 	if rec.SourceBefore == 0 {
-		source = source.with("active", "")
+		source = source.With("active", "")
 	}
 	if err := b.put(unlinked(source, replaced, rec.Target), sourceRef); err != nil {
 		return nil, err
