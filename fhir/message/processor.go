@@ -150,9 +150,9 @@ type Incoming struct {
 	// Sender says who sent it, by MSH-3 and MSH-4. Errors: *fhir.Error.
 	Sender func(application, facility string) (*Sender, error)
 
-	// Act returns the context in which the API acts as the sender; nil leaves it to
-	// Config.As. Group is the same for messages that may share a transaction: those with
-	// the same rights.
+	// Act returns the context in which the API acts as the sender; nil leaves it to that
+	// of Submit. Group is the same for messages that may share a transaction: those with
+	// the same rights. Where there is Act, the app as which a sender writes counts as well.
 	Act   func(s *Sender) (context.Context, error)
 	Group string
 }
@@ -278,6 +278,7 @@ func (p *Processor) open(ctx context.Context, in Incoming) *unit {
 			return faulted(Reject, err)
 		}
 		u.ctx = context.WithoutCancel(u.ctx)
+		u.Group += " " + u.sender.Client // several senders may share an address
 	}
 	if u.drafts, u.faults = Map(u.msg, u.sender, p.Now()); len(u.faults) > 0 {
 		u.verdict = Fail
