@@ -37,6 +37,7 @@ type commands struct {
 	Policy      policies    `cmd:"" help:"Show, check and store the role policy."`
 	Giis        exchange    `cmd:"" help:"Make and check the files that facilities owe the DGIS (GIIS)."`
 	Directory   directories `cmd:"" help:"Load the registries of health facilities and professionals."`
+	Birth       births      `cmd:"" help:"Work with certificates of birth."`
 	Identity    identities  `cmd:"" help:"Find the records of one person."`
 	Sign        signer      `cmd:"" help:"Sign a document with an e.firma, on the desk of who signs."`
 	Verify      verifier    `cmd:"" help:"Verify the signature of a document, without a server."`

@@ -31,5 +31,7 @@ func operations(store *opened) []operation.Operation {
 	all = append(all, store.giisOperations()...)
 	all = append(all, store.matchOperations()...)
 	all = append(all, store.identityOperations()...)
+	all = append(all, store.birthOperations()...)
+	all = append(all, store.paperOperations()...)
 	return all
 }

@@ -106,6 +106,9 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 		return err
 	}
 	store.handleMerges()
+	if err := store.handleChanges(ctx); err != nil {
+		return err
+	}
 	retain, err := store.handleRetention(s.Retention, log)
 	if err != nil {
 		return err
@@ -224,6 +227,7 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 	if err := store.mount(r, api, log); err != nil {
 		return nil, err
 	}
+	store.mountPortal(r, base, m, log)
 	handler, err := s.outermost(base, store, r, log)
 	if err != nil {
 		return nil, err

@@ -53,6 +53,7 @@ type engine interface {
 	reindex.Store
 	Explain(ctx context.Context, q *search.Query) ([]search.Plan, error)
 	Feed() *store.Feed
+	store.FeedPruner
 	Refs(ctx context.Context, keys []int64) (map[int64]fhir.Ref, error)
 	People(ctx context.Context, keys []int64, most int, each func(key int64, features []byte)) error
 	Secret() []byte

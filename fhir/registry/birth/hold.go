@@ -23,12 +23,15 @@ var held = []string{"Encounter", "RelatedPerson", "Observation", "Condition", "P
 // Hold is the rule that what a certificate certifies stays as it is, for the stores of a
 // server: see bundle.Batch. The newborn's Patient may change, but its folio stays.
 func Hold() bundle.Hold {
-	return bundle.Hold{Name: Right, Types: append([]string{"Patient"}, held...), Check: check}
+	return bundle.Hold{Name: Right, Types: append([]string{"Patient", "Composition"}, held...), Check: check}
 }
 
 func check(before, after *fhir.Resource) error {
 	if after.Ref.Type == "Patient" {
 		return folioKept(before, after)
+	}
+	if after.Ref.Type == "Composition" {
+		return composed(before, after)
 	}
 	if before != nil && tagOf(before.JSON) != "" {
 		return refused(fhir.Conflict, "what a certificate of birth certifies cannot be changed or deleted",
@@ -38,6 +41,34 @@ func check(before, after *fhir.Resource) error {
 		return refused(fhir.Unprocessable, "only the certification of a birth sets the tag of what it certifies", "leave out the tag of "+TagSystem)
 	}
 	return nil
+}
+
+// composed keeps the Composition of a certificate from the operations on documents, which
+// know nothing of the ledger.
+func composed(before, after *fhir.Resource) error {
+	switch {
+	case before != nil && composedOf(before.JSON) != "":
+		return refused(fhir.Conflict, "the document of a certificate of birth cannot be changed or deleted",
+			"a wrong certificate is withdrawn by $birth-void, or replaced by $birth-replace")
+	case composedOf(after.JSON) != "":
+		return refused(fhir.Unprocessable, "only the certification of a birth makes a document with a folio", "leave out the identifier of "+FolioSystem)
+	}
+	return nil
+}
+
+// composedOf returns the folio of the certificate that a Composition is of, "" for none.
+func composedOf(json []byte) string {
+	if !mentions(json, FolioSystem) {
+		return ""
+	}
+	d, err := element.Parse(json)
+	if err != nil {
+		return ""
+	}
+	if id := d.Get(0, "identifier"); id != element.None && text(d, id, "system") == FolioSystem {
+		return text(d, id, "value")
+	}
+	return ""
 }
 
 // folioKept holds the folios of a newborn together with its certificates.
