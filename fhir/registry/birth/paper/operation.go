@@ -2,6 +2,7 @@ package paper
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/amate-health/amate/fhir"
@@ -132,14 +133,26 @@ func (s *service) asked(ctx context.Context, call *operation.Call) (*birth.Certi
 		}
 		return nil, errUnknown // there is no document yet that anybody else might see
 	}
-	if call.Type == "Bundle" && call.ID != c.Document {
-		return nil, fhir.Errorf(fhir.Unprocessable, "the Bundle is not the document of a certificate of birth")
+	if call.Type == "Bundle" && call.ID != c.Document || call.Type == "Composition" && !slices.Contains(c.Held, call.Ref()) {
+		return nil, fhir.Errorf(fhir.Unprocessable, "this is not the document of a certificate of birth")
 	}
-	_, err = s.visible(ctx, call, fhir.Ref{Type: "Bundle", ID: c.Document})
-	if fhir.CodeOf(err) == fhir.NotFound {
-		err = errUnknown
+	for _, ref := range append(compositions(c), fhir.Ref{Type: "Bundle", ID: c.Document}) {
+		if _, err := s.visible(ctx, call, ref); fhir.CodeOf(err) == fhir.NotFound {
+			return nil, errUnknown
+		} else if err != nil {
+			return nil, err
+		}
 	}
-	return c, err
+	return c, nil
+}
+
+func compositions(c *birth.Certificate) (all []fhir.Ref) {
+	for _, ref := range c.Held {
+		if ref.Type == "Composition" {
+			all = append(all, ref)
+		}
+	}
+	return all
 }
 
 var errUnknown = fhir.Errorf(fhir.NotFound, "there is no such certificate of birth")
@@ -172,14 +185,24 @@ func (s *service) visible(ctx context.Context, call *operation.Call, ref fhir.Re
 	return &found.Matches[0], nil
 }
 
-// folioOf is the identifier of a document.
+// folioOf is the identifier of a Composition, or of that of a document.
 func folioOf(json []byte) (string, error) {
 	doc, err := element.Parse(json)
 	if err != nil {
 		return "", err
 	}
-	if n := doc.Get(0, "identifier"); n != element.None && doc.Kind(n) == element.Object {
-		if value := doc.Get(n, "value"); value != element.None {
+	n := element.Node(0)
+	if entries := doc.Get(0, "entry"); entries != element.None && doc.Kind(entries) == element.Array {
+		if first := doc.First(entries); first != element.None {
+			n = doc.Get(first, "resource")
+		}
+	}
+	if n != element.None {
+		n = doc.Get(n, "identifier")
+	}
+	if n != element.None && doc.Kind(n) == element.Object {
+		system, value := doc.Get(n, "system"), doc.Get(n, "value")
+		if system != element.None && value != element.None && doc.Text(system) == birth.FolioSystem {
 			return doc.Text(value), nil
 		}
 	}
