@@ -46,7 +46,7 @@ func TestDefaultPolicy(t *testing.T) {
 		{"system", "AuditEvent", "update", "HOPERAT", ""}, // nobody does
 		{"arco-officer", "Observation", "read", "HOPERAT", "all-and-blocked"},
 		{"telehealth-app", "Slot", "update", "TREAT", "all"},
-		{"civil-registrar", "Composition", "read", "HOPERAT", "?type=http://loinc.org|71230-7"},
+		{"civil-registrar", "Composition", "read", "HOPERAT", "?type=http://loinc.org|71230-7 ?type=http://loinc.org|68998-4"},
 		{"birth-certifier", "Observation", "create", "TREAT", "own-unit"},
 		{"nobody", "Patient", "read", "TREAT", ""},
 		{"nobody", "ValueSet", "$expand", "TREAT", "all"},
