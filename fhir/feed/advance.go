@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
@@ -60,6 +61,7 @@ func (f *Feed) tryAdvance(ctx context.Context, v *view, at *cursor) (*copied, bo
 // is anything.
 func (f *Feed) batch(ctx context.Context, v *view, c *copied, changes []fhir.Change) error {
 	w := &work{Feed: f, v: v, c: c, candidates: map[fhir.Ref]bool{}, dirty: map[fhir.Ref]bool{}}
+	w.noted = f.Now().Sub(time.UnixMicro(c.Used)) > notedAfter
 	w.changed(changes)
 	if err := w.members(ctx); err != nil {
 		return err

@@ -33,6 +33,9 @@ type copied struct {
 	Members []string  `json:"members"` // of the scope, where it is a list of patients
 	Looked  int64     `json:"looked"`  // up to when it was looked for consents that begin or end; microseconds since 1970 UTC
 
+	Used int64 `json:"used"`           // about when it was last asked for, microseconds since 1970 UTC; see notedAfter
+	Dead bool  `json:"dead,omitempty"` // it is being removed: as good as none
+
 	roots        map[fhir.Ref]bool // patients who have a part in the scope, at least
 	rootsVersion int64
 	rootsChanged bool
@@ -80,6 +83,9 @@ func (f *Feed) copy(ctx context.Context, id string) (*copied, error) {
 	c := &copied{id: id, version: e.Version, roots: map[fhir.Ref]bool{}, buckets: map[int]*bucket{}}
 	if err := json.Unmarshal(e.Value, c); err != nil {
 		return nil, err
+	}
+	if c.Dead {
+		return nil, fhir.Errorf(fhir.NotFound, "the copy is not kept any more")
 	}
 	return c, nil
 }
@@ -222,6 +228,7 @@ func (f *Feed) save(ctx context.Context, c *copied, logs []logged) error {
 		}
 		entries = append(entries, fhir.Entry{Kind: logKind, Group: c.id, Key: logKey(c.id, c.Mark, c.Logs), Value: value})
 	}
+	c.Used = f.Now().UnixMicro()
 	head, err := json.Marshal(c)
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/amate-health/amate/authz"
+	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
 	"github.com/amate-health/amate/fhir/feed"
 	"github.com/amate-health/amate/fhir/rest"
@@ -31,6 +32,8 @@ type engine interface {
 	rest.Store
 	authz.State
 	Feed() *store.Feed
+	store.FeedPruner
+	Purge(ctx context.Context, refs []fhir.Ref, x store.Indexer) (store.Purged, error)
 }
 
 var engines = map[string]func(testing.TB) engine{
@@ -82,6 +85,8 @@ type world struct {
 	t    testing.TB
 	url  string
 	rand *rand.Rand
+
+	engine engine
 }
 
 func newWorld(t testing.TB, seed uint64, open func(testing.TB) engine) *world {
@@ -94,7 +99,7 @@ func newWorld(t testing.TB, seed uint64, open func(testing.TB) engine) *world {
 		router.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
-	w := &world{t: t, url: server.URL + "/fhir", rand: rand.New(rand.NewPCG(seed, 7))}
+	w := &world{t: t, url: server.URL + "/fhir", rand: rand.New(rand.NewPCG(seed, 7)), engine: s}
 	guard := authz.NewGuard(authz.GuardConfig{Store: s, Base: w.url})
 	h := &heeded{s, guard}
 	f := feed.New(feed.Config{Store: s, Inside: s, Changes: s.Feed(), Key: bytes.Repeat([]byte{1}, 32)})

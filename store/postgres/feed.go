@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -20,6 +21,8 @@ const (
 	stmtFeedHas  = "amate_feed_has"
 	stmtFeedRefs = "amate_feed_refs"
 	stmtLinked   = "amate_feed_linked"
+	stmtOldest   = "amate_feed_oldest"
+	stmtDropFeed = "amate_feed_drop"
 )
 
 // feedStatements are the prepared statements of the change feed. Transactions get their
@@ -41,6 +44,12 @@ ORDER BY tx DESC, rkey DESC LIMIT 1`,
 	stmtFeedHas: `SELECT count(*) FROM feed WHERE tx = $1::bigint::text::xid8 AND rkey = $2::bigint AND version = $3::integer`,
 
 	stmtFeedRefs: `SELECT rkey, type, id FROM resource WHERE rkey = ANY ($1::bigint[])`,
+
+	stmtOldest: `SELECT f.tx::text::bigint, f.rkey, f.version, coalesce(v.updated, 0) FROM
+  (SELECT tx, rkey, version FROM feed WHERE tx < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY tx, rkey LIMIT $1::bigint) f
+LEFT JOIN version v ON v.rkey = f.rkey AND v.version = f.version ORDER BY f.tx, f.rkey`,
+
+	stmtDropFeed: `DELETE FROM feed WHERE (tx, rkey) < ($1::bigint::text::xid8, $2::bigint)`,
 
 	stmtLinked: `SELECT rkey, postings FROM resource WHERE rkey = ANY ($1::bigint[])`,
 }
@@ -155,4 +164,29 @@ func (s *Store) Linked(ctx context.Context, keys []int64) (map[int64][]int64, er
 		}})
 	})
 	return postings, err
+}
+
+// OldestFeed implements store.FeedPruner.
+func (s *Store) OldestFeed(ctx context.Context, limit int) (rows []store.FeedAge, err error) {
+	err = s.with(ctx, func(c *connection) error {
+		origin := s.origin()
+		args := [][]byte{int64Bytes(int64(limit))}
+		return trip(ctx, c.pg, call{name: stmtOldest, args: args, row: func(_ []pgconn.FieldDescription, values [][]byte) error {
+			f := fields{values: values}
+			row := store.FeedAge{At: fhir.Mark{Origin: origin, Tx: uint64(f.int64()), Key: f.int64(), Version: int64(f.int32())}}
+			if at := f.int64(); at != 0 {
+				row.Updated = time.UnixMicro(at)
+			}
+			rows = append(rows, row)
+			return f.err()
+		}})
+	})
+	return rows, err
+}
+
+// DropFeed implements store.FeedPruner.
+func (s *Store) DropFeed(ctx context.Context, before fhir.Mark) error {
+	return s.with(ctx, func(c *connection) error {
+		return trip(ctx, c.pg, call{name: stmtDropFeed, args: [][]byte{int64Bytes(int64(before.Tx)), int64Bytes(before.Key)}})
+	})
 }

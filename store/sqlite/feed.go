@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"time"
 
 	"zombiezen.com/go/sqlite"
 
@@ -23,6 +24,10 @@ CROSS JOIN resource r ON r.rkey = f.rkey LEFT JOIN version v ON v.rkey = f.rkey 
 	feedHas  = `SELECT seq FROM feed WHERE seq = ?1 AND rkey = ?2 AND version = ?3`
 	feedRefs = `SELECT type, id FROM resource WHERE rkey = ?1`
 	linked   = `SELECT postings FROM resource WHERE rkey = ?1`
+
+	oldestFeed = `SELECT f.seq, f.rkey, f.version, v.updated FROM (SELECT seq, rkey, version FROM feed ORDER BY seq LIMIT ?1) f
+LEFT JOIN version v ON v.rkey = f.rkey AND v.version = f.version ORDER BY f.seq`
+	dropFeed = `DELETE FROM feed WHERE seq < ?1`
 )
 
 // Feed returns the changes that were committed.
@@ -104,4 +109,22 @@ func (s *Store) Linked(ctx context.Context, keys []int64) (map[int64][]int64, er
 		}
 	}
 	return postings, nil
+}
+
+// OldestFeed implements store.FeedPruner.
+func (s *Store) OldestFeed(ctx context.Context, limit int) (rows []store.FeedAge, err error) {
+	origin := s.origin()
+	err = s.onFeed(ctx, oldestFeed, func(stmt *sqlite.Stmt) {
+		row := store.FeedAge{At: fhir.Mark{Origin: origin, Tx: uint64(stmt.ColumnInt64(0)), Key: stmt.ColumnInt64(1), Version: stmt.ColumnInt64(2)}}
+		if stmt.ColumnType(3) != sqlite.TypeNull {
+			row.Updated = time.UnixMicro(stmt.ColumnInt64(3))
+		}
+		rows = append(rows, row)
+	}, int64(limit))
+	return rows, err
+}
+
+// DropFeed implements store.FeedPruner.
+func (s *Store) DropFeed(ctx context.Context, before fhir.Mark) error {
+	return s.writer.do(ctx, func(conn *sqlite.Conn) error { return run(conn, dropFeed, int64(before.Tx)) })
 }

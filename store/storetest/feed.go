@@ -19,6 +19,7 @@ type Feeder interface {
 	Store
 	Feed() *store.Feed
 	store.FeedReader
+	store.FeedPruner
 }
 
 // Feed checks the change feed of an engine. slow, when there is one, keeps a transaction
@@ -27,6 +28,7 @@ func Feed(t *testing.T, open func(t *testing.T) Feeder, slow func(s Feeder) (end
 	t.Run("tells of every version", func(t *testing.T) { feedTells(&fixture{T: t, ctx: t.Context()}, open(t)) })
 	t.Run("has no gaps", func(t *testing.T) { feedHasNoGaps(&fixture{T: t, ctx: t.Context()}, open(t), slow) })
 	t.Run("tells whom a change concerned", func(t *testing.T) { feedTargets(&fixture{T: t, ctx: t.Context()}, open(t)) })
+	t.Run("forgets what is old", func(t *testing.T) { feedForgets(&fixture{T: t, ctx: t.Context()}, open(t)) })
 	t.Run("knows another history", func(t *testing.T) { feedHistory(&fixture{T: t, ctx: t.Context()}, open(t)) })
 }
 
@@ -154,6 +156,42 @@ func feedHistory(f *fixture, s Feeder) {
 		if _, err := s.Feed().Changes(f.ctx, m, 10); err != nil {
 			f.Errorf("%v: %v", m, err)
 		}
+	}
+}
+
+func feedForgets(f *fixture, s Feeder) {
+	f.s = s
+	start := mustEnd(f, s)
+	prune := func(older time.Time, most, want int) {
+		f.Helper()
+		if _, n, err := store.PruneFeed(f.ctx, s, older, most); err != nil || n != want {
+			f.Fatalf("%d removed, want %d: %v", n, want, err)
+		}
+	}
+	prune(time.Now().Add(time.Hour), 10, 0)
+	for year := range 6 {
+		f.load(patient("p", "Ek", fmt.Sprint(1980+year)))
+	}
+	before := f.fresh(store.NewFeed(s), start, 6)
+	late := time.Now().Add(time.Hour)
+	prune(time.Now().Add(-time.Hour), 10, 0)
+	prune(late, 2, 2)
+	prune(late, 10, 3) // the last one stays
+	prune(late, 10, 0)
+	feed := store.NewFeed(s)
+	for i := range before {
+		rest, err := feed.Changes(f.ctx, before[i].At, 10)
+		switch {
+		case i < 5 && fhir.CodeOf(err) != fhir.Gone:
+			f.Errorf("after change %d, which is forgotten: %d changes, %v", i, len(rest), err)
+		case i == 5 && (err != nil || len(rest) != 0):
+			f.Errorf("after the last one: %d changes, %v", len(rest), err)
+		}
+	}
+	f.load(patient("p", "Ek", "2000"))
+	after := f.fresh(store.NewFeed(s), before[5].At, 1)
+	if len(after) != 1 || after[0].At.Compare(before[5].At) <= 0 {
+		f.Errorf("what came later: %v", after)
 	}
 }
 
