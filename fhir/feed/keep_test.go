@@ -44,7 +44,7 @@ func TestHousekeep(t *testing.T) {
 				w.put(r)
 			}
 			c := w.follow("clinician", "organization=o0")
-			w.put(observationOf(w.rand, 2)) // of nobody, so that it is not told
+			w.put(`{"resourceType":"Observation","id":"n1","status":"final","code":{"text":"of nobody"}}`)
 			w.put(`{"resourceType":"Observation","id":"b3","status":"final","code":{"text":"x"},"subject":{"reference":"Patient/p1"}}`)
 			c.becomes("Patient/p1", "Observation/b1", "Observation/b3")
 			if all := w.housekeep(time.Now().Add(-time.Hour), fhir.Mark{}); all != (feed.Kept{Copies: 1}) {
@@ -55,7 +55,7 @@ func TestHousekeep(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			w.put(observationOf(w.rand, 2))
+			w.put(`{"resourceType":"Observation","id":"n2","status":"final","code":{"text":"of nobody"}}`)
 			end := start
 			for end == start {
 				if end, err = w.engine.Feed().End(t.Context()); err != nil {
