@@ -256,6 +256,12 @@ func (o *opened) takeMessage(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "messages are not taken here", http.StatusServiceUnavailable)
 		return
 	}
+	// What cannot be written is kept, and tried again as the app: who only uses the app
+	// would have it write with rights that they do not have.
+	if p := authz.From(r.Context()); p != nil && (p.User.ID != "" || p.Patient != "") {
+		http.Error(w, "messages are sent by systems: this needs a token of the app itself, and this one is a person's", http.StatusForbidden)
+		return
+	}
 	(&message.Endpoint{Processor: m.processor, Size: int64(m.Size), Caller: m.caller}).ServeHTTP(w, r)
 }
 

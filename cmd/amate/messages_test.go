@@ -362,6 +362,8 @@ func TestMessagesByHTTP(t *testing.T) {
 	c := startClinic(t, where)
 	system := c.token(t, "system")
 	read := strings.TrimSpace(mustRun(t, where, "token", "--role", "system", "--scope", "system/*.rs"))
+	doctor := strings.TrimSpace(mustRun(t, where, "token", "--role", "clinician", "--user", "Practitioner/d"))
+	patient := strings.TrimSpace(mustRun(t, where, "token", "--role", "patient", "--patient", "p"))
 	const er7 = "application/hl7-v2; charset=utf-8"
 	for name, of := range map[string]struct {
 		token, media, body string
@@ -373,6 +375,8 @@ func TestMessagesByHTTP(t *testing.T) {
 		"without rights": {read, er7, oru("X", "2", 1, "F1", "1"), 400, "MSA|AR|2|"},
 		"a wrong one":    {system, er7, strings.Replace(oru("X", "3", 1, "F1", "1"), "OBX|1|NM|718-7^Hemoglobina^LN", "OBX|1|NM|", 1), 500, "ERR||OBX^1^3|101^"},
 		"without token":  {"", er7, oru("X", "4", 1, "F1", "1"), 401, "token"},
+		"a doctor":       {doctor, er7, oru("X", "4", 1, "F1", "1"), 403, "systems"},
+		"a patient":      {patient, er7, oru("X", "4", 1, "F1", "1"), 403, "systems"},
 		"with another":   {"abc", er7, oru("X", "4", 1, "F1", "1"), 401, "token"},
 		"another type":   {system, "text/plain", oru("X", "4", 1, "F1", "1"), 415, "Content-Type"},
 		"a batch":        {system, er7, "BHS|^~\\&|X||||||||77\r" + oru("X", "5", 2, "F2", "1") + oru("X", "6", 3, "F3", "1") + "BTS|2\r", 200, "MSA|AA|6\rBTS|2\r"},
