@@ -13,6 +13,7 @@ import (
 	"github.com/amate-health/amate/fhir/bundle"
 	"github.com/amate-health/amate/fhir/document/mhd"
 	"github.com/amate-health/amate/fhir/operation"
+	"github.com/amate-health/amate/fhir/registry/identity/mpi"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/terminology"
 	"github.com/amate-health/amate/store/blob"
@@ -152,11 +153,11 @@ func (c contents) Open(ctx context.Context, r *fhir.Resource) (*rest.Content, er
 // exchangeOperations are those by which documents are found.
 func (o *opened) exchangeOperations() []operation.Operation { return mhd.Operations(o) }
 
-// installExchange stores the search parameters of MHD, where they are not yet.
+// installExchange stores the search parameters of MHD and PDQm, where they are not yet.
 func installExchange(ctx context.Context, store rest.Store) error {
 	maker := makerFor(store)
 	var b bundle.Batch
-	for _, text := range mhd.Parameters {
+	for _, text := range slices.Concat(mhd.Parameters, mpi.Parameters) {
 		s, err := bundle.Parse([]byte(text))
 		if err != nil {
 			return err
