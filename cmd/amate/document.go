@@ -36,7 +36,7 @@ type signing struct {
 func (o *opened) documentOperations() []operation.Operation {
 	cfg := document.Config{
 		Store: documentStore{o}, Maker: o.maker, PersonSystems: personSystems, Rules: nom004.Check,
-		AnyRevocation: o.signing.AnyRevocation,
+		AnyRevocation: o.signing.AnyRevocation, PlaceSystem: identity.SystemCLUES, Registrars: []string{"system"},
 	}
 	if o.signing.Trust != "" {
 		cfg.Trust = (&trusting{settings: o.signing, log: o.log}).now

@@ -93,6 +93,8 @@ func (w *ward) as(who string) string {
 		args := append([]string{"token", "--role", role}, w.where...)
 		if strings.HasPrefix(user, "Patient/") {
 			args = append(args, "--patient", strings.TrimPrefix(user, "Patient/"))
+		} else if org, ok := strings.CutPrefix(user, "@"); ok { // a system of an establishment
+			args = append(args, "--org", org)
 		} else if user != "" {
 			args = append(args, "--user", user)
 		}
@@ -524,6 +526,9 @@ func TestDocumentScopes(t *testing.T) {
 	eachWard(t, func(w *ward) {
 		w.put("Composition/n2", note("p2", "Practitioner/dr", ""))
 		w.sign(doctor, w.doctor, "n2")
+		w.put("Organization/own", fmt.Sprintf(`"identifier":[{"system":%q,"value":"DFSSA003966"}],"name":"Propia"`, identity.SystemCLUES))
+		w.put("Composition/n3", note("p2", "Practitioner/dr", `,"custodian":{"reference":"Organization/own"}`))
+		w.sign(doctor, w.doctor, "n3")
 		prepare := params("certificate", "Base64Binary", cerOf(w.doctor))
 		for _, c := range []struct {
 			who, method, path, body string
@@ -546,6 +551,11 @@ func TestDocumentScopes(t *testing.T) {
 			{"patient Patient/p2", "POST", "Composition/n2/$void", params("reason", "String", "x"), 403},
 			{"analyst", "POST", "Composition/n2/$void", params("reason", "String", "x"), 403},
 			{"civil-registrar", "POST", "Composition/n2/$void", params("reason", "String", "x"), 403},
+			{"telehealth-app", "POST", "Composition/n2/$void", params("reason", "String", "x"), 403}, // who does it is not known
+			{"clinician", "POST", "Composition/n2/$void", params("reason", "String", "x"), 403},
+			{"clinician @DFSSA009999", "POST", "Composition/n3/$void", params("reason", "String", "x"), 403},
+			{"system @DFSSA009999", "POST", "Composition/n3/$void", params("reason", "String", "x"), 403},
+			{"system @DFSSA003966", "POST", "Composition/n3/$void", params("reason", "String", "x"), 200},
 			{"system", "POST", "Composition/n1/$prepare-signature", prepare, 200}, // the certificate says who it is
 			{doctor, "GET", "Composition/n1/$prepare-signature", "", 405},
 		} {

@@ -52,6 +52,12 @@ type Config struct {
 	// those of CURP and RFC.
 	PersonSystems []string
 
+	// PlaceSystem is the identifier system by which a caller names their establishment:
+	// that of CLUES. Registrars are the roles of systems that have charge of the documents
+	// of all of them, when they act for none.
+	PlaceSystem string
+	Registrars  []string
+
 	// Rules hold a document, the Bundle, to what the law asks of its kind before it is
 	// signed. Issues with severity error or fatal refuse it. nil for no rules.
 	Rules func(doc *element.Doc) []fhir.Issue

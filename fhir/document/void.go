@@ -3,6 +3,7 @@ package document
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
@@ -15,7 +16,7 @@ const mostReason = 4000
 
 // void answers $void: it marks a signed document as entered in error. The Composition with
 // all its versions, the Bundle and its signatures stay, and a Provenance says who did it,
-// when and why. An author may, or a system in whose charge the document is.
+// when and why. An author may, or a system in whose charge the document is: see charged.
 //
 // Parameters: reason, text.
 func (s *service) void(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
@@ -67,11 +68,11 @@ func (s *service) void(ctx context.Context, call *operation.Call) (*operation.An
 }
 
 // voids returns who voids a document, "" for a system. Errors: fhir.Forbidden for a person
-// who is not among its authors.
+// who is not among its authors, and for a system that has no charge of it.
 func (s *service) voids(ctx context.Context, call *operation.Call, d *element.Doc) (string, error) {
 	user := call.Caller.User.Current()
 	if user.ID == "" {
-		return "", nil
+		return "", s.charged(ctx, call, d)
 	}
 	writers := authors(d, call.Base)
 	ref, err := s.same(ctx, call, writers, user)
@@ -79,4 +80,33 @@ func (s *service) voids(ctx context.Context, call *operation.Call, d *element.Do
 		err = fhir.Errorf(fhir.Forbidden, "only an author withdraws a document, and you are none of this one")
 	}
 	return user.String(), err
+}
+
+// charged refuses a system that a document is not in the charge of: that of an
+// establishment has the documents of which that is the custodian, and only those whom
+// the configuration names have all of them.
+func (s *service) charged(ctx context.Context, call *operation.Call, d *element.Doc) error {
+	org := call.Caller.Org
+	if org == "" && slices.ContainsFunc(s.Registrars, func(role string) bool { return slices.Contains(call.Caller.Roles, role) }) {
+		return nil
+	}
+	custodian, ok := fhir.ParseRef(strings.TrimPrefix(text(d, d.Get(0, "custodian"), "reference"), call.Base+"/"))
+	if ok && org != "" {
+		found, err := s.find(ctx, call.Restriction, custodian.Current())
+		if err != nil {
+			return err
+		}
+		if r, ok := found[custodian.Current()]; ok {
+			o, err := element.Parse(r.JSON)
+			if err != nil {
+				return err
+			}
+			for id := range items(o, 0, "identifier") {
+				if text(o, id, "system") == s.PlaceSystem && text(o, id, "value") == org {
+					return nil
+				}
+			}
+		}
+	}
+	return fhir.Errorf(fhir.Forbidden, "an author withdraws a document, or a system of the establishment that is its custodian: say who does it, by a token of that person")
 }
