@@ -142,7 +142,9 @@ func fill(out, source, target object, element string, first bool) object {
 		return out
 	}
 	for _, n := range mine {
-		out = out.With(n, "")
+		if !slices.Contains(theirs, n) {
+			out = out.With(n, "")
+		}
 	}
 	for _, n := range theirs {
 		out = out.With(n, source.Get(n))
