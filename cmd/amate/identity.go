@@ -14,8 +14,9 @@ import (
 
 // identities works with how the records of one person are found.
 type identities struct {
-	Duplicates duplicates `cmd:"" help:"Look for duplicates among all Patients that are stored, and make a Task of each pair. A server does the same with what is written to it."`
-	Evaluate   matchTrial `cmd:"" help:"Measure how well records are matched, on a file that says which are of one person."`
+	Duplicates duplicates    `cmd:"" help:"Look for duplicates among all Patients that are stored, and make a Task of each pair. A server does the same with what is written to it."`
+	Train      matchTraining `cmd:"" help:"Learn the parameters of matching from what is stored, or from files, without anybody saying which records belong together."`
+	Evaluate   matchTrial    `cmd:"" help:"Measure how well records are matched, on a file that says which are of one person."`
 }
 
 // matchTrial measures how well records are matched.

@@ -107,8 +107,8 @@ func (m *Model) moved(was *[fields][levels]Parameter) float64 {
 }
 
 // Commonness returns how often names are the first given name, and the first surname,
-// of people; for Model.Common. Those of a single person are left out.
-func Commonness(people iter.Seq[*Person]) map[string]float64 {
+// of people; for Model.Common. Those of fewer than least people are left out.
+func Commonness(people iter.Seq[*Person], least float64) map[string]float64 {
 	count := map[string]float64{}
 	given, family := 0.0, 0.0
 	for p := range people {
@@ -123,7 +123,7 @@ func Commonness(people iter.Seq[*Person]) map[string]float64 {
 	}
 	for name, n := range count {
 		switch {
-		case n < 2:
+		case n < least:
 			delete(count, name)
 		case strings.HasPrefix(name, "given "):
 			count[name] = n / given

@@ -96,7 +96,7 @@ func Learn(before *match.Model, all []Record) *match.Model {
 				return
 			}
 		}
-	})
+	}, 2)
 	return m
 }
 
