@@ -29,7 +29,8 @@ const (
 // maternity is a server on which births are certified, with a seal for its hospital.
 type maternity struct {
 	*ward
-	born time.Time
+	born   time.Time
+	server *process
 }
 
 // eachMaternity runs f on both engines.
@@ -61,7 +62,8 @@ func newMaternity(t *testing.T, where []string) *maternity {
 			t.Fatal(err)
 		}
 	}
-	w.base = startGuarded(t, append([]string{"--signature-trust", w.trust, "--birth-seals", seals, "--delete-many"}, where...)...).base
+	server := startGuarded(t, append([]string{"--signature-trust", w.trust, "--birth-seals", seals, "--delete-many"}, where...)...)
+	w.base = server.base
 	for id, curp := range map[string]string{"dr": doctorCURP, "nurse": nurseCURP} {
 		w.put("Practitioner/"+id, fmt.Sprintf(`"identifier":[{"system":%q,"value":%q}],"name":[{"family":%q}]`, identity.SystemCURP, curp, id))
 	}
@@ -69,7 +71,7 @@ func newMaternity(t *testing.T, where []string) *maternity {
 		w.put("Organization/"+id, fmt.Sprintf(`"identifier":[{"system":%q,"value":%q}],"name":"Hospital %s"`, identity.SystemCLUES, clues, id))
 	}
 	now := time.Now().In(birth.Zone)
-	return &maternity{w, time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, time.UTC)}
+	return &maternity{w, time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, time.UTC), server}
 }
 
 // who makes sure that there is a token of a role, of a user, for an establishment.
@@ -321,7 +323,9 @@ func (m *maternity) projected(c returned) {
 func (m *maternity) immutable(c returned) {
 	m.Helper()
 	newborn := c.ref("newborn")
-	var found struct{ Entry []struct{ Resource json.RawMessage } }
+	var found struct {
+		Entry []struct{ Resource json.RawMessage }
+	}
 	all := m.do(200, "system", "GET", newborn+"/$everything", "")
 	if err := json.Unmarshal([]byte(all), &found); err != nil {
 		m.Fatal(err)
