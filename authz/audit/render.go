@@ -320,6 +320,12 @@ func (n *names) of(ctx context.Context, reference string) string {
 		return ""
 	}
 	c = called{personName(r.JSON), now.Add(nameFor)}
+	if ref.Type != "Practitioner" {
+		if n.blocked(ctx, &r) { // asked each time: a block holds at once
+			return ""
+		}
+		return c.name
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.known == nil || len(n.known) >= nameCount {
@@ -327,6 +333,30 @@ func (n *names) of(ctx context.Context, reference string) string {
 	}
 	n.known[reference] = c
 	return c.name
+}
+
+// blocked reports whether nobody is to be told of a Patient, or of a RelatedPerson of one.
+func (n *names) blocked(ctx context.Context, r *fhir.Resource) bool {
+	var person struct {
+		Meta struct {
+			Security []struct{ System, Code string }
+		}
+		Patient struct{ Reference string }
+	}
+	if json.Unmarshal(r.JSON, &person) != nil {
+		return true
+	}
+	for _, label := range person.Meta.Security {
+		if label.System == authz.LabelSystem && label.Code == authz.Blocked {
+			return true
+		}
+	}
+	ref, ok := fhir.ParseRef(person.Patient.Reference)
+	if !ok || ref.Type != "Patient" {
+		return false
+	}
+	patient, err := n.read(ctx, ref)
+	return err == nil && n.blocked(ctx, &patient)
 }
 
 // personName returns the name in a Practitioner, Patient or RelatedPerson: the
