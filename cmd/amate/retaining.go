@@ -37,6 +37,9 @@ func keeperOf(ctx context.Context, s storage, keep keeping, log *slog.Logger, re
 		return err
 	}
 	defer func() { err = errors.Join(err, o.Close()) }()
+	if o.indexing.Base, err = rememberedBase(ctx, o); err != nil {
+		return err
+	}
 	k := &keeper{opened: o, keeping: keep, log: log, by: "os:unknown", long: true, tell: func(string) {}, now: time.Now}
 	if u, err := user.Current(); err == nil {
 		k.by = "os:" + u.Username

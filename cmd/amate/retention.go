@@ -94,7 +94,7 @@ type due struct {
 // look calls f for each record that may be removed by the rule, with what stands against it.
 func (k *keeper) look(ctx context.Context, f func(*due) error) error {
 	one := func(id string) error {
-		record, err := rights.Collect(ctx, k.engine, id)
+		record, err := rights.Collect(ctx, k.engine, k.indexing.Base, id)
 		if err != nil {
 			return err
 		}
@@ -196,11 +196,16 @@ func (o *opened) wordsRemoved(ctx context.Context) error {
 // remnants returns what was deleted earlier, and is still kept, of the records that are due.
 func (k *keeper) remnants(ctx context.Context, ready []*due) (map[string][]fhir.Ref, error) {
 	out := map[string][]fhir.Ref{}
+	whose := map[fhir.Ref]string{}
 	for _, d := range ready {
 		out[d.record.Patient] = nil
+		for _, ref := range d.record.Refs {
+			whose[ref.Current()] = d.record.Patient
+		}
 	}
+	of := func(ref fhir.Ref) string { return whose[ref] }
 	const page = 500
-	for _, typ := range recordTypes() {
+	for _, typ := range append(recordTypes(), "Binary") { // once more, when all that they belong to is known
 		for after := int64(0); ; {
 			found, err := k.Remnants(ctx, typ, after, page)
 			if err != nil {
@@ -208,9 +213,10 @@ func (k *keeper) remnants(ctx context.Context, ready []*due) (map[string][]fhir.
 			}
 			for i := range found {
 				after = found[i].Key
-				id := rights.Belongs(&found[i].Resource)
-				if _, ok := out[id]; ok && id != "" {
-					out[id] = append(out[id], found[i].Resource.Ref)
+				id := rights.Belongs(&found[i].Resource, k.indexing.Base, of)
+				at := found[i].Resource.Ref
+				if _, ok := out[id]; ok && id != "" && whose[at.Current()] == "" {
+					out[id], whose[at.Current()] = append(out[id], at), id
 				}
 			}
 			if len(found) < page {
@@ -274,7 +280,7 @@ func (k *keeper) finish(ctx context.Context, e *fhir.Entry) error {
 		if err := k.remove(ctx, p.Refs); err != nil {
 			return err
 		}
-		late, err := rights.Collect(ctx, k.engine, p.Certificate.Patient)
+		late, err := rights.Collect(ctx, k.engine, k.indexing.Base, p.Certificate.Patient)
 		if err != nil {
 			return err
 		}

@@ -92,21 +92,29 @@ func actOf(typ string, doc *element.Doc) time.Time {
 	return time.UnixMicro(last).UTC()
 }
 
-// subjects returns the ids of the patients whom a resource is about.
-func subjects(r *fhir.Resource, doc *element.Doc) []string {
+// subjects returns the ids of the patients whom a resource is about. What it refers to
+// under base, the FHIR base of this server, is here. of says whom another resource is
+// about that it belongs to, as a Binary belongs to a DocumentReference.
+func subjects(r *fhir.Resource, doc *element.Doc, base string, of func(fhir.Ref) string) []string {
 	if r.Ref.Type == "Patient" {
 		return []string{r.Ref.ID}
 	}
 	params := search.SubjectParams(r.Ref.Type)
-	ix, err := search.Extract(doc, 0, "")
+	ix, err := search.Extract(doc, 0, base)
 	if err != nil {
 		return nil
 	}
 	var ids []string
 	for _, l := range ix.Links {
-		in := slices.ContainsFunc(params, func(p *spec.SearchParam) bool { return p.ID == l.Param })
-		if in && l.Target.Type == "Patient" && !slices.Contains(ids, l.Target.ID) {
-			ids = append(ids, l.Target.ID)
+		if !slices.ContainsFunc(params, func(p *spec.SearchParam) bool { return p.ID == l.Param }) {
+			continue
+		}
+		id := l.Target.ID
+		if l.Target.Type != "Patient" {
+			id = of(l.Target.Current())
+		}
+		if id != "" && !slices.Contains(ids, id) {
+			ids = append(ids, id)
 		}
 	}
 	return ids
@@ -121,10 +129,16 @@ type Record struct {
 	Changed time.Time  // when the newest resource was written
 }
 
-// Collect reads the record of a patient.
-func Collect(ctx context.Context, s Searcher, patient string) (*Record, error) {
+// Collect reads the record of a patient. base is the FHIR base of this server.
+func Collect(ctx context.Context, s Searcher, base, patient string) (*Record, error) {
 	out := &Record{Patient: patient}
 	self := fhir.Ref{Type: "Patient", ID: patient}
+	of := func(at fhir.Ref) string { // a Binary is found by what it belongs to
+		if slices.Contains(search.ContextTypes, at.Type) {
+			return patient
+		}
+		return ""
+	}
 	q := search.Query{Where: []search.Expr{recordOf(patient)}, Restriction: search.Unrestricted}
 	err := each(ctx, s, q, func(r *fhir.Resource) error {
 		out.Changed = latest(out.Changed, r.Updated)
@@ -136,7 +150,7 @@ func Collect(ctx context.Context, s Searcher, patient string) (*Record, error) {
 		if err != nil {
 			return err
 		}
-		switch about := subjects(r, doc); {
+		switch about := subjects(r, doc, base, of); {
 		case len(about) == 1 && about[0] == patient && r.Ref.Type != "Group":
 			out.Refs = append(out.Refs, r.Ref)
 			out.LastAct = latest(out.LastAct, actOf(r.Ref.Type, doc))
@@ -198,13 +212,14 @@ func (r *Record) dependants(ctx context.Context, s Searcher) error {
 }
 
 // Belongs returns the patient to whom a resource that was deleted belonged alone; ""
-// for none.
-func Belongs(r *fhir.Resource) string {
+// for none. base is the FHIR base of this server; of returns the patient of another
+// resource, "" where it is not known.
+func Belongs(r *fhir.Resource, base string, of func(fhir.Ref) string) string {
 	doc, err := element.Parse(r.JSON)
 	if err != nil {
 		return ""
 	}
-	if about := subjects(r, doc); len(about) == 1 && r.Ref.Type != "Group" {
+	if about := subjects(r, doc, base, of); len(about) == 1 && r.Ref.Type != "Group" {
 		return about[0]
 	}
 	return ""

@@ -48,7 +48,7 @@ func (c *counter) put(resource string) {
 	if err != nil {
 		c.Fatal(err)
 	}
-	change, err := bundle.Maker{}.Update(src, fhir.Ref{Type: src.Type(), ID: src.ID()}, false)
+	change, err := bundle.Maker{Base: "http://h/fhir"}.Update(src, fhir.Ref{Type: src.Type(), ID: src.ID()}, false)
 	if err == nil {
 		_, err = c.store.Apply(c.Context(), &bundle.Batch{Changes: []bundle.Change{change}})
 	}
@@ -188,10 +188,16 @@ func TestCollect(t *testing.T) {
 		`{"resourceType":"Task","id":"t","status":"requested","intent":"order","for":{"reference":"Patient/p"}}`,
 		`{"resourceType":"Provenance","id":"mine","recorded":"2026-01-01T00:00:00Z","agent":[{"who":{"display":"x"}}],"target":[{"reference":"Observation/own"}]}`,
 		`{"resourceType":"Provenance","id":"both","recorded":"2026-01-01T00:00:00Z","agent":[{"who":{"display":"x"}}],"target":[{"reference":"Observation/own"},{"reference":"Observation/by"}]}`,
+		`{"resourceType":"Observation","id":"absolute","status":"final","code":{"text":"x"},"subject":{"reference":"http://h/fhir/Patient/p"}}`,
+		`{"resourceType":"DocumentReference","id":"d","status":"current","subject":{"reference":"Patient/p"},"content":[{"attachment":{"url":"Binary/b"}}]}`,
+		`{"resourceType":"Binary","id":"b","contentType":"text/plain","securityContext":{"reference":"DocumentReference/d"},"data":"eA=="}`,
+		`{"resourceType":"Binary","id":"nobodys","contentType":"text/plain","data":"eA=="}`,
+		`{"resourceType":"Bundle","id":"signed","type":"document","entry":[{"fullUrl":"http://h/fhir/Composition/c","resource":{"resourceType":"Composition","id":"c","status":"final","type":{"text":"x"},"date":"2026","author":[{"display":"x"}],"title":"x","subject":{"reference":"http://h/fhir/Patient/p"}}},{"fullUrl":"http://h/fhir/Patient/p","resource":{"resourceType":"Patient","id":"p"}}]}`,
+		`{"resourceType":"Bundle","id":"elsewhere","type":"document","entry":[{"fullUrl":"http://x/fhir/Composition/c","resource":{"resourceType":"Composition","id":"c","status":"final","type":{"text":"x"},"date":"2026","author":[{"display":"x"}],"title":"x","subject":{"reference":"http://x/fhir/Patient/p"}}}]}`,
 	} {
 		c.put(r)
 	}
-	record, err := Collect(t.Context(), c.store, "p")
+	record, err := Collect(t.Context(), c.store, "http://h/fhir", "p")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,12 +208,12 @@ func TestCollect(t *testing.T) {
 	for _, r := range record.Shared {
 		shared = append(shared, r.String())
 	}
-	for _, want := range []string{"Observation/own", "Encounter/e", "Task/t", "Provenance/mine"} {
+	for _, want := range []string{"Observation/own", "Encounter/e", "Task/t", "Provenance/mine", "Observation/absolute", "DocumentReference/d", "Binary/b", "Bundle/signed"} {
 		if !strings.Contains(strings.Join(refs, " "), want) {
 			t.Errorf("%s stays: %v", want, refs)
 		}
 	}
-	for _, stays := range []string{"Observation/by", "Group/g", "Provenance/both", "Patient/q"} {
+	for _, stays := range []string{"Observation/by", "Group/g", "Provenance/both", "Patient/q", "Binary/nobodys", "Bundle/elsewhere"} {
 		if strings.Contains(strings.Join(refs, " "), stays) {
 			t.Errorf("%s goes: %v", stays, refs)
 		}
