@@ -391,6 +391,7 @@ func TestRightsRectify(t *testing.T) {
 	if got := s.must(200, "officer", "GET", "Provenance?target=Observation/op0", ""); !strings.Contains(got, "Rectificación") || !strings.Contains(got, "Task/"+task) {
 		t.Error(got)
 	}
+	s.must(422, "patient", "POST", "Patient/p/$arco-request", asks("right", codeValue("rectificacion"), "target", `"valueReference":{"reference":"Task/`+task+`"}`, "correction", textValue("No fue así")))
 	words := s.file("patient", "right", codeValue("rectificacion"), "target", target, "correction", textValue("Pesaba 98"))
 	s.resolve(200, words, "grant")
 	s.resolve(422, words, "execute")

@@ -141,6 +141,9 @@ func (d *desk) rectify(ctx context.Context, call *operation.Call, b *batch, r *R
 	if err != nil {
 		return err
 	}
+	if err := correctable(stored); err != nil {
+		return err
+	}
 	if d.Signed(stored) {
 		return d.addendum(call, b, r, target, now)
 	}

@@ -174,6 +174,13 @@ func (d *desk) correction(ctx context.Context, call *operation.Call, r *Request)
 	if err := d.about(ctx, call, target); err != nil {
 		return err
 	}
+	stored, err := d.seen(ctx, call, target)
+	if err != nil {
+		return err
+	}
+	if err := correctable(stored); err != nil {
+		return err
+	}
 	r.Focus = &reference{Reference: target.String()}
 	r.Input = append(r.Input, part{Type: partType(partTarget), Refer: r.Focus})
 	words, err := call.In.Text("correction")
@@ -201,6 +208,16 @@ func (d *desk) correction(ctx context.Context, call *operation.Call, r *Request)
 	}
 	if raw, _ := json.Marshal(r.Input); len(raw) > 2*maxTexts {
 		return fhir.Errorf(fhir.TooLarge, "a request has %d bytes of corrections at most", 2*maxTexts)
+	}
+	return nil
+}
+
+// correctable refuses what is a record of what was done with a record: the requests
+// themselves, whose states and deadlines nothing but their decisions move, and who did
+// what to something.
+func correctable(target *fhir.Resource) error {
+	if target.Ref.Type == "Provenance" || target.Ref.Type == "AuditEvent" || target.Ref.Type == "Task" && IsRequest(target.JSON) {
+		return fhir.Errorf(fhir.Unprocessable, "a rectification corrects what the record says, and not what was done about it").With("target=%s", target.Ref.Current())
 	}
 	return nil
 }
