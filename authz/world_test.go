@@ -89,6 +89,7 @@ func newWorld(t *testing.T, seed uint64, open func(testing.TB) rest.Store) *worl
 	for _, ref := range w.order {
 		w.put(w.all[ref])
 	}
+	w.certify()
 	w.policy()
 	return w
 }
@@ -330,7 +331,7 @@ func (w *world) policy() {
 	}
 	for range 1 + w.rand.IntN(4) {
 		r := rule{types: one(w, []string{"*"}, []string{"Observation", "Condition"}, []string{"Patient", "RelatedPerson", "Encounter"}, []string{"demographics", "clinical"}, []string{"Organization", "Practitioner", "Consent"}, []string{"Bundle", "Binary", "Provenance", "DocumentReference", "Observation"})}
-		r.acts = one(w, []string{"read", "search"}, []string{"read"}, []string{"search"}, []string{"read", "search", "create", "update", "delete", "$everything", "$lastn", "$docref", "$summary", "$draft-note", "$render", "$arco-package", "$arco-due", "$arco-request", "$legal-holds"})
+		r.acts = one(w, []string{"read", "search"}, []string{"read"}, []string{"search"}, []string{"read", "search", "create", "update", "delete", "$everything", "$lastn", "$docref", "$summary", "$draft-note", "$render", "$arco-package", "$arco-due", "$arco-request", "$legal-holds", "$birth-find"})
 		r.restriction = one(w, "all", "all", "own-compartment", "own-unit", "own-jurisdiction", "?category=http://c|lab", "all-and-blocked", "wards", "own-unit & ?status=final", "self")
 		if w.chance(60) {
 			r.acts = append(slices.Clone(r.acts), "$arco-package")
@@ -372,7 +373,7 @@ func (w *world) policy() {
 func (w *world) serve() {
 	var err error
 	w.api, err = rest.New(rest.Config{
-		Store: w.store, Guard: w.guard, BaseURL: base, CursorKey: bytes.Repeat([]byte{1}, 32), Operations: append(append(chart.Operations(w.store), mhd.Operations(w.store)...), append(summary.Operations(summary.Config{Store: w.store, Software: "Amate"}), append(record.Operations(record.Config{Store: w.store}), append(append(w.rightsOperations(), w.changesOperations()...), append(w.giisOperations(), w.documentOperations()...)...)...)...)...), DeleteMany: true,
+		Store: w.store, Guard: w.guard, BaseURL: base, CursorKey: bytes.Repeat([]byte{1}, 32), Operations: append(append(chart.Operations(w.store), mhd.Operations(w.store)...), append(summary.Operations(summary.Config{Store: w.store, Software: "Amate"}), append(record.Operations(record.Config{Store: w.store}), append(append(w.rightsOperations(), w.changesOperations()...), append(w.giisOperations(), append(w.birthOperations(), w.documentOperations()...)...)...)...)...)...), DeleteMany: true,
 	})
 	if err != nil {
 		w.t.Fatal(err)
