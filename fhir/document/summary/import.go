@@ -53,7 +53,9 @@ func (s *service) take(ctx context.Context, call *operation.Call) (*operation.An
 	if err := t.match(patient); err != nil {
 		return nil, err
 	}
-	t.propose(c)
+	if err := t.propose(c); err != nil {
+		return nil, err
+	}
 	accepted, err := t.accepted()
 	if err != nil {
 		return nil, err

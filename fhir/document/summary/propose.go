@@ -20,14 +20,21 @@ type proposal struct {
 	written  string    // where it was written; "" when it was not
 }
 
-// propose makes a proposal of each entry that a section lists.
-func (t *takeIn) propose(k *known) {
+// mostProposals is how many proposals a document makes at most.
+const mostProposals = 2000
+
+// propose makes a proposal of each entry that a section lists. Each brings along what the
+// record says of the same, so that a small document can make an answer of any size.
+// Errors: fhir.TooCostly, before anything is written.
+func (t *takeIn) propose(k *known) error {
 	d := t.doc
 	seen := map[element.Node]bool{}
+	size := int64(0)
+	tooMuch := func() bool { return len(t.proposals) > mostProposals || t.call.MaxBytes > 0 && size > t.call.MaxBytes }
 	each(d, t.composition(), "section", func(s element.Node) {
 		each(d, s, "entry", func(ref element.Node) {
 			n := t.find(text(d, ref, "reference"))
-			if n == element.None || seen[n] || !t.usable(n) {
+			if n == element.None || seen[n] || tooMuch() || !t.usable(n) {
 				return
 			}
 			seen[n] = true
@@ -37,8 +44,16 @@ func (t *takeIn) propose(k *known) {
 			k.opposed(d, p)
 			p.json = t.rewritten(n, p.id, medication)
 			t.proposals = append(t.proposals, p)
+			size += int64(len(p.json))
+			for _, r := range p.existing {
+				size += int64(len(r.JSON))
+			}
 		})
 	})
+	if tooMuch() {
+		return fhir.Errorf(fhir.TooCostly, "the document makes more than %d proposals, or with what the record says of the same, more than %d bytes", mostProposals, t.call.MaxBytes)
+	}
+	return nil
 }
 
 func (t *takeIn) composition() element.Node {
