@@ -226,6 +226,11 @@ func (a *API) operateOnce(ctx context.Context, o *repeat, req *Request, d Decisi
 	case kept != nil && kept.Running:
 		return nil, stillRunning()
 	case kept != nil:
+		if req.ID != "" { // they may not see any more what the answer tells of
+			if _, err := a.visible(fhir.Lean(ctx), req.ref().Current(), d.Restriction); err != nil && fhir.CodeOf(err) != fhir.Gone {
+				return nil, err
+			}
+		}
 		replayed(ctx)
 		return kept.Response, nil
 	}

@@ -183,3 +183,25 @@ func TestOnceOperation(t *testing.T) {
 		t.Errorf("%d runs, %d patients", runs, s.count("Patient"))
 	}
 }
+
+// TestOnceOperationHidden: what an operation came to is not told to who may not see any
+// more what it was called on.
+func TestOnceOperationHidden(t *testing.T) {
+	look := operation.Operation{Name: "look", URL: "http://x/look", Scope: operation.OnInstance, Types: []string{"Patient"}, Changes: true,
+		Run: func(context.Context, *operation.Call) (*operation.Answer, error) {
+			return &operation.Answer{JSON: []byte(`{"resourceType":"Parameters","id":"seen"}`)}, nil
+		}}
+	operations := func(c *rest.Config) { c.Operations = []operation.Operation{look} }
+	store := newStore(t)
+	all, some := serveOn(t, store, remembering, operations), serveOn(t, store, remembering, operations, func(c *rest.Config) { c.Guard = own{} })
+	all.put(`{"resourceType":"Patient","id":"p","active":true}`)
+	first := some.want(200, some.do("POST", "/Patient/p/$look", "", "Idempotency-Key", "k"))
+	some.same(first, some.do("POST", "/Patient/p/$look", "", "Idempotency-Key", "k"))
+	all.put(`{"resourceType":"Patient","id":"p","active":false}`)
+	if got := some.do("POST", "/Patient/p/$look", "", "Idempotency-Key", "k"); got.status != 404 || strings.Contains(got.body, "seen") {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	again := all.want(200, all.do("POST", "/Patient/p/$look", "", "Idempotency-Key", "k"))
+	all.want(204, all.do("DELETE", "/Patient/p", ""))
+	all.same(again, all.do("POST", "/Patient/p/$look", "", "Idempotency-Key", "k"))
+}
