@@ -181,11 +181,11 @@ func (s *Service) Merge(ctx context.Context, r *Request) (*Record, error) {
 		if s.Wake != nil {
 			s.Wake()
 		}
-		done, err := s.sweep(ctx, rec, within)
-		if err != nil || !done {
-			return rec, err
+		// The merge is done and durable: what fails from here on is left to the job.
+		if done, err := s.sweep(ctx, rec, within); err == nil && done {
+			_ = s.stage(ctx, rec, Moving, Merged) // likewise
 		}
-		return rec, s.stage(ctx, rec, Moving, Merged)
+		return rec, nil
 	}
 }
 

@@ -125,6 +125,9 @@ func (s *Service) unmerge(ctx context.Context, call *operation.Call) (*operation
 	if err != nil {
 		return nil, err
 	}
+	if rec.Stage == Undoing {
+		return answer(call, http.StatusAccepted, "the Patients are two again; what was moved is given back now, in the background", source.JSON, rec.ID), nil
+	}
 	return answer(call, http.StatusOK, "the Patients are two again", source.JSON, rec.ID), nil
 }
 

@@ -35,7 +35,8 @@ func (s *Service) Unmerge(ctx context.Context, p *Parting) (*Record, error) {
 		if s.Wake != nil {
 			s.Wake()
 		}
-		return rec, s.giveBack(ctx, rec)
+		_ = s.giveBack(ctx, rec) // the Patients are two, and durably so: what fails is left to the job
+		return rec, nil
 	}
 }
 
