@@ -20,6 +20,7 @@ import (
 	"github.com/amate-health/amate/fhir/chart"
 	"github.com/amate-health/amate/fhir/document/mhd"
 	"github.com/amate-health/amate/fhir/document/summary"
+	"github.com/amate-health/amate/fhir/registry/identity/mpi"
 	"github.com/amate-health/amate/fhir/registry/record"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/search"
@@ -97,7 +98,7 @@ func newWorld(t *testing.T, seed uint64, open func(testing.TB) rest.Store) *worl
 // put writes a resource, as someone who may do everything.
 func (w *world) put(o object) {
 	w.t.Helper()
-	api, err := rest.New(rest.Config{Store: w.store, Guard: authz.Open{}, BaseURL: base, CursorKey: bytes.Repeat([]byte{1}, 32)})
+	api, err := rest.New(rest.Config{Store: w.store, Guard: authz.Open{}, BaseURL: base, CursorKey: bytes.Repeat([]byte{1}, 32), Search: rest.Search{Person: mpi.Index(reading)}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -331,14 +332,14 @@ func (w *world) policy() {
 	}
 	for range 1 + w.rand.IntN(4) {
 		r := rule{types: one(w, []string{"*"}, []string{"Observation", "Condition"}, []string{"Patient", "RelatedPerson", "Encounter"}, []string{"demographics", "clinical"}, []string{"Organization", "Practitioner", "Consent"}, []string{"Bundle", "Binary", "Provenance", "DocumentReference", "Observation"})}
-		r.acts = one(w, []string{"read", "search"}, []string{"read"}, []string{"search"}, []string{"read", "search", "create", "update", "delete", "$everything", "$lastn", "$docref", "$summary", "$draft-note", "$render", "$arco-package", "$arco-due", "$arco-request", "$legal-holds", "$birth-find"})
+		r.acts = one(w, []string{"read", "search"}, []string{"read"}, []string{"search"}, []string{"read", "search", "create", "update", "delete", "$everything", "$lastn", "$docref", "$summary", "$draft-note", "$render", "$arco-package", "$arco-due", "$arco-request", "$legal-holds", "$match", "$birth-find"})
 		r.restriction = one(w, "all", "all", "own-compartment", "own-unit", "own-jurisdiction", "?category=http://c|lab", "all-and-blocked", "wards", "own-unit & ?status=final", "self")
 		if w.chance(60) {
 			r.acts = append(slices.Clone(r.acts), "$arco-package")
 		}
 		r.mask = w.chance(20)
 		if r.mask {
-			r.acts = []string{"read", "search", "$everything", "$summary", "$draft-note", "$render", "$arco-package"}
+			r.acts = []string{"read", "search", "$everything", "$summary", "$draft-note", "$render", "$arco-package", "$match"}
 		}
 		if strings.Contains(r.restriction, "?") {
 			r.types = []string{"Observation"}
@@ -373,7 +374,7 @@ func (w *world) policy() {
 func (w *world) serve() {
 	var err error
 	w.api, err = rest.New(rest.Config{
-		Store: w.store, Guard: w.guard, BaseURL: base, CursorKey: bytes.Repeat([]byte{1}, 32), Operations: append(append(chart.Operations(w.store), mhd.Operations(w.store)...), append(summary.Operations(summary.Config{Store: w.store, Software: "Amate"}), append(record.Operations(record.Config{Store: w.store}), append(append(w.rightsOperations(), w.changesOperations()...), append(w.giisOperations(), append(w.birthOperations(), w.documentOperations()...)...)...)...)...)...), DeleteMany: true,
+		Store: w.store, Guard: w.guard, BaseURL: base, CursorKey: bytes.Repeat([]byte{1}, 32), Operations: append(append(chart.Operations(w.store), mhd.Operations(w.store)...), append(summary.Operations(summary.Config{Store: w.store, Software: "Amate"}), append(record.Operations(record.Config{Store: w.store}), append(append(w.rightsOperations(), w.changesOperations()...), append(w.giisOperations(), append(append(w.identityOperations(), w.birthOperations()...), w.documentOperations()...)...)...)...)...)...), DeleteMany: true,
 	})
 	if err != nil {
 		w.t.Fatal(err)
