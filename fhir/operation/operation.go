@@ -33,6 +33,9 @@ type Operation struct {
 	// Quotes says that what it answers can quote any element of the stored resource
 	// that it is called on. It is refused there to those who see only a part.
 	Quotes bool
+	// Whole says that what it answers can quote any element of any resource, whatever it
+	// is called on. It is refused to those who see only a part of some type.
+	Whole bool
 
 	// Item is the name of the parameter that a segment after the name gives, on the
 	// system: [base]/$name/[value]. "" when there is no such segment.

@@ -31,7 +31,7 @@ func (a *API) operate(ctx context.Context, req *Request, d Decision) (*Response,
 
 // operateNow performs a $operation, whether it was performed before or not.
 func (a *API) operateNow(ctx context.Context, req *Request, d Decision) (*Response, error) {
-	if req.operation.Quotes && req.ID != "" && d.Mask.Veils(req.Type) {
+	if req.operation.Quotes && req.ID != "" && d.Mask.Veils(req.Type) || req.operation.Whole && d.Mask != nil {
 		return nil, fhir.Errorf(fhir.Forbidden, "you see this resource only in part, and what $%s says of it could tell the rest", req.Operation)
 	}
 	doc, err := req.document()

@@ -86,7 +86,7 @@ func Operations(cfg Config) []operation.Operation {
 	for i := range definitions {
 		d := &definitions[i]
 		all = append(all, operation.Operation{
-			Name: d.name, URL: base + "OperationDefinition/" + d.name, Scope: operation.OnSystem, Changes: d.changes, Run: run[d.name],
+			Name: d.name, URL: base + "OperationDefinition/" + d.name, Scope: operation.OnSystem, Changes: d.changes, Whole: true, Run: run[d.name],
 		})
 	}
 	return all
