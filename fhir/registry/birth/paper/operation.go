@@ -35,8 +35,8 @@ type Config struct {
 //
 //   - $birth-print, the paper of a certificate, as a PDF or a page:
 //     [base]/$birth-print?folio=..., [base]/Bundle/[id]/$birth-print and
-//     [base]/Composition/[id]/$birth-print. Who may not see the signed document is told
-//     that there is no such certificate.
+//     [base]/Composition/[id]/$birth-print. Who may not see the Composition of the document is
+//     told that there is no such certificate.
 //   - $birth-report, what was certified in a year, when and how completely, without
 //     identities: [base]/$birth-report?year=2026.
 func Operations(cfg Config) []operation.Operation {
@@ -136,23 +136,15 @@ func (s *service) asked(ctx context.Context, call *operation.Call) (*birth.Certi
 	if call.Type == "Bundle" && call.ID != c.Document || call.Type == "Composition" && !slices.Contains(c.Held, call.Ref()) {
 		return nil, fhir.Errorf(fhir.Unprocessable, "this is not the document of a certificate of birth")
 	}
-	for _, ref := range append(compositions(c), fhir.Ref{Type: "Bundle", ID: c.Document}) {
-		if _, err := s.visible(ctx, call, ref); fhir.CodeOf(err) == fhir.NotFound {
-			return nil, errUnknown
-		} else if err != nil {
-			return nil, err
-		}
+	i := slices.IndexFunc(c.Held, func(ref fhir.Ref) bool { return ref.Type == "Composition" })
+	if i < 0 {
+		return nil, errUnknown
 	}
-	return c, nil
-}
-
-func compositions(c *birth.Certificate) (all []fhir.Ref) {
-	for _, ref := range c.Held {
-		if ref.Type == "Composition" {
-			all = append(all, ref)
-		}
+	_, err = s.visible(ctx, call, c.Held[i])
+	if fhir.CodeOf(err) == fhir.NotFound {
+		err = errUnknown
 	}
-	return all
+	return c, err
 }
 
 var errUnknown = fhir.Errorf(fhir.NotFound, "there is no such certificate of birth")
