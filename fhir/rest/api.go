@@ -49,6 +49,10 @@ type Config struct {
 
 	Rules bundle.Rules // what is held to before it is written; nil is the base rules of R4
 
+	// FoundBy adds to what a stored version is found by what Store adds, so that conditions
+	// that are tried on it by itself hold where a search would; nil for nothing.
+	FoundBy func(r *fhir.Resource, ix search.Index) search.Index
+
 	// Doubts returns warnings about a resource that was written, for a client that asks for
 	// an OperationOutcome; nil for none.
 	Doubts func(r *fhir.Resource) []fhir.Issue

@@ -34,6 +34,15 @@ type evidence struct {
 // errLook says that a condition on new content depends on what is not known yet.
 var errLook = errors.New("a condition on new content needs a look at other resources")
 
+// stored returns what a stored version is found by, beside what it says itself.
+func (a *API) stored(res *fhir.Resource, doc *element.Doc) (search.Index, error) {
+	ix, err := a.index(doc)
+	if err == nil && a.FoundBy != nil {
+		ix = a.FoundBy(res, ix)
+	}
+	return ix, err
+}
+
 // forbidden refuses content that the caller may not write.
 func forbidden() error {
 	return fhir.Errorf(fhir.Forbidden, "you may not write such a resource: it is not about what you may write about")

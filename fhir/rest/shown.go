@@ -71,7 +71,7 @@ func (a *API) meets(res *fhir.Resource, where []search.Expr) bool {
 	if err := doc.Parse(res.JSON, element.Limits{}); err != nil {
 		return false
 	}
-	index, err := a.index(doc)
+	index, err := a.stored(res, doc)
 	if err != nil {
 		return false
 	}
