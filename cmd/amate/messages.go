@@ -141,7 +141,7 @@ func (m *messages) during(ctx context.Context, run func() error) error {
 	}
 	m.log.Info("taking HL7 messages", "mllp", m.listener.Addr().String(), "senders", len(m.senders.Reachable()))
 	server := &mllp.Server{
-		Size: int(m.Size), Connections: m.Connections, Idle: m.Idle, Pending: m.Pending, Log: m.log, Handle: m.handle,
+		Size: int(m.Size), Connections: m.Connections, Idle: m.Idle, Pending: m.Pending, Log: m.log, Handle: m.handle, Known: m.reaches,
 		Large: func(head []byte) [][]byte {
 			a := m.processor.TooLarge(head)
 			return a.Messages()
@@ -153,6 +153,11 @@ func (m *messages) during(ctx context.Context, run func() error) error {
 	err := run()
 	stop()
 	return errors.Join(err, <-ended)
+}
+
+// reaches reports whether a peer can be anybody here.
+func (m *messages) reaches(p mllp.Peer) bool {
+	return m.store.access == nil || m.senders.Reaches(message.Peer{Address: p.Address, Certificate: p.Certificate})
 }
 
 // close ends the work when all that was taken in is answered.

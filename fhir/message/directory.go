@@ -102,6 +102,11 @@ func (d *Directory) ForPeer(p Peer, application, facility string) *Sender {
 	return best(d.All(), application, facility, func(s *Sender) bool { return s.Knows(p) })
 }
 
+// Reaches reports whether a peer can be any sender, whatever it calls itself.
+func (d *Directory) Reaches(p Peer) bool {
+	return slices.ContainsFunc(d.All(), func(s *Sender) bool { return s.Knows(p) })
+}
+
 // ForClient returns the sender that a registered app is when it sends by HTTP: one that
 // is registered, or one without tables of its own.
 func (d *Directory) ForClient(client, application, facility string) *Sender {

@@ -26,6 +26,10 @@ type Server struct {
 	// the messages of a connection in their order, and may wait where there are too many.
 	Handle func(ctx context.Context, peer Peer, message []byte) func(context.Context) [][]byte
 
+	// Known reports whether somebody could be meant by a peer. Who is nobody is not read
+	// from, and takes up the place of nobody else. nil knows everybody.
+	Known func(Peer) bool
+
 	// Large answers a message of which only the beginning was read.
 	Large func(head []byte) [][]byte
 
@@ -45,7 +49,7 @@ type Server struct {
 // what it has read, and returns when that is done or within is over.
 func (s *Server) Serve(ctx context.Context, ln net.Listener, within time.Duration) error {
 	s.open = map[net.Conn]bool{}
-	room := make(chan struct{}, s.Connections)
+	room := &places{known: make(chan struct{}, s.Connections), strange: make(chan struct{}, max(1, s.Connections/4))}
 	failed := make(chan error, 1)
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -79,7 +83,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, within time.Duratio
 }
 
 // accept takes connections until ln is closed.
-func (s *Server) accept(ctx context.Context, ln net.Listener, room chan struct{}) error {
+func (s *Server) accept(ctx context.Context, ln net.Listener, room *places) error {
 	for {
 		c, err := ln.Accept()
 		if err != nil {
@@ -95,10 +99,16 @@ func (s *Server) accept(ctx context.Context, ln net.Listener, room chan struct{}
 			}
 			continue
 		}
-		select {
-		case room <- struct{}{}:
-		default:
-			s.Log.Warn("an MLLP connection was refused: there are too many", "most", s.Connections)
+		place := room.known
+		if !s.knows(addressOf(c)) {
+			if place = room.strange; !encrypted(c) {
+				s.Log.Warn("an MLLP connection was refused: no sender has its address", "address", addressOf(c).Address)
+				c.Close()
+				continue
+			}
+		}
+		if !take(place) {
+			s.Log.Warn("an MLLP connection was refused: there are too many", "most", cap(place))
 			c.Close()
 			continue
 		}
@@ -117,20 +127,59 @@ func (s *Server) accept(ctx context.Context, ln net.Listener, room chan struct{}
 				delete(s.open, c)
 				s.mu.Unlock()
 				c.Close()
-				<-room
+				<-place
 				s.busy.Done()
 			}()
-			s.serve(ctx, c)
+			peer, err := s.peerOf(ctx, c)
+			switch {
+			case err != nil:
+				s.Log.Warn("an MLLP connection could not agree on TLS", "error", err)
+			case !s.knows(peer):
+				s.Log.Warn("an MLLP connection was refused: no sender has its address or certificate", "address", peer.Address)
+			case place == room.strange && !take(room.known): // its certificate says who it is
+				s.Log.Warn("an MLLP connection was refused: there are too many", "most", s.Connections)
+			default:
+				if place == room.strange {
+					<-place
+					place = room.known
+				}
+				s.serve(ctx, c, peer)
+			}
 		}()
 	}
 }
 
-// peerOf says who is at the other end, once TLS is agreed on.
-func (s *Server) peerOf(ctx context.Context, c net.Conn) (Peer, error) {
-	p := Peer{}
+// places are how many connections there may be at a time: of who is known, and of those
+// of whom it has to be found out yet.
+type places struct{ known, strange chan struct{} }
+
+func take(place chan struct{}) bool {
+	select {
+	case place <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *Server) knows(p Peer) bool { return s.Known == nil || s.Known(p) }
+
+func encrypted(c net.Conn) bool {
+	_, ok := c.(*tls.Conn)
+	return ok
+}
+
+// addressOf is what is known of the other end at once.
+func addressOf(c net.Conn) (p Peer) {
 	if at, err := netip.ParseAddrPort(c.RemoteAddr().String()); err == nil {
 		p.Address = at.Addr().Unmap()
 	}
+	return p
+}
+
+// peerOf says who is at the other end, once TLS is agreed on.
+func (s *Server) peerOf(ctx context.Context, c net.Conn) (Peer, error) {
+	p := addressOf(c)
 	secure, ok := c.(*tls.Conn)
 	if !ok {
 		return p, nil
@@ -148,12 +197,7 @@ func (s *Server) peerOf(ctx context.Context, c net.Conn) (Peer, error) {
 }
 
 // serve reads the messages of one connection, and answers each in its turn.
-func (s *Server) serve(ctx context.Context, c net.Conn) {
-	peer, err := s.peerOf(ctx, c)
-	if err != nil {
-		s.Log.Warn("an MLLP connection could not agree on TLS", "error", err)
-		return
-	}
+func (s *Server) serve(ctx context.Context, c net.Conn, peer Peer) {
 	waiting := make(chan func(context.Context) [][]byte, s.Pending)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -170,7 +214,7 @@ func (s *Server) serve(ctx context.Context, c net.Conn) {
 			}
 		}
 	})
-	err = s.read(ctx, c, peer, waiting)
+	err := s.read(ctx, c, peer, waiting)
 	close(waiting)
 	answering.Wait()
 	part(c)
