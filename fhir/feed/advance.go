@@ -303,8 +303,14 @@ func (f *Feed) visible(ctx context.Context, store Store, v *view, refs []fhir.Re
 func (f *Feed) firstRoots(ctx context.Context, v *view, c *copied) error {
 	c.roots, c.buckets = map[fhir.Ref]bool{}, map[int]*bucket{}
 	w := &work{Feed: f, v: v, c: c}
+	done := map[string]bool{} // most types lead through the same patients
 	for _, chain := range v.deps.chains {
 		for _, typ := range chain.Types {
+			what := typ + " " + chain.Next.String()
+			if done[what] {
+				continue
+			}
+			done[what] = true
 			err := w.eachResource(ctx, typ, chain.Next, func(r *fhir.Resource) { c.rootsOf(r) })
 			if err != nil {
 				return err

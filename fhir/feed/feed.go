@@ -69,6 +69,7 @@ type Feed struct {
 	recent recent
 	rights rights
 	turns  turns
+	none   none
 }
 
 // New returns the Feed that cfg describes.

@@ -247,6 +247,15 @@ func (f *Feed) snapshotPage(ctx context.Context, v *view, at cursor) (*page, err
 			break
 		}
 		s.Type = v.types[i]
+		if s.After == "" {
+			if none, err := f.absent(ctx, s.Type, at.Mark); none || err != nil {
+				if err != nil {
+					return nil, err
+				}
+				s.Type += "~"
+				continue
+			}
+		}
 		result, err := f.Store.Search(ctx, &search.Query{Type: s.Type, Count: v.count - len(p.items), Bytes: v.call.MaxBytes, After: s.After, Restriction: v.only})
 		if err != nil {
 			return nil, err

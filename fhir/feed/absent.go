@@ -1,0 +1,43 @@
+package feed
+
+import (
+	"context"
+	"sync"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/search"
+)
+
+// none remembers types of which there was no resource at all, which are most: so a new
+// copy costs as many searches as there are types in use, and not as R4 has.
+type none struct {
+	mu   sync.Mutex
+	when map[string]fhir.Mark // all changes up to it had been seen then
+}
+
+// absent reports whether there is no resource of a type, apart from such as came after a
+// mark. It may say no of a type of which there is none.
+func (f *Feed) absent(ctx context.Context, typ string, at fhir.Mark) (bool, error) {
+	end, err := f.Changes.End(ctx)
+	if err != nil || end.Origin != at.Origin || end.Compare(at) < 0 { // what came before the mark is not all known here
+		return false, err
+	}
+	n := &f.none
+	n.mu.Lock()
+	since, known := n.when[typ]
+	n.mu.Unlock()
+	if known && since.Compare(end) <= 0 && !f.Changes.Touched(since, []uint64{fhir.Ref{Type: typ}.Hash()}) {
+		return true, nil
+	}
+	found, err := f.Inside.Search(ctx, &search.Query{Type: typ, Count: 1, Restriction: search.Unrestricted})
+	if err != nil || len(found.Matches) > 0 {
+		return false, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.when == nil {
+		n.when = map[string]fhir.Mark{}
+	}
+	n.when[typ] = end
+	return true, nil
+}
