@@ -12,6 +12,7 @@ import (
 	"github.com/amate-health/amate/fhir/bundle"
 	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/fhir/registry/birth"
+	"github.com/amate-health/amate/fhir/registry/birth/paper"
 	"github.com/amate-health/amate/fhir/registry/birth/sinac"
 )
 
@@ -20,6 +21,8 @@ var birthWays = []way{
 	{route: "$birth-find", method: "GET", path: "/$birth-find?from=2026-01-01&until=2027-01-01", act: "either", tells: certified},
 	{route: "$birth-find", method: "GET", path: "/$birth-find?folio=FOLIO-n0", act: "either", tells: certified},
 	{route: "$birth-find", method: "GET", path: "/$birth-find?folio=FOLIO-n1", act: "either", tells: certified},
+	{route: "$birth-print", method: "GET", path: "/$birth-print?folio=FOLIO-n0", act: "either", tells: func(a *httptest.ResponseRecorder) []string { return rendered(a, "Composition/n0") }},
+	{route: "$birth-print", method: "GET", path: "/$birth-print?folio=FOLIO-n1&_format=application/pdf", act: "either", tells: func(a *httptest.ResponseRecorder) []string { return rendered(a, "Composition/n1") }},
 }
 
 // ledger is a store with the certificates that rows say.
@@ -58,7 +61,9 @@ func (w *world) certify() {
 
 // birthOperations are the operations that birthWays call.
 func (w *world) birthOperations() []operation.Operation {
-	return birth.Operations(birth.Config{Store: w.store.(ledger), Maker: func(base string) bundle.Maker { return bundle.Maker{Base: base} }})
+	store := w.store.(ledger)
+	printing := paper.Operations(paper.Config{Store: store, Ledger: birth.Book{Rows: store}, Ring: &paper.Ring{}, Page: func(string, string) string { return "" }})
+	return append(birth.Operations(birth.Config{Store: store, Maker: func(base string) bundle.Maker { return bundle.Maker{Base: base} }}), printing...)
 }
 
 // certified returns the Compositions of the certificates that an answer tells of.
