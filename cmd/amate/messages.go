@@ -13,6 +13,8 @@ import (
 
 	_ "time/tzdata" // senders' zones, also where the machine knows none
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/amate-health/amate/authz"
 	"github.com/amate-health/amate/authz/client"
 	"github.com/amate-health/amate/authz/scope"
@@ -292,4 +294,19 @@ func (o *opened) messageOperations() []operation.Operation {
 		}
 		return o.messages.processor
 	})
+}
+
+// countMessages shows how many messages came to what. Who sent them is not told.
+func (o *opened) countMessages(m *metrics) {
+	for i, outcome := range []string{"accepted", "repeated", "failed", "rejected"} {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "amate_messages_total", Help: "HL7 v2 messages answered.", ConstLabels: prometheus.Labels{"outcome": outcome},
+		}, func() float64 {
+			if o.messages == nil {
+				return 0
+			}
+			accepted, repeated, failed, rejected := o.messages.processor.Counts()
+			return float64([]int64{accepted, repeated, failed, rejected}[i])
+		}))
+	}
 }

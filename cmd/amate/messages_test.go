@@ -47,7 +47,7 @@ func mustRun(t testing.TB, where []string, args ...string) string {
 // registerSender registers an app and a sender that writes as it.
 func registerSender(t testing.TB, where []string, name, scopes, more string) {
 	t.Helper()
-	mustRun(t, where, "client", "add", name, "--role", "system", "--scope", scopes)
+	mustRun(t, where, "client", "add", name, "--role", "clinic-system", "--scope", scopes)
 	file := filepath.Join(t.TempDir(), name+".yaml")
 	text := fmt.Sprintf("name: %s\nclient: %s\nnetworks: [127.0.0.1]\napplications: [{application: %s}]\n%s", name, name, strings.ToUpper(name), more)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -385,6 +385,12 @@ func TestMessagesByHTTP(t *testing.T) {
 		status, body := c.post(t, c.root("/hl7v2"), of.token, of.media, of.body)
 		if status != of.status || !strings.Contains(body, of.want) {
 			t.Errorf("%s: %d %q, want %d with %q", name, status, body, of.status, of.want)
+		}
+	}
+	_, metrics := get(t, c.root("/metrics"))
+	for _, outcome := range []string{"accepted", "repeated", "failed", "rejected"} {
+		if line := fmt.Sprintf("amate_messages_total{outcome=%q} ", outcome); !strings.Contains(metrics, line) || outcome != "repeated" && strings.Contains(metrics, line+"0\n") {
+			t.Errorf("/metrics does not count messages that were %s", outcome)
 		}
 	}
 }
