@@ -151,10 +151,17 @@ func personOf(r *fhir.Resource) (match.Person, error) {
 	return reading.Patient(d, 0), nil
 }
 
+// fewSure is how many pairs must be of one person, as far as the program's own model can
+// tell, for there to be something to learn of how such pairs compare: what stands out in
+// data without duplicates are families.
+const fewSure = 200
+
 // learn fits the model to how people compare with those who have a key in common with
-// them, and with one another.
+// them, and with one another. From data with few duplicates it learns only how often
+// people are alike by chance, and how common names are.
 func (o *opened) learn(ctx context.Context, people []match.Person) (*match.Model, error) {
 	const mostOfKey = 32
+	before, sure, all := match.Default(), 0.0, 0.0
 	candidates, random := match.Pairs{}, match.Pairs{}
 	for i := range people {
 		p, self, met := &people[i], string(people[i].Features()), false
@@ -169,6 +176,10 @@ func (o *opened) learn(ctx context.Context, people []match.Person) (*match.Model
 			}
 			if other, ok := match.PersonOf(features); ok {
 				candidates.Add(match.Compare(p, &other))
+				all++
+				if g, _ := before.Grade(p, &other); g >= match.Probable {
+					sure++
+				}
 			}
 		})
 		if err != nil {
@@ -181,7 +192,11 @@ func (o *opened) learn(ctx context.Context, people []match.Person) (*match.Model
 			random.Add(match.Compare(&people[a], &people[b]))
 		}
 	}
-	m := match.Learn(match.Default(), candidates, random)
+	if sure < fewSure {
+		candidates = nil
+	}
+	m := match.Learn(before, candidates, random)
+	m.Prior = min(m.Prior, max(before.Prior, sure/max(all, 1)))
 	m.Common = match.Commonness(func(yield func(*match.Person) bool) {
 		for i := range people {
 			if !yield(&people[i]) {
