@@ -71,19 +71,31 @@ func (p *Processor) keep(ctx context.Context, l *Letter) error {
 // Letters are the messages that could not be written.
 type Letters struct{ State State }
 
-// List returns the dead letters of a sender, of all for "", the oldest first.
+// lettersPage is how many letters are in memory at a time, with what they hold: a message
+// may have several megabytes.
+const lettersPage = 10
+
+// List returns the dead letters of a sender, of all for "", the oldest first and at most
+// maxLetters, without their Content.
 func (l *Letters) List(ctx context.Context, sender string) ([]Letter, error) {
-	entries, err := l.State.Entries(ctx, letterKind, sender, "", maxLetters)
-	if err != nil {
-		return nil, err
-	}
-	all := make([]Letter, 0, len(entries))
-	for _, e := range entries {
-		var one Letter
-		if err := json.Unmarshal(e.Value, &one); err != nil {
+	var all []Letter
+	for after := ""; len(all) < maxLetters; {
+		entries, err := l.State.Entries(ctx, letterKind, sender, after, lettersPage)
+		if err != nil {
 			return nil, err
 		}
-		all = append(all, one)
+		for _, e := range entries {
+			after = e.Key
+			var one Letter
+			if err := json.Unmarshal(e.Value, &one); err != nil {
+				return nil, err
+			}
+			one.Content = nil
+			all = append(all, one)
+		}
+		if len(entries) < lettersPage {
+			break
+		}
 	}
 	slices.SortFunc(all, func(a, b Letter) int { return cmp.Or(a.Received.Compare(b.Received), cmp.Compare(a.ID, b.ID)) })
 	return all, nil
@@ -110,7 +122,7 @@ func (l *Letters) Drop(ctx context.Context, id string) error {
 // Replayed says what became of a dead letter.
 type Replayed struct {
 	Letter Letter
-	State  string // "written", "arrived" when the sender has sent it again meanwhile, "failed", "held" behind one of the same patient that failed
+	State  string // "written", "arrived" when the sender has sent it again meanwhile, or it is not kept any more, "failed", "held" behind one of the same patient that failed
 	Why    string // of "failed"
 }
 
@@ -155,6 +167,15 @@ func (p *Processor) Replay(ctx context.Context, sender string, ids []string) ([]
 
 func (p *Processor) replay(ctx context.Context, l *Letter) (Replayed, error) {
 	r := Replayed{Letter: *l, State: "written"}
+	whole, err := (&Letters{p.State}).Get(ctx, l.ID)
+	if fhir.CodeOf(err) == fhir.NotFound { // dropped, or tried by another server, meanwhile
+		r.State = "arrived"
+		return r, nil
+	}
+	if err != nil {
+		return r, err
+	}
+	l = whole
 	s := p.Senders.named(l.Sender)
 	if s == nil {
 		s = &Sender{Name: l.Sender, Client: l.Client}

@@ -50,6 +50,7 @@ type memory struct {
 	entries  map[string]fhir.Entry
 	receipts map[string]fhir.Receipt
 	fails    error // of KeepReceipts
+	most     int   // bytes that one answer of Entries had
 }
 
 func newMemory() *memory {
@@ -86,14 +87,21 @@ func (m *memory) Remove(_ context.Context, kind, key string, _ int64) error {
 	return nil
 }
 
-func (m *memory) Entries(_ context.Context, kind, group, _ string, _ int) (all []fhir.Entry, err error) {
+func (m *memory) Entries(_ context.Context, kind, group, after string, limit int) (all []fhir.Entry, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, e := range m.entries {
-		if e.Kind == kind && (group == "" || e.Group == group) {
+		if e.Kind == kind && (group == "" || e.Group == group) && e.Key > after {
 			all = append(all, e)
 		}
 	}
+	slices.SortFunc(all, func(a, b fhir.Entry) int { return strings.Compare(a.Key, b.Key) })
+	all = all[:min(limit, len(all))]
+	held := 0
+	for _, e := range all {
+		held += len(e.Value)
+	}
+	m.most = max(m.most, held)
 	return all, nil
 }
 
@@ -218,5 +226,31 @@ func TestNothingIsPromised(t *testing.T) {
 		if len(m.entries) != 0 {
 			t.Errorf("%s: what may pass is kept as dead", name)
 		}
+	}
+}
+
+// TestLargeLetters: what is kept of large messages is not in memory all together, when
+// it is listed and when it is tried again.
+func TestLargeLetters(t *testing.T) {
+	api, m, s := &recorder{refuse: map[string]error{"bad": fhir.Errorf(fhir.Unprocessable, "no")}}, newMemory(), testSender()
+	p := testProcessor(t, api, m)
+	const letters, size = 35, 100_000
+	for n := range letters {
+		a, err := p.Submit(t.Context(), incoming(s, fmt.Sprint(n), n, "bad "+strings.Repeat("x", size))).Wait(t.Context())
+		if err != nil || a.Verdict != Fail {
+			t.Fatalf("%v %v", a.Verdict, err)
+		}
+	}
+	api.refuse = nil
+	all, err := (&Letters{m}).List(t.Context(), "")
+	if err != nil || len(all) != letters || slices.ContainsFunc(all, func(l Letter) bool { return l.Content != nil }) {
+		t.Errorf("%d letters, %v", len(all), err)
+	}
+	done, err := p.Replay(t.Context(), "", nil)
+	if err != nil || len(done) != letters || len(api.order) != letters || slices.ContainsFunc(done, func(r Replayed) bool { return r.State != "written" }) {
+		t.Errorf("%d tried again, %d written, %v", len(done), len(api.order), err)
+	}
+	if m.most > (lettersPage+1)*2*size { // base64 in JSON
+		t.Errorf("%d bytes at a time", m.most)
 	}
 }
