@@ -100,7 +100,7 @@ func (a *API) pin(ctx context.Context, d *Decision, c *bundle.Change) (bool, err
 	case c.Op == bundle.Update && c.Where != nil:
 		c.NoneNew = d.Existing && c.FixedID
 		return false, nil
-	case only.Open() && !d.Existing:
+	case !d.Existing && all(only, c.Ref.Type):
 		return false, nil
 	case c.Op == bundle.Create || c.Where != nil:
 		return false, nil // a criterion carries the restriction itself
@@ -117,6 +117,12 @@ func (a *API) pin(ctx context.Context, d *Decision, c *bundle.Change) (bool, err
 		return a.pinNew(ctx, d, c)
 	}
 	return false, err
+}
+
+// all reports whether a caller can see every resource of a type, whatever is in it.
+func all(only *search.Restriction, typ string) bool {
+	where, listed := only.Types[typ]
+	return only.Open() || listed && len(where) == 0
 }
 
 // pinNew lets an update create a resource, but not replace one that the caller
