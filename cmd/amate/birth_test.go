@@ -313,6 +313,10 @@ func (m *maternity) projected(c returned) {
 			m.Errorf("%s: %d, want %d (%v)", path, found.Total, want, err)
 		}
 	}
+	document := m.do(200, "system", "GET", c.ref("document"), "")
+	if said := m.do(200, "system", "POST", "Bundle/$validate", document); strings.Contains(said, `"severity":"error"`) {
+		m.Errorf("the document is not valid: %s", said)
+	}
 	v := m.do(200, "system", "GET", c.ref("document")+"/$verify-signature", "")
 	if strings.Contains(v, `"failed"`) {
 		m.Errorf("the document's signature: %s", v)

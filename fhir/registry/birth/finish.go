@@ -178,7 +178,7 @@ func (s *service) changes(ctx context.Context, b *bundle.Batch, maker bundle.Mak
 		return err
 	}
 	for i, raw := range w.Resources {
-		marked, err := mark(raw, c.Folio)
+		marked, err := mark(raw, c.Document)
 		if i == 0 {
 			marked, err = document.Mark(raw, c.Document)
 		}

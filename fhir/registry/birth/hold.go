@@ -10,7 +10,7 @@ import (
 )
 
 // TagSystem is the system of the tag on every resource that was made from a certificate;
-// the code is the folio. Only the operations of this package set it. The document itself
+// the code is the id of the document, which tells nothing to who sees neither. Only the operations of this package set it. The document itself
 // and its Composition bear the tag of signed documents.
 const TagSystem = base + "CodeSystem/certificado-nacimiento"
 
@@ -112,7 +112,7 @@ func mentions(json []byte, text string) bool {
 	return bytes.Contains(json, []byte(text)) || bytes.Contains(json, []byte(`\u`)) || bytes.Contains(json, []byte(`\/`))
 }
 
-// tagOf returns the folio of the certificate that a resource was made from, "" for none.
+// tagOf returns the id of the document that a resource was made with, "" for none.
 func tagOf(json []byte) string {
 	if !mentions(json, TagSystem) {
 		return ""
@@ -146,12 +146,12 @@ func foliosIn(json []byte) (all []string) {
 }
 
 // mark puts the tag of a certificate on a resource that has no meta.
-func mark(json []byte, folio string) ([]byte, error) {
+func mark(json []byte, document string) ([]byte, error) {
 	d, err := element.Parse(json)
 	if err != nil {
 		return nil, err
 	}
 	e := d.Edit(0)
-	e.Append(0, `"meta":{"tag":[`+string(encode(object{"system": TagSystem, "code": folio, "display": "Certificado de nacimiento"}))+`]}`)
+	e.Append(0, `"meta":{"tag":[`+string(encode(object{"system": TagSystem, "code": document, "display": "Certificado de nacimiento"}))+`]}`)
 	return e.AppendTo(nil), nil
 }

@@ -39,8 +39,7 @@ var measures = []measure{
 // placed are the columns that other resources than Observations hold.
 var placed = map[sinac.Column]bool{
 	sinac.MotherBorn: true, sinac.Born: true, sinac.BornAt: true, sinac.Sex: true, sinac.Anomaly1: true, sinac.Anomaly2: true,
-	sinac.BCG: true, sinac.HepatitisB: true, sinac.VitaminA: true, sinac.VitaminK: true, sinac.HearingScreen: true,
-	sinac.Affiliation: true, sinac.CertifyingFacility: true, sinac.Certified: true, sinac.BirthState: true, sinac.BirthTown: true,
+	sinac.CertifyingFacility: true, sinac.Certified: true, sinac.BirthState: true, sinac.BirthTown: true,
 }
 
 // aboutChild are the columns about the newborn and the birth, of those without a code.
@@ -59,22 +58,23 @@ func (p *projection) observe() {
 		p.observation(m)
 	}
 	for c := range sinac.Column(sinac.Columns) {
-		given := p.Row[c] == sinac.Yes // else nothing else says so
-		if done[c] || placed[c] && (given || !isGiven(c)) {
+		if done[c] || p.elsewhere(c) {
 			continue
 		}
 		p.observation(&measure{column: c, section: other, ofChild: aboutChild[c], name: c.Spanish()})
 	}
 }
 
-// isGiven reports whether c is of what is given to a newborn: where it was not, that is an
-// Observation, and else the Immunization or the like says so.
-func isGiven(c sinac.Column) bool {
+// elsewhere reports whether another resource than an Observation tells what c says. That
+// something was not given to the newborn, or that nobody pays, is told by no other.
+func (p *projection) elsewhere(c sinac.Column) bool {
 	switch c {
 	case sinac.BCG, sinac.HepatitisB, sinac.VitaminA, sinac.VitaminK, sinac.HearingScreen:
-		return true
+		return p.Row[c] == sinac.Yes
+	case sinac.Affiliation:
+		return p.Row[c] != uninsured
 	}
-	return false
+	return placed[c]
 }
 
 // observation adds the Observation of a column, unless nothing is known.

@@ -285,16 +285,19 @@ func (p *projection) given() {
 	}
 }
 
+// uninsured is the code of having no affiliation.
+const uninsured = "01"
+
 // affiliations are the codes of derechohabiencia.
 var affiliations = map[string]string{
-	"01": "Ninguna", "02": "IMSS", "03": "ISSSTE", "04": "PEMEX", "05": "SEDENA", "06": "SEMAR", "08": "Otra",
+	"02": "IMSS", "03": "ISSSTE", "04": "PEMEX", "05": "SEDENA", "06": "SEMAR", "08": "Otra",
 	"10": "IMSS-Bienestar", "11": "ISSFAM", "14": "OPD IMSS-Bienestar",
 }
 
 // coverage is what pays the mother's care.
 func (p *projection) coverage() {
 	code := p.Row[sinac.Affiliation]
-	if !p.Row.Known(sinac.Affiliation) || code == "01" {
+	if !p.Row.Known(sinac.Affiliation) || code == uninsured {
 		return
 	}
 	payer := affiliations[code]
