@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"log/slog"
 	"net/http"
 	"regexp"
 	"strings"
@@ -178,7 +179,12 @@ func TestNothingMakesCURP(t *testing.T) {
 	shape := regexp.MustCompile(`[A-Z]{4}[0-9]{6}[HMX][A-Z]{5}[0-9A-Z][0-9]`)
 	s := newRightsScene(t, []string{"--data", t.TempDir()}, "--renapo-simulator")
 	s.must(201, "system", "PUT", "Patient/a", `{"resourceType":"Patient","id":"a","name":[{"use":"official","family":"Pérez García","given":["Juan"]}],"birthDate":"1990-05-12","gender":"male"}`)
-	for _, op := range operations(&opened{}) {
+	st, err := storage{Data: t.TempDir()}.open(t.Context(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	for _, op := range operations(st) {
 		if regexp.MustCompile(`(generate|make|create|expected|new)-?curp`).MatchString(op.Name) {
 			t.Errorf("$%s", op.Name)
 		}

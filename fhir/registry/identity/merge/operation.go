@@ -3,7 +3,6 @@ package merge
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -70,7 +69,7 @@ func (s *Service) merge(ctx context.Context, call *operation.Call) (*operation.A
 			return nil, err
 		}
 		text := fmt.Sprintf("nothing was written; %d resources refer to the source, its links to others left out", p.Count)
-		return answer(call, http.StatusOK, text, p.Target, ""), nil
+		return answer(call, 200, text, p.Target, ""), nil
 	case "", "false":
 	default:
 		return nil, fhir.Errorf(fhir.Invalid, "the parameter preview is true or false")
@@ -84,9 +83,9 @@ func (s *Service) merge(ctx context.Context, call *operation.Call) (*operation.A
 		return nil, err
 	}
 	if rec.Stage == Moving {
-		return answer(call, http.StatusAccepted, "the Patients are one; what refers to the source is moved now, in the background", target.JSON, rec.ID), nil
+		return answer(call, 202, "the Patients are one; what refers to the source is moved now, in the background", target.JSON, rec.ID), nil
 	}
-	return answer(call, http.StatusOK, "the Patients are one", target.JSON, rec.ID), nil
+	return answer(call, 200, "the Patients are one", target.JSON, rec.ID), nil
 }
 
 // unmerge is Patient/[source]/$unmerge.
@@ -126,9 +125,9 @@ func (s *Service) unmerge(ctx context.Context, call *operation.Call) (*operation
 		return nil, err
 	}
 	if rec.Stage == Undoing {
-		return answer(call, http.StatusAccepted, "the Patients are two again; what was moved is given back now, in the background", source.JSON, rec.ID), nil
+		return answer(call, 202, "the Patients are two again; what was moved is given back now, in the background", source.JSON, rec.ID), nil
 	}
-	return answer(call, http.StatusOK, "the Patients are two again", source.JSON, rec.ID), nil
+	return answer(call, 200, "the Patients are two again", source.JSON, rec.ID), nil
 }
 
 // answer is what both operations return.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -324,5 +323,5 @@ func answer(patient *fhir.Resource, level, status string, simulated bool, warnin
 	b.WriteString(`,{"name":"patient","resource":`)
 	b.Write(patient.JSON)
 	b.WriteString(`}]}`)
-	return &operation.Answer{Status: http.StatusOK, JSON: b.Bytes()}
+	return &operation.Answer{Status: 200, JSON: b.Bytes()}
 }
