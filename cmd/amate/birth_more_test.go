@@ -238,4 +238,3 @@ func TestBirthJoined(t *testing.T) {
 		}
 	})
 }
-

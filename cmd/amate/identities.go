@@ -10,6 +10,7 @@ import (
 	"github.com/amate-health/amate/fhir/bundle"
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/operation"
+	"github.com/amate-health/amate/fhir/registry/birth"
 	"github.com/amate-health/amate/fhir/registry/identity/check"
 	"github.com/amate-health/amate/fhir/registry/identity/merge"
 	"github.com/amate-health/amate/fhir/registry/identity/pix"
@@ -61,7 +62,7 @@ func (o *opened) indexer() store.Indexer {
 
 // merger merges Patients.
 func (o *opened) merger() *merge.Service {
-	pass := []string{rights.HoldName, check.RightName}
+	pass := []string{rights.HoldName, check.RightName, birth.Right} // folios and what is certified go with who they are of
 	return &merge.Service{
 		Store: mergeStore{rightsStore{o}}, State: o.engine, Links: &o.replaced, Base: func() string { return o.indexing.Base },
 		Maker: func(base string) bundle.Maker {

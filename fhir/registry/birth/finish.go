@@ -219,7 +219,7 @@ func (s *service) newborn(ctx context.Context, maker bundle.Maker, c *Certificat
 	if c.Replaces == "" {
 		return created(maker, c.Waiting.Newborn, c.Newborn.Ref)
 	}
-	d, was, err := s.current(ctx, c.Newborn.Ref)
+	d, was, err := s.survivor(ctx, c)
 	if err != nil {
 		return bundle.Change{}, err
 	}

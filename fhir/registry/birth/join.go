@@ -24,6 +24,9 @@ const mostJoined = 2000
 // Patient says that it is replaced by it; it keeps its folio, and what was signed keeps
 // its reference.
 func (s *service) join(ctx context.Context, call *operation.Call, c *Certificate) ([]bundle.Change, error) {
+	if _, _, err := s.survivor(ctx, c); err != nil {
+		return nil, err
+	}
 	others, err := s.identified(ctx, search.Unrestricted, "Patient", identity.SystemCURP, c.CURP)
 	if err != nil {
 		return nil, err

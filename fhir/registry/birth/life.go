@@ -171,9 +171,34 @@ func (s *service) current(ctx context.Context, ref fhir.Ref) (*element.Doc, fhir
 	return d, r.Ref, err
 }
 
+// mostLinks is how often a Patient may have been merged into another one.
+const mostLinks = 8
+
+// survivor reads the newborn's Patient, or the one that it was merged into meanwhile, and
+// has c name that one.
+func (s *service) survivor(ctx context.Context, c *Certificate) (*element.Doc, fhir.Ref, error) {
+	for range mostLinks {
+		d, was, err := s.current(ctx, c.Newborn.Ref)
+		if err != nil {
+			return nil, was, err
+		}
+		next := fhir.Ref{}
+		for link := range items(d, 0, "link") {
+			if text(d, link, "type") == "replaced-by" {
+				next, _ = fhir.ParseRef(text(d, d.Get(link, "other"), "reference"))
+			}
+		}
+		if next.Type != "Patient" {
+			return d, was, nil
+		}
+		c.Newborn.Ref = next.Current()
+	}
+	return nil, fhir.Ref{}, fhir.Errorf(fhir.Conflict, "the Patient of the newborn is replaced by others in a circle")
+}
+
 // patient returns the change of the newborn's Patient that edit makes.
 func (s *service) patient(ctx context.Context, call *operation.Call, c *Certificate, edit func(*element.Edit, *element.Doc)) (bundle.Change, error) {
-	d, was, err := s.current(ctx, c.Newborn.Ref)
+	d, was, err := s.survivor(ctx, c)
 	if err != nil {
 		return bundle.Change{}, err
 	}
