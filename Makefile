@@ -44,11 +44,14 @@ prepare:
 	@missing=
 	compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || [ -n "$${AMATE_TEST_DATABASE_URL:-}" ] || missing+=' postgresql'
 	command -v $$($(GO) env CC) >/dev/null || missing+=' gcc libc6-dev'
-	# A real browser and real client libraries are tried where they are; continuous integration gets them.
+	# A real browser, client libraries and readers of documents are tried where they are; continuous integration gets them.
 	wanted=
 	if [ -n "$${CI:-}" ]; then
 		command -v chromium >/dev/null || wanted+=' chromium'
 		command -v npm >/dev/null || wanted+=' nodejs npm'
+		command -v zbarimg >/dev/null || wanted+=' zbar-tools'
+		command -v pdftoppm >/dev/null || wanted+=' poppler-utils'
+		command -v qpdf >/dev/null || wanted+=' qpdf'
 	fi
 	[ -n "$$missing$$wanted" ] || exit 0
 	sudo=
