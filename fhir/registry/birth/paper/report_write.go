@@ -173,7 +173,7 @@ func (r *Report) parameters() ([]byte, error) {
 			switch {
 			case value == "":
 			case i < 2 || value == fewer:
-				parts = append(parts, part{"name": heads[i], "valueString": value})
+				parts = append(parts, part{"name": heads[i], "valueCode": value}) // who sees no free text sees codes
 			default:
 				parts = append(parts, part{"name": heads[i], "valueDecimal": json.Number(value)})
 			}
