@@ -203,6 +203,19 @@ func (l *life) addendum() {
 	l.sync()
 }
 
+// result is what the laboratory sends of an order: under a control id, of a status, with
+// a value of the hemoglobin.
+func (l *life) result(control, order, status, value string) string {
+	day := l.visit.Format("20060102")
+	return "MSH|^~\\&|LAB|H1|AMATE|SSA|" + day + "130000-0600||ORU^R01^ORU_R01|" + control + "|P|2.5.1|||||MEX|UNICODE UTF-8\r" +
+		"PID|1||" + lifePatientCURP + "^^^CURP||HERNÁNDEZ^GLORIA " + lifeMark + "||19560427|F\r" +
+		"PV1|1|O" + strings.Repeat("|", 17) + "V1^^^VISITAS\r" +
+		"ORC|RE|P" + order + "|F" + order + "||CM\r" +
+		"OBR|1|P" + order + "|F" + order + "|58410-2^Biometría hemática^LN|||" + day + "103000-0600|||||||||||||||" + day + "125500-0600||HM|" + status + "\r" +
+		"OBX|1|NM|718-7^Hemoglobina^LN||" + value + "|g/dL|12.0-16.0|N|||" + status + "|||" + day + "103000-0600\r" +
+		"OBX|2|ST|OBS^Observaciones^L||Muestra adecuada " + lifeMark + "||||||" + status + "\r"
+}
+
 // laboratory: the doctor orders; the laboratory answers by HL7 v2, twice the same, and
 // then a correction.
 func (l *life) laboratory() {
@@ -211,30 +224,20 @@ func (l *life) laboratory() {
 		"identifier": list{object{"type": coded(labels+"v2-0203", "PLAC", ""), "system": "urn:x:ordenes", "value": "P77"}},
 	})
 	l.synced("+" + l.at["order"])
-	day := l.visit.Format("20060102")
-	message := func(control, status, value string) string {
-		return "MSH|^~\\&|LAB|H1|AMATE|SSA|" + day + "130000-0600||ORU^R01^ORU_R01|" + control + "|P|2.5.1|||||MEX|UNICODE UTF-8\r" +
-			"PID|1||" + lifePatientCURP + "^^^CURP||HERNÁNDEZ^GLORIA " + lifeMark + "||19560427|F\r" +
-			"PV1|1|O" + strings.Repeat("|", 17) + "V1^^^VISITAS\r" +
-			"ORC|RE|P77|F77||CM\r" +
-			"OBR|1|P77|F77|58410-2^Biometría hemática^LN|||" + day + "103000-0600|||||||||||||||" + day + "125500-0600||HM|" + status + "\r" +
-			"OBX|1|NM|718-7^Hemoglobina^LN||" + value + "|g/dL|12.0-16.0|N|||" + status + "|||" + day + "103000-0600\r" +
-			"OBX|2|ST|OBS^Observaciones^L||Muestra adecuada " + lifeMark + "||||||" + status + "\r"
-	}
 	wire := l.wires.dial(l)
-	first := wire.ask("AA", message("A1", "F", "13.5"))
+	first := wire.ask("AA", l.result("A1", "77", "F", "13.5"))
 	came := l.sync()
 	if got := types(came); got != "[+DiagnosticReport +Observation +ServiceRequest]" {
 		l.Errorf("of the result came %s", got)
 	}
-	if again := wire.ask("AA", message("A1", "F", "13.5")); again != first {
+	if again := wire.ask("AA", l.result("A1", "77", "F", "13.5")); again != first {
 		l.Errorf("the same again is answered %q after %q", again, first)
 	}
 	l.synced()
-	if answer := wire.ask("AR", message("A1", "F", "9.9")); !strings.Contains(answer, "205^") {
+	if answer := wire.ask("AR", l.result("A1", "77", "F", "9.9")); !strings.Contains(answer, "205^") {
 		l.Errorf("another message of the same number: %q", answer)
 	}
-	wire.ask("AA", message("A2", "C", "10.1"))
+	wire.ask("AA", l.result("A2", "77", "C", "10.1"))
 	if got := types(l.sync()); got != "[~DiagnosticReport ~Observation]" {
 		l.Errorf("of the correction came %s", got)
 	}

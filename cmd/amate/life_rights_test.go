@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -138,6 +139,23 @@ func (l *life) cancelled() {
 	}
 	for _, way := range []string{l.at["patient"], l.at["history"], l.at["hemoglobin"], l.at["scan"]} {
 		l.must(http.StatusOK, "officer", "GET", way, "")
+	}
+	l.late()
+}
+
+// late: what still comes of a blocked patient goes to their record, where nobody sees it,
+// and does not make them known anew.
+func (l *life) late() {
+	l.Helper()
+	visit := regexp.MustCompile(`PV1[^\r]*\r`)
+	l.wires.dial(l).ask("AA", visit.ReplaceAllString(l.result("A3", "78", "F", "11.2"), ""))
+	for query, want := range map[string]int{"Patient?identifier=" + identity.SystemCURP + "%7C" + lifePatientCURP: 1, "Observation?code=718-7": 2} {
+		if found := l.find("clinic", query); len(found) != 0 {
+			l.Errorf("the clinic finds %v by %s", found, query)
+		}
+		if found := l.find("officer", query); len(found) != want {
+			l.Errorf("the officer finds %v by %s", found, query)
+		}
 	}
 }
 

@@ -82,7 +82,7 @@ func (m *messaging) open(ctx context.Context, s *serve, store *opened, api *rest
 	}
 	all.processor = message.New(message.Config{
 		API: api, State: kept, Receipts: kept, Senders: all.senders, As: all.asNow, Keep: m.Keep, Remember: m.Remember,
-		Limits: hl7.Limits{Size: int(m.Size)}, Log: log,
+		Limits: hl7.Limits{Size: int(m.Size)}, Log: log, Blocked: store.blockedPatients,
 	})
 	following, stop := context.WithCancel(context.WithoutCancel(ctx))
 	all.stop = stop

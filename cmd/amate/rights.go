@@ -10,6 +10,7 @@ import (
 	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/fhir/registry/rights"
 	"github.com/amate-health/amate/fhir/rest"
+	"github.com/amate-health/amate/fhir/search"
 )
 
 // arco says how requests of ARCO rights are dealt with.
@@ -61,6 +62,23 @@ func (a *arco) open() (o office, err error) {
 
 // blockedLabel is the label of a record that is blocked.
 var blockedLabel = rights.Label{System: authz.LabelSystem, Code: authz.Blocked}
+
+// blockedPatients returns the Patients whose record is blocked and who have one of some
+// identifiers, a value of the search parameter identifier.
+func (o *opened) blockedPatients(ctx context.Context, identifiers string) ([]fhir.Resource, error) {
+	q, err := search.Parse("Patient", []search.Param{
+		{Name: "identifier", Value: identifiers}, {Name: "_security", Value: blockedLabel.System + "|" + blockedLabel.Code},
+	}, search.Options{})
+	if err != nil {
+		return nil, err
+	}
+	q.Count, q.Restriction = 100, search.Unrestricted
+	found, err := o.engine.Search(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	return found.Matches, nil
+}
 
 // rightsStore writes for operations, and tells the audit trail of it.
 type rightsStore struct{ *opened }

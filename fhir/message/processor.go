@@ -41,6 +41,12 @@ type Config struct {
 	// the links are written; nil tells nobody.
 	Merged func(ctx context.Context, prior, survivor string)
 
+	// Blocked returns the Patients whose record is blocked, and who have one of some
+	// identifiers, a value of the search parameter identifier. No sender is shown them;
+	// what is sent of them goes to their record all the same, instead of to a second one
+	// that everybody sees. nil is for none.
+	Blocked func(ctx context.Context, identifiers string) ([]fhir.Resource, error)
+
 	Keep     time.Duration // how long dead letters are kept; 0 is 90 days
 	Remember time.Duration // how long the same message gets the same answer; 0 is 30 days
 	Limits   hl7.Limits

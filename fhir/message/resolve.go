@@ -58,6 +58,9 @@ func (p *Processor) resolve(ctx context.Context, units []*unit) (*lookups, error
 			if err := p.find(ctx, typ, chunk, found.by[typ]); err != nil {
 				return nil, err
 			}
+			if err := p.blocked(ctx, typ, chunk, found.by[typ]); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return found, nil
@@ -95,6 +98,42 @@ func (p *Processor) find(ctx context.Context, typ string, ids []Identifier, foun
 		}
 		for _, id := range s.identifiers {
 			found[id] = append(found[id], s)
+		}
+	}
+	return nil
+}
+
+// blocked adds those of ids that nobody was found by and that lead to a Patient whose
+// record is blocked.
+func (p *Processor) blocked(ctx context.Context, typ string, ids []Identifier, found map[Identifier][]*stored) error {
+	if typ != "Patient" || p.Blocked == nil {
+		return nil
+	}
+	var texts []string
+	missing := map[Identifier]bool{}
+	for _, id := range ids {
+		if len(found[id]) == 0 {
+			texts, missing[id] = append(texts, id.criterion()), true
+		}
+	}
+	if len(texts) == 0 {
+		return nil
+	}
+	patients, err := p.Blocked(ctx, strings.Join(texts, ","))
+	if err != nil {
+		return err
+	}
+	for i := range patients {
+		d, err := element.Parse(patients[i].JSON)
+		if err != nil {
+			return err
+		}
+		s := storedIn(d, 0)
+		s.ref, s.updated = patients[i].Ref, patients[i].Updated
+		for _, id := range s.identifiers {
+			if missing[id] {
+				found[id] = append(found[id], s)
+			}
 		}
 	}
 	return nil
