@@ -238,3 +238,23 @@ func TestBirthJoined(t *testing.T) {
 		}
 	})
 }
+
+// TestBirthMerged: the newborn was registered elsewhere as well, and both Patients were
+// made one before the CURP came. The certificate follows.
+func TestBirthMerged(t *testing.T) {
+	m := newMaternity(t, []string{"--data", t.TempDir()})
+	c := m.certify("Sol", nil)
+	newborn, folio := c.ref("newborn"), c.text("folio")
+	m.put("Patient/cuna", fmt.Sprintf(`"identifier":[{"system":"urn:x:expediente","value":"7"}],"gender":"female","birthDate":%q`, m.born.Format(time.DateOnly)))
+	m.do(200, "system", "POST", "Patient/$merge", `{"resourceType":"Parameters","parameter":[{"name":"source-patient","valueReference":{"reference":"`+newborn+`"}},{"name":"target-patient","valueReference":{"reference":"Patient/cuna"}}]}`)
+	m.do(200, midwife, "POST", "$birth-deliver", params("folio", "String", folio, "to", "String", "Sol"))
+	m.do(200, registrar, "POST", "$birth-register", params("folio", "String", folio, "acta", "String", "7", "oficialia", "String", "1", "date", "Date", m.born.Format(time.DateOnly)))
+	child := makeCURP(identity.Person{Given: "Sol", Father: "García", Mother: "López", Born: m.born, Sex: 'M', BirthIn: "OC"}, 'C')
+	m.do(200, registrar, "POST", "$birth-assign-curp", params("folio", "String", folio, "curp", "String", child))
+	if p := m.do(200, "system", "GET", "Patient/cuna", ""); !strings.Contains(p, child) {
+		m.Errorf("the CURP is not with who is left: %s", p)
+	}
+	if v := parsed(m, m.do(200, registrar, "GET", "$birth-verify?folio="+folio, "")); !v.yes("valid") || !v.yes("unchanged") {
+		m.Errorf("%+v", v)
+	}
+}
