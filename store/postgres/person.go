@@ -27,10 +27,11 @@ WHERE d.key = x.key AND d.rkey = x.rkey`,
 
 	stmtDelPerson: `DELETE FROM person WHERE rkey = ANY ($1::bigint[])`,
 
-	// OFFSET 0 keeps the row keys together that are looked up, each once.
+	// OFFSET 0 has the row keys known before anything is looked up.
 	stmtPeople: `SELECT p.rkey, p.features FROM (
-  SELECT DISTINCT f.rkey FROM unnest($1::bigint[]) k (key)
-  CROSS JOIN LATERAL (SELECT i.rkey FROM person_key i WHERE i.key = k.key ORDER BY i.key, i.rkey LIMIT $2::bigint) f OFFSET 0) x
+  SELECT f.rkey FROM unnest($1::bigint[]) k (key) CROSS JOIN LATERAL
+    (SELECT s.rkey, count(*) OVER () AS sharers FROM (SELECT i.rkey FROM person_key i WHERE i.key = k.key ORDER BY i.key, i.rkey LIMIT $2::bigint) s) f
+  GROUP BY f.rkey HAVING count(*) > 1 OR min(f.sharers) <= $3::bigint OFFSET 0) x
 CROSS JOIN LATERAL (SELECT i.rkey, i.features FROM person i WHERE i.rkey = x.rkey LIMIT 1) p`,
 }
 
@@ -104,10 +105,10 @@ func personRows(writes []store.Write) *encoder {
 }
 
 // People calls each with the row key and features of the Patients that have one of the
-// keys: of each key at most the first most, by their row keys. The features are good for
-// the call.
+// keys: of each key at most the first most, by their row keys, and not those that share
+// one key alone with more than store.FewSharers. The features are good for the call.
 func (s *Store) People(ctx context.Context, keys []int64, most int, each func(key int64, features []byte)) error {
-	args := [][]byte{appendInt64s(nil, keys), int64Bytes(int64(most))}
+	args := [][]byte{appendInt64s(nil, keys), int64Bytes(int64(most)), int64Bytes(store.FewSharers)}
 	return s.with(ctx, func(c *connection) error {
 		return trip(ctx, c.pg, call{name: stmtPeople, args: args, row: func(_ []pgconn.FieldDescription, values [][]byte) error {
 			f := fields{values: values}

@@ -5,6 +5,7 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
+	"github.com/amate-health/amate/store"
 	"github.com/amate-health/amate/store/index"
 )
 
@@ -33,8 +34,8 @@ func deletePerson(conn *sqlite.Conn, key int64, _ *index.Person) error {
 }
 
 // People calls found with the row key and features of the Patients that have one of the
-// keys: of each key at most the first most, by their row keys. The features are good for
-// the call.
+// keys: of each key at most the first most, by their row keys, and not those that share
+// one key alone with more than store.FewSharers. The features are good for the call.
 func (s *Store) People(ctx context.Context, keys []int64, most int, found func(key int64, features []byte)) error {
 	conn, err := s.readers.Take(ctx)
 	if err != nil {
@@ -45,18 +46,26 @@ func (s *Store) People(ctx context.Context, keys []int64, most int, found func(k
 	if err != nil {
 		return err
 	}
-	seen := map[int64]bool{}
+	shared, rare := map[int64]int{}, map[int64]bool{}
 	for _, key := range keys {
 		stmt.BindInt64(1, key)
 		stmt.BindInt64(2, int64(most))
-		if err := steps(stmt, func(stmt *sqlite.Stmt) { seen[stmt.ColumnInt64(0)] = true }); err != nil {
+		var sharers []int64
+		if err := steps(stmt, func(stmt *sqlite.Stmt) { sharers = append(sharers, stmt.ColumnInt64(0)) }); err != nil {
 			return err
+		}
+		for _, s := range sharers {
+			shared[s]++
+			rare[s] = rare[s] || len(sharers) <= store.FewSharers
 		}
 	}
 	if stmt, err = conn.Prepare(`SELECT features FROM person WHERE rkey = ?1`); err != nil {
 		return err
 	}
-	for key := range seen {
+	for key, n := range shared {
+		if n == 1 && !rare[key] {
+			continue
+		}
 		stmt.BindInt64(1, key)
 		if err := steps(stmt, func(stmt *sqlite.Stmt) { found(key, bytesOf(stmt, 0)) }); err != nil {
 			return err

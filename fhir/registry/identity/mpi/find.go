@@ -16,7 +16,8 @@ type Store interface {
 	Search(ctx context.Context, q *search.Query) (*search.Result, error)
 
 	// People calls each with the row key and features of the Patients that have one of
-	// the keys: of each key at most the first most. The features are good for the call.
+	// the keys: of each key at most the first most, and perhaps not those that share one
+	// common key alone. The features are good for the call.
 	People(ctx context.Context, keys []int64, most int, each func(key int64, features []byte)) error
 
 	// Refs returns the resources that have these row keys.
