@@ -197,8 +197,8 @@ func (f *findings) document(ctx context.Context, data []byte, trust *sign.Trust)
 		f.hashes = append(f.hashes, hex.EncodeToString(sum[:]))
 		f.say("  Huella (SHA-256): %s", "  SHA-256: %s", f.hashes[len(f.hashes)-1])
 	}
-	f.say("No se comprobó: si después fue cancelado o reemplazado (requiere conexión).",
-		"Not checked: whether it was voided or replaced afterwards (this needs a connection).")
+	f.say("No se comprobó: si después fue cancelado o reemplazado, ni el sello del establecimiento, que está aparte del documento (requiere conexión).",
+		"Not checked: whether it was voided or replaced afterwards, nor the seal of the establishment, which is kept beside the document (this needs a connection).")
 	return nil
 }
 
