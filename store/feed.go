@@ -44,7 +44,7 @@ const (
 	// feedStale is after how long it is looked for changes of other processes;
 	// feedPause how long it is not looked again, even if something was written here.
 	feedStale = time.Second
-	feedPause = 50 * time.Millisecond
+	feedPause = 200 * time.Millisecond
 )
 
 // Feed is the change feed for many readers. What came lately it keeps in memory, so
@@ -288,7 +288,7 @@ func (f *Feed) Wait(ctx context.Context, after fhir.Mark) error {
 // watch looks for what is new for all who wait. That it cannot be read at times is no
 // fault of theirs: they ask for it themselves when they have waited long enough.
 func (f *Feed) watch(ctx context.Context) {
-	tick := time.NewTicker(2 * feedPause)
+	tick := time.NewTicker(feedPause / 2)
 	defer tick.Stop()
 	for {
 		select {

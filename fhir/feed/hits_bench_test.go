@@ -22,7 +22,7 @@ func BenchmarkNews(b *testing.B) {
 			for b.Loop() {
 				w.put(fmt.Sprintf(`{"resourceType":"Observation","id":"w%d","status":"final","code":{"text":"x"},"subject":{"reference":"Patient/k%d"}}`, polls, polls%20))
 				for had := len(c.copy); len(c.copy) == had; polls++ {
-					time.Sleep(60 * time.Millisecond) // by then it is told
+					time.Sleep(220 * time.Millisecond) // by then it is told
 					before := cpu(b)
 					c.sync(false)
 					took += cpu(b) - before
