@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"slices"
 	"time"
 
@@ -70,7 +71,7 @@ func (o *opened) merger() *merge.Service {
 			m.Rules = func(*element.Doc, element.Node, string) []fhir.Issue { return nil }
 			return m
 		},
-		Pass: pass,
+		Pass: pass, Rules: o.survivorship,
 		Fixed: func(r *fhir.Resource) bool {
 			after := fhir.Resource{Ref: fhir.Ref{Type: r.Ref.Type, ID: r.Ref.ID, Version: r.Ref.Version + 1}, Method: fhir.PUT, JSON: r.JSON}
 			b := bundle.Batch{Holds: o.holds, Rights: pass}
@@ -203,6 +204,7 @@ func (o *opened) identityOperations() []operation.Operation {
 // numbering says how identifiers of people and places are dealt with.
 type numbering struct {
 	Identifiers     string `help:"What becomes of a resource with a CURP, CLUES, cédula, RFC or NSS that cannot be one: off, warn (it is written; Prefer: return=OperationOutcome tells) or refuse; and by identifier: warn,curp=refuse,rfc=off." default:"warn" placeholder:"MODE"`
+	Survivorship    string `help:"JSON file that says what of two Patients survives when they are merged: a list of element and keep (fill, verified, unite, newest, names, numbers, by-url). Without it, the default rules." placeholder:"FILE" type:"existingfile"`
 	RenapoSimulator bool   `help:"Let $verify-curp ask a simulator of the population registry, whose answers are marked as such and confirm nothing. So with --demo. Without it, nobody is asked and nothing is sent." name:"renapo-simulator"`
 }
 
@@ -213,6 +215,16 @@ func (n *numbering) open(o *opened, demo bool) error {
 		return usagef("--identifiers: %v", err)
 	}
 	o.identifiers = policy
+	if n.Survivorship != "" {
+		in, err := os.Open(n.Survivorship)
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		if o.survivorship, err = merge.ReadRules(in); err != nil {
+			return usagef("--survivorship %s: %v", n.Survivorship, err)
+		}
+	}
 	if n.RenapoSimulator || demo {
 		o.population = &renapo.Simulator{}
 	}

@@ -92,9 +92,10 @@ type opened struct {
 
 	certifying certifying // of births
 
-	replaced    merge.Links     // Patients who were merged into others
-	identifiers *check.Policy   // what is held against identifiers; nil for nothing
-	population  renapo.Registry // of CURPs; nil where nobody is asked
+	replaced     merge.Links     // Patients who were merged into others
+	survivorship []merge.Rule    // of merges; nil are the default ones
+	identifiers  *check.Policy   // what is held against identifiers; nil for nothing
+	population   renapo.Registry // of CURPs; nil where nobody is asked
 }
 
 // Read, Search and History tell the audit trail what they return, whoever asked.
