@@ -49,6 +49,7 @@ func (o *opened) mountPortal(r chi.Router, base string, m *metrics, log *slog.Lo
 		Observe: func(outcome portal.Outcome) { outcomes.WithLabelValues(string(outcome)).Inc() },
 	})
 	r.Handle(prefix+portal.Path+"*", pages)
+	r.Handle(prefix+strings.TrimSuffix(portal.Path, "/"), http.RedirectHandler(prefix+portal.Path, http.StatusPermanentRedirect))
 	r.Get(prefix+birthKeysPath, keysHandler(&paper.Ring{State: o}, log))
 }
 
