@@ -156,7 +156,7 @@ func (l *life) copiedWhole() {
 		have = append(have, name)
 	}
 	slices.Sort(have)
-	found := l.find("clinic", l.at["patient"]+"/$everything?_count=500")
+	found := l.find("doctor", l.at["patient"]+"/$everything?_count=500")
 	found = slices.DeleteFunc(found, func(name string) bool { // who has to do with it is not of the record
 		typ, _, _ := strings.Cut(name, "/")
 		return slices.Contains([]string{"Practitioner", "PractitionerRole", "Organization"}, typ)

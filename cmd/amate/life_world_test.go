@@ -60,7 +60,7 @@ func newLife(t *testing.T, where []string, contents func() string) *life {
 	}
 	registerSender(t, where, "lab", "system/*.cruds", "facility: Organization/clinic\ntables: {assigners: {VISITAS: 'urn:x:visitas'}}\n")
 	apps := map[string]credential{
-		"clinic": l.app("clinic", "--role", "clinician", "--org", lifeClinic, "--scope", "system/*.cruds"),
+		"clinic": l.app("clinic", "--role", "clinic-system", "--org", lifeClinic, "--scope", "system/*.cruds"),
 		"video":  l.app("video", "--role", "telehealth-app", "--purpose", "COC", "--scope", "system/*.cruds"),
 	}
 	l.wires = &clinic{mllp: freePort(t), where: where}
