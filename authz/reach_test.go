@@ -22,7 +22,11 @@ func text(o object) string {
 
 // shownIds lists the entries of a searchset.
 func shownIds(body string) (refs []string) {
-	var set struct{ Entry []struct{ Resource struct{ ResourceType, ID string } } }
+	var set struct {
+		Entry []struct {
+			Resource struct{ ResourceType, ID string }
+		}
+	}
 	if err := json.Unmarshal([]byte(body), &set); err != nil {
 		return []string{body}
 	}

@@ -126,7 +126,7 @@ func TestSearchParameters(t *testing.T) {
 		wants(t, 200, "GET", status, "", `"valueCode":"Patient"`, "Patient.first, Patient.home")
 		waitFor(t, status, `"valueCode":"done"`)
 		waitFor(t, base+"/Patient?first=maria", `"id":"p2"`) // the other may have done the job
-		for _, server := range []*process{p, other} { // the other has heard of it, too
+		for _, server := range []*process{p, other} {        // the other has heard of it, too
 			waitFor(t, server.base+"/Patient?first=ana&_summary=count", `"total":1`)
 			list := wants(t, 200, "GET", server.base+"/Patient?_sort=first&_include=Patient:home", "", `"id":"o"`)
 			if strings.Index(list, `"id":"p1"`) > strings.Index(list, `"id":"p2"`) || strings.Index(list, `"id":"p2"`) > strings.Index(list, `"id":"p0"`) {

@@ -7,7 +7,6 @@ import (
 	"unicode/utf8"
 )
 
-
 // TestCheck: identifiers, and the rules that they break, with the character at which.
 func TestCheck(t *testing.T) {
 	for _, c := range []struct {
