@@ -9,7 +9,8 @@
 // What is promised: a client that applies answers in their order has, once it has caught
 // up, exactly the resources that a search of its scope under its rights finds, each in its
 // current version. Answers come at least once: every cursor that was ever given out can be
-// used again, and the same holds. Of a resource that the client was never shown, no answer
+// used again, and the same holds. Only what nobody has asked for since [KeepCopies] is not
+// kept: its client is told to restart, as after rights that changed. Of a resource that the client was never shown, no answer
 // tells anything.
 //
 // How: for each copy the server keeps a set of hashes, of what that copy may hold. The
