@@ -183,8 +183,6 @@ var outsideTests = map[string]string{
 	"net":                        "store/postgres",
 	"net/http":                   "fhir/feed", // clients that lose their connections
 	"github.com/go-chi/chi":      "fhir/feed",
-	"net/http":                   "fhir/feed", // its clients lose real connections
-	"github.com/go-chi/chi":      "fhir/feed",
 	"github.com/jackc/pgx":       "cmd/amate authz/audit", // what a read is compared with; where faults are planted
 	"zombiezen.com/go/sqlite":    "authz/audit",
 	"os/exec":                    "cmd/amate fhir/document/page fhir/registry/birth/paper fhir/spec/gen",
