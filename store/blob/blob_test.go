@@ -73,7 +73,8 @@ func TestWhatIsPutIsThere(t *testing.T) {
 
 func TestTheSameIsKeptOnce(t *testing.T) {
 	s := open(t)
-	if put(t, s, "a") != put(t, s, "a") || len(files(t, s)) != 1 {
+	first, again := put(t, s, "a"), put(t, s, "a")
+	if first != again || len(files(t, s)) != 1 {
 		t.Errorf("there are %d files", len(files(t, s)))
 	}
 }

@@ -218,7 +218,7 @@ func (s *Server) serve(ctx context.Context, c net.Conn, peer Peer) {
 	close(waiting)
 	answering.Wait()
 	part(c)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
+	if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
 		var slow net.Error
 		if !errors.As(err, &slow) || !slow.Timeout() {
 			s.Log.Warn("an MLLP connection ended", "error", err)

@@ -86,22 +86,6 @@ func answer(parts []object) *operation.Answer {
 	return &operation.Answer{JSON: []byte(`{"resourceType":"Parameters","parameter":` + string(encode(parts)) + "}")}
 }
 
-// withID returns a resource with an id, and without the meta that a server sets.
-func withID(raw []byte, id string) ([]byte, error) {
-	d, err := element.Parse(raw)
-	if err != nil {
-		return nil, err
-	}
-	e := d.Edit(0)
-	for _, name := range []string{"meta", "id"} {
-		if n := d.Get(0, name); n != element.None {
-			e.Drop(n)
-		}
-	}
-	e.Append(0, `"id":`+string(element.Quote(nil, id)))
-	return e.AppendTo(nil), nil
-}
-
 // fold brings a name into the form in which names are compared.
 func fold(s string) string {
 	s = strings.NewReplacer("Á", "A", "É", "E", "Í", "I", "Ó", "O", "Ú", "U", "Ü", "U", ".", "", "-", " ").Replace(strings.ToUpper(s))
