@@ -88,7 +88,7 @@ func TestMergeScopes(t *testing.T) {
 				s.Errorf("%s is shown against a refusal: %d", ref, status)
 			}
 		}
-		s.must(200, "system", "DELETE", "Consent/no", "")
+		s.must(204, "system", "DELETE", "Consent/no", "")
 		s.must(200, "clinician", "GET", "Patient/p", "")
 		s.must(422, "registry", "POST", "Patient/$merge", mergeOf("p", "q"))
 		s.must(422, "registry", "POST", "Patient/$merge", mergeOf("q", "p"))
