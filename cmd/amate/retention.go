@@ -15,6 +15,7 @@ import (
 
 	"github.com/amate-health/amate/authz/audit"
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/document"
 	"github.com/amate-health/amate/fhir/registry/rights"
 	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/fhir/spec"
@@ -310,6 +311,14 @@ func (k *keeper) remove(ctx context.Context, names []string) error {
 				return job.Permanent(err)
 			}
 			return err
+		}
+		for _, ref := range part {
+			if ref.Type != "Composition" {
+				continue
+			}
+			if err := document.Forget(ctx, k, ref.ID); err != nil {
+				return err
+			}
 		}
 		if k.guarded != nil {
 			for _, ref := range part {

@@ -3,10 +3,15 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/amate-health/amate/fhir/document/sign/signtest"
+	"github.com/amate-health/amate/fhir/registry/identity"
 )
 
 // blockedPaths are ways to something of Patient/p's record, and what shows that it came.
@@ -24,8 +29,15 @@ var blockedPaths = map[string]string{
 // TestRightsCancel is the end of a record: blocked, kept, held, removed for good.
 func TestRightsCancel(t *testing.T) {
 	eachRightsEngine(t, func(t *testing.T, where []string, contents func() string) {
-		s := newRightsScene(t, where)
+		root, trust := signtest.NewCA(t, "AC de prueba"), t.TempDir()
+		for name, data := range map[string][]byte{"ac.cer": root.Certificate.Raw, "ac.crl": root.List(t, time.Now())} {
+			if err := os.WriteFile(filepath.Join(trust, name), data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := newRightsScene(t, where, "--signature-trust", trust)
 		s.fill()
+		s.waits(root.Issue(t, signtest.Subject{Name: "JUAN PEREZ PEREZ", CURP: doctorCURP, RFC: "PEPJ800101AB1"}))
 		task := s.file("patient", "right", codeValue("cancelacion"), "reason", textValue("Motivo "+rightsMark))
 		for path, mark := range blockedPaths {
 			if got := s.must(200, "system", "GET", path, ""); !strings.Contains(got, mark) {
@@ -62,6 +74,15 @@ func TestRightsCancel(t *testing.T) {
 			t.Errorf("a second run: %s", out)
 		}
 	})
+}
+
+// waits leaves a document of Patient/p waiting for a signature.
+func (s *rightsScene) waits(h *signtest.Holder) {
+	s.Helper()
+	s.must(200, "system", "PUT", "Practitioner/d", fmt.Sprintf(`{"resourceType":"Practitioner","id":"d","identifier":[{"system":%q,"value":%q}],"name":[{"family":"Tratante"}]}`, identity.SystemCURP, doctorCURP))
+	s.must(201, "system", "PUT", "Composition/cp", `{"resourceType":"Composition","id":"cp","status":"preliminary","type":{"coding":[{"system":"http://loinc.org","code":"51855-5"}]},`+
+		`"subject":{"reference":"Patient/p"},"date":"2016-05-01","author":[{"reference":"Practitioner/d"}],"title":"Nota","section":[{"title":"`+rightsMark+`","entry":[{"reference":"Observation/op0"}]}]}`)
+	s.must(200, "clinician", "POST", "Composition/cp/$prepare-signature", params("certificate", "Base64Binary", cerOf(h)))
 }
 
 // hidden expects that nobody but the officer sees anything of a blocked record.

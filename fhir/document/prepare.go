@@ -2,6 +2,7 @@ package document
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -16,24 +17,63 @@ import (
 	"github.com/amate-health/amate/fhir/operation"
 )
 
-// pendingKind is the kind of the entries that are documents waiting for a signature.
+// pendingKind is the kind of the entries that are documents waiting for a signature, and
+// of the receipts that are left in their place once it came.
 const pendingKind = "document-signature"
 
 // pendingFor is how long a document waits for its signature.
 const pendingFor = 30 * time.Minute
 
-// pending is a document that waits for its signature.
+// pending is a document that waits for its signature; or, with Signed, the receipt of one,
+// which says nothing of what was signed but where it is.
 type pending struct {
 	Composition string          // its id
-	Version     int64           // of the Composition when it was prepared
+	Version     int64           `json:",omitempty"` // of the Composition when it was prepared
 	Final       json.RawMessage `json:",omitempty"` // the Composition as it will be; none for a further signature
-	Bundle      json.RawMessage // the document
+	Bundle      json.RawMessage `json:",omitempty"` // the document
 	BundleID    string
-	Header      string // of the signature
-	Purpose     string
-	Who         string // reference to who signs
-	Codes       []string
+	Header      string   `json:",omitempty"` // of the signature
+	Purpose     string   `json:",omitempty"`
+	Who         string   `json:",omitempty"` // reference to who signs
+	Codes       []string `json:",omitempty"`
 	Caller      string
+
+	Signed     []byte `json:",omitempty"` // SHA-256 of the signature that came
+	Provenance string `json:",omitempty"` // id of the one that was stored with it
+
+	entry fhir.Entry // in which it is kept
+}
+
+// receipt returns the entry that takes the place of p: nothing of the patient stays where
+// no purge of their record looks.
+func (p *pending) receipt(signature []byte, provenance fhir.Ref) fhir.Entry {
+	sum := sha256.Sum256(signature)
+	e := p.entry
+	e.Value = []byte(encode(pending{Composition: p.Composition, BundleID: p.BundleID, Caller: p.Caller, Signed: sum[:], Provenance: provenance.ID}))
+	return e
+}
+
+// Waiting is where documents wait for signatures.
+type Waiting interface {
+	Entries(ctx context.Context, kind, group, after string, limit int) ([]fhir.Entry, error)
+	Remove(ctx context.Context, kind, key string, version int64) error
+}
+
+// Forget removes what was prepared of a Composition, with the content of the document.
+func Forget(ctx context.Context, w Waiting, composition string) error {
+	const page = 100
+	for after := ""; ; {
+		found, err := w.Entries(ctx, pendingKind, composition, after, page)
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		for i := range found {
+			after = found[i].Key
+			if err := w.Remove(ctx, pendingKind, after, 0); err != nil {
+				return err
+			}
+		}
+	}
 }
 
 // prepare answers $prepare-signature: it fixes the document, and says what is to be signed.

@@ -1,7 +1,9 @@
 package document
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -42,17 +44,17 @@ func (s *service) sign(ctx context.Context, call *operation.Call) (*operation.An
 	if err != nil {
 		return nil, err
 	}
+	if p.Signed != nil {
+		return again(p, signature)
+	}
 	jws, at, err := s.complete(ctx, p, signature)
 	if err != nil {
 		return nil, err
 	}
 	if len(p.Final) == 0 {
-		return s.countersign(ctx, call, p, jws, at)
+		return s.countersign(ctx, call, p, signature, jws, at)
 	}
-	if done, err := s.done(ctx, call, p, jws); done != nil || err != nil {
-		return done, err
-	}
-	return s.store(ctx, call, p, c, jws, at)
+	return s.store(ctx, call, p, c, signature, jws, at)
 }
 
 // waiting returns what the caller prepared for this document.
@@ -63,7 +65,7 @@ func (s *service) waiting(ctx context.Context, call *operation.Call) (*pending, 
 		return nil, err
 	}
 	e, err := s.Store.Entry(ctx, pendingKind, key)
-	p := &pending{}
+	p := &pending{entry: e}
 	if err == nil {
 		err = json.Unmarshal(e.Value, p)
 	}
@@ -111,23 +113,12 @@ func signatureOf(p *pending, jws string, at time.Time) object {
 	return signatureElement(jws, p.Purpose, p.Who, at)
 }
 
-// done answers a call that came before: the answer to it may have been lost.
-func (s *service) done(ctx context.Context, call *operation.Call, p *pending, jws string) (*operation.Answer, error) {
-	b, err := s.Store.Read(ctx, fhir.Ref{Type: "Bundle", ID: p.BundleID})
-	if code := fhir.CodeOf(err); code == fhir.NotFound || code == fhir.Gone {
-		return nil, nil
+// again answers a call that came before: the answer to it may have been lost.
+func again(p *pending, signature []byte) (*operation.Answer, error) {
+	if sum := sha256.Sum256(signature); !bytes.Equal(sum[:], p.Signed) {
+		return nil, fhir.Errorf(fhir.Conflict, "what was prepared is signed already, with another signature")
 	}
-	if err != nil {
-		return nil, err
-	}
-	d, err := element.Parse(b.JSON)
-	if err != nil {
-		return nil, err
-	}
-	if id, signed := signedIn(d); !signed || id != p.BundleID {
-		return nil, fhir.Errorf(fhir.Conflict, "the place of the document is taken: prepare it anew")
-	}
-	return signedAnswer(p, fhir.Ref{}), nil
+	return signedAnswer(p, fhir.Ref{Type: "Provenance", ID: p.Provenance}), nil
 }
 
 func signedAnswer(p *pending, provenance fhir.Ref) *operation.Answer {
@@ -135,14 +126,11 @@ func signedAnswer(p *pending, provenance fhir.Ref) *operation.Answer {
 		part("composition", "Reference", object{"reference": "Composition/" + p.Composition}),
 		part("document", "Reference", object{"reference": "Bundle/" + p.BundleID}),
 	}
-	if provenance.ID != "" {
-		parts = append(parts, part("provenance", "Reference", object{"reference": provenance.String()}))
-	}
-	return answer(parts)
+	return answer(append(parts, part("provenance", "Reference", object{"reference": provenance.String()})))
 }
 
 // store writes the signed document: Bundle, Composition and Provenance, or nothing.
-func (s *service) store(ctx context.Context, call *operation.Call, p *pending, c fhir.Resource, jws string, at time.Time) (*operation.Answer, error) {
+func (s *service) store(ctx context.Context, call *operation.Call, p *pending, c fhir.Resource, raw []byte, jws string, at time.Time) (*operation.Answer, error) {
 	if c.Ref.Version != p.Version {
 		return nil, moved()
 	}
@@ -163,7 +151,8 @@ func (s *service) store(ctx context.Context, call *operation.Call, p *pending, c
 	after := fhir.Ref{Type: "Composition", ID: p.Composition, Version: p.Version + 1}
 	provenance := fhir.Ref{Type: "Provenance", ID: s.NewID()}
 	about := []fhir.Ref{after, {Type: "Bundle", ID: p.BundleID}}
-	err = s.write(ctx, call,
+	receipt := []fhir.Entry{p.receipt(raw, provenance)}
+	err = s.write(ctx, call, receipt,
 		change{bundle.Create, fhir.Ref{Type: "Bundle", ID: p.BundleID}, signedBundle, 0},
 		change{bundle.Update, after.Current(), final, p.Version},
 		change{bundle.Create, provenance, s.provenance(call, p.BundleID, about, p.Who, signature, nil), 0})
@@ -194,11 +183,11 @@ func Mark(json []byte, id string) ([]byte, error) {
 }
 
 // countersign stores a further signature of a signed document, in a Provenance.
-func (s *service) countersign(ctx context.Context, call *operation.Call, p *pending, jws string, at time.Time) (*operation.Answer, error) {
+func (s *service) countersign(ctx context.Context, call *operation.Call, p *pending, raw []byte, jws string, at time.Time) (*operation.Answer, error) {
 	signature := signatureOf(p, jws, at)
 	provenance := fhir.Ref{Type: "Provenance", ID: s.NewID()}
 	about := []fhir.Ref{{Type: "Bundle", ID: p.BundleID}, {Type: "Composition", ID: p.Composition}}
-	err := s.write(ctx, call, change{bundle.Create, provenance, s.provenance(call, p.BundleID, about, p.Who, signature, nil), 0})
+	err := s.write(ctx, call, []fhir.Entry{p.receipt(raw, provenance)}, change{bundle.Create, provenance, s.provenance(call, p.BundleID, about, p.Who, signature, nil), 0})
 	return signedAnswer(p, provenance), err
 }
 
@@ -243,9 +232,12 @@ type change struct {
 	ifMatch int64
 }
 
-// write applies changes by the right of this package.
-func (s *service) write(ctx context.Context, call *operation.Call, changes ...change) error {
+// write applies changes by the right of this package, and puts entries in one with them.
+func (s *service) write(ctx context.Context, call *operation.Call, entries []fhir.Entry, changes ...change) error {
 	b := &bundle.Batch{Rights: []string{Right}}
+	if entries != nil {
+		b.Entries = func([]bundle.Result) []fhir.Entry { return entries }
+	}
 	m := s.Maker(call.Base)
 	for _, c := range changes {
 		source, err := bundle.Parse(c.json)

@@ -58,7 +58,7 @@ func (s *service) void(ctx context.Context, call *operation.Call) (*operation.An
 		"activity": coded("http://terminology.hl7.org/CodeSystem/v3-DataOperation", "NULLIFY", "nullify"),
 	}
 	about := []fhir.Ref{after, {Type: "Bundle", ID: id}}
-	err = s.write(ctx, call,
+	err = s.write(ctx, call, nil,
 		change{bundle.Update, after.Current(), e.AppendTo(nil), c.Ref.Version},
 		change{bundle.Create, provenance, s.provenance(call, id, about, who, nil, why), 0})
 	if err != nil {
