@@ -44,10 +44,15 @@ func mustRun(t testing.TB, where []string, args ...string) string {
 	return out
 }
 
-// registerSender registers an app and a sender that writes as it.
+// registerSender registers an app, a system of a clinic, and a sender that writes as it.
 func registerSender(t testing.TB, where []string, name, scopes, more string) {
 	t.Helper()
-	mustRun(t, where, "client", "add", name, "--role", "clinic-system", "--scope", scopes)
+	registerSenderAs(t, where, "clinic-system", name, scopes, more)
+}
+
+func registerSenderAs(t testing.TB, where []string, role, name, scopes, more string) {
+	t.Helper()
+	mustRun(t, where, "client", "add", name, "--role", role, "--scope", scopes)
 	file := filepath.Join(t.TempDir(), name+".yaml")
 	text := fmt.Sprintf("name: %s\nclient: %s\nnetworks: [127.0.0.1]\napplications: [{application: %s}]\n%s", name, name, strings.ToUpper(name), more)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
