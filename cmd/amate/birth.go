@@ -59,7 +59,7 @@ func (s birthStore) Apply(ctx context.Context, b *bundle.Batch) ([]bundle.Result
 func (o *opened) birthOperations() []operation.Operation {
 	cfg := birth.Config{
 		Store: birthStore{o}, Maker: o.maker, AnyRevocation: o.signing.AnyRevocation, Zone: o.office.zone,
-		OnlyRanges: o.certifying.FoliosRanges, Seal: o.certifying.seal(o.log),
+		OnlyRanges: o.certifying.FoliosRanges, Seal: o.certifying.seal(o.log), Merged: o.mergedInto,
 	}
 	if o.signing.Trust != "" {
 		cfg.Trust = (&trusting{settings: o.signing, log: o.log}).now

@@ -77,6 +77,7 @@ func (o *opened) merger() *merge.Service {
 			b := bundle.Batch{Holds: o.holds, Rights: pass}
 			return b.Held(r, &after) != nil
 		},
+		Held: func(before, after *fhir.Resource) error { return (&bundle.Batch{Holds: o.holds}).Held(before, after) },
 		Carry: func(ctx context.Context, from, to string) ([]fhir.Entry, error) {
 			return rights.Carry(ctx, o.engine, from, to)
 		},
@@ -85,6 +86,19 @@ func (o *opened) merger() *merge.Service {
 		},
 		Wake: o.jobs.Wake,
 	}
+}
+
+// mergedInto returns the id of the Patient that one was merged into, "" for none.
+func (o *opened) mergedInto(ctx context.Context, patient string) (string, error) {
+	switch rec, err := o.merger().Of(ctx, patient); {
+	case fhir.CodeOf(err) == fhir.NotFound:
+		return "", nil
+	case err != nil:
+		return "", err
+	case rec.Stage == merge.Moving || rec.Stage == merge.Merged:
+		return rec.Target, nil
+	}
+	return "", nil
 }
 
 // handleMerges lets this process finish merges.

@@ -39,6 +39,11 @@ type Config struct {
 	// Seal returns the key by which an establishment seals, by its CLUES; nil for none.
 	Seal func(clues string) *sign.Signer
 
+	// Merged returns the id of the Patient that one was merged into by who may merge, "" for
+	// none. A link that anybody wrote is none: who writes it would lead the acta and the
+	// CURP to somebody else. nil says so of none.
+	Merged func(ctx context.Context, patient string) (string, error)
+
 	// OnlyRanges gives out folios of ranges only that somebody allocated. Without it an
 	// establishment that has none gets its own: CLUES-yy-nnnnn.
 	OnlyRanges bool
@@ -73,6 +78,9 @@ func Operations(cfg Config) []operation.Operation {
 	}
 	if cfg.Seal == nil {
 		cfg.Seal = func(string) *sign.Signer { return nil }
+	}
+	if cfg.Merged == nil {
+		cfg.Merged = func(context.Context, string) (string, error) { return "", nil }
 	}
 	if cfg.Zone == nil {
 		cfg.Zone = Zone

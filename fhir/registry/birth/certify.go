@@ -312,8 +312,8 @@ func (s *service) draft(ctx context.Context, p *preparation, reason string) erro
 	return s.admit(ctx, p)
 }
 
-// admit makes the Patient of a mother who has none. Where two do so at once, who has a
-// CURP becomes one Patient all the same.
+// admit makes the Patient of a mother who has none that the caller may see. Where two do so
+// at once, who has a CURP becomes one Patient all the same.
 func (s *service) admit(ctx context.Context, p *preparation) error {
 	m := &p.claim.mother
 	if p.woman != nil {
@@ -333,7 +333,7 @@ func (s *service) admit(ctx context.Context, p *preparation) error {
 		if change.Where, err = search.Parse("Patient", params, search.Options{}); err != nil {
 			return err
 		}
-		change.Where.Restriction = search.Unrestricted
+		change.Where.Restriction = p.call.Restriction // a record that the caller may not see stays unseen, and unnamed
 	}
 	results, err := s.apply(ctx, &bundle.Batch{Changes: []bundle.Change{change}})
 	if err != nil {

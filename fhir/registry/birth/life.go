@@ -182,16 +182,11 @@ func (s *service) survivor(ctx context.Context, c *Certificate) (*element.Doc, f
 		if err != nil {
 			return nil, was, err
 		}
-		next := fhir.Ref{}
-		for link := range items(d, 0, "link") {
-			if text(d, link, "type") == "replaced-by" {
-				next, _ = fhir.ParseRef(text(d, d.Get(link, "other"), "reference"))
-			}
+		next, err := s.Merged(ctx, c.Newborn.Ref.ID)
+		if err != nil || next == "" {
+			return d, was, err
 		}
-		if next.Type != "Patient" {
-			return d, was, nil
-		}
-		c.Newborn.Ref = next.Current()
+		c.Newborn.Ref = fhir.Ref{Type: "Patient", ID: next}
 	}
 	return nil, fhir.Ref{}, fhir.Errorf(fhir.Conflict, "the Patient of the newborn is replaced by others in a circle")
 }

@@ -37,6 +37,9 @@ type Service struct {
 	// Fixed reports whether a resource has to stay as it is, although it refers to the
 	// source: a signed document. nil says so of none.
 	Fixed func(r *fhir.Resource) bool
+	// Held refuses what no client may change: of the target as the rules make it, into what
+	// the caller wants it to be. nil refuses nothing.
+	Held func(before, after *fhir.Resource) error
 	// Carry returns the entries that make what legal holds there are on the Patient from
 	// hold on the Patient to as well. nil for none.
 	Carry func(ctx context.Context, from, to string) ([]fhir.Entry, error)
@@ -139,8 +142,16 @@ func (s *Service) result(r *Request, p *pair) (object, error) {
 	out := survive(s.rules(), p.s, p.t, p.source.Updated.After(p.target.Updated), s.now())
 	if r.Result != nil {
 		var err error
+		ruled := out
 		if out, err = s.given(r, p); err != nil {
 			return nil, err
+		}
+		if s.Held != nil {
+			before, after := fhir.Resource{Ref: p.target.Ref, JSON: []byte(ruled.String())}, fhir.Resource{Ref: p.target.Ref, Method: fhir.PUT, JSON: []byte(out.String())}
+			after.Ref.Version++
+			if err := s.Held(&before, &after); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return labelled(linked(out, replacing, r.Source), p.s), nil
