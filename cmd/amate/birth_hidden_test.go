@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -56,4 +57,31 @@ func TestBirthLinkOfOthers(t *testing.T) {
 	if own := m.do(200, "system", "GET", newborn, ""); !strings.Contains(own, "ACTA-77") {
 		t.Errorf("the newborn lacks the acta: %s", own)
 	}
+}
+
+// TestBirthTwiceAtOnce: two who certify one birth at the same moment, one with the CURP of
+// the mother and one without, do not both succeed.
+func TestBirthTwiceAtOnce(t *testing.T) {
+	eachMaternity(t, func(m *maternity) {
+		for _, given := range []string{"Alba", "Berta", "Celia", "Dora", "Elena", "Flora", "Gema", "Hilda"} {
+			var bodies [2]string
+			for i, mother := range []string{motherCURP(given), ""} {
+				set := map[string]string{"mother": personJSON("Patient", given, mother, motherBorn.Format(time.DateOnly), "female")}
+				bodies[i] = m.signed(m.doctor, m.do(200, midwife, "POST", "$birth-certify", m.claim(m.doctor, given, set)))
+			}
+			var statuses [2]int
+			var all sync.WaitGroup
+			for i := range bodies {
+				all.Go(func() { statuses[i], _ = m.call(midwife, "POST", "$birth-certify", bodies[i]) })
+			}
+			all.Wait()
+			if statuses != [2]int{200, 409} && statuses != [2]int{409, 200} {
+				m.Errorf("%s: %v", given, statuses)
+			}
+			text := m.do(409, midwife, "POST", "$birth-certify", m.claim(m.doctor, given, map[string]string{"mother": personJSON("Patient", given, "", motherBorn.Format(time.DateOnly), "female")}))
+			if !strings.Contains(text, "birth-double") {
+				m.Errorf("%s: %s", given, text)
+			}
+		}
+	})
 }

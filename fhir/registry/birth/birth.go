@@ -22,6 +22,7 @@ type Store interface {
 	TakeFolios(ctx context.Context, facility string, year int, count int64) (fhir.FolioRange, error)
 	AddFolios(ctx context.Context, r fhir.FolioRange, alone bool) error
 	FolioRanges(ctx context.Context, facility string) ([]fhir.FolioRange, error)
+	Entry(ctx context.Context, kind, key string) (fhir.Entry, error)
 }
 
 // Config is what births are certified with. Store and Maker must be set.

@@ -55,6 +55,10 @@ func (s *service) finish(ctx context.Context, call *operation.Call) (*operation.
 			return nil, err
 		}
 	}
+	turn, err := s.turn(ctx, c.namesake)
+	if err != nil {
+		return nil, err
+	}
 	if err := s.alone(ctx, c, replaced); err != nil {
 		return nil, err
 	}
@@ -70,7 +74,7 @@ func (s *service) finish(ctx context.Context, call *operation.Call) (*operation.
 			return nil, err
 		}
 	}
-	if err := s.store(ctx, call, c, replaced, at); err != nil {
+	if err := s.store(ctx, call, c, replaced, at, turn); err != nil {
 		return nil, err
 	}
 	return certified(c), nil
@@ -128,9 +132,28 @@ func (s *service) complete(ctx context.Context, c *Certificate, signature []byte
 	return payload, prepared.At, s.judged(s.Trust().Verify(ctx, c.Signature, payload, want))
 }
 
+// turnKind is the kind of the entries by which those take turns who certify births of one
+// namesake; turnFor is how long one is kept, which is longer than any certification takes.
+const (
+	turnKind = "birth-turn"
+	turnFor  = time.Hour
+)
+
+// turn returns the entry that a certificate is stored with. Who has looked for others of one
+// namesake before somebody else certified cannot store any more: the guard tells only
+// those apart who name the mother alike, both by her CURP or both without.
+func (s *service) turn(ctx context.Context, namesake string) (fhir.Entry, error) {
+	e, err := s.Store.Entry(ctx, turnKind, namesake)
+	if fhir.CodeOf(err) == fhir.NotFound {
+		e, err = fhir.Entry{Kind: turnKind, Key: namesake}, nil
+	}
+	e.Value, e.Expires = []byte(`{}`), s.Now().Add(turnFor)
+	return e, err
+}
+
 // store writes the certificate and all that is made from it, in one transaction.
-func (s *service) store(ctx context.Context, call *operation.Call, c, replaced *Certificate, at time.Time) error {
-	b := &bundle.Batch{Rights: rightsOf}
+func (s *service) store(ctx context.Context, call *operation.Call, c, replaced *Certificate, at time.Time, turn fhir.Entry) error {
+	b := &bundle.Batch{Rights: rightsOf, Entries: func([]bundle.Result) []fhir.Entry { return []fhir.Entry{turn} }}
 	maker := s.Maker(call.Base)
 	event := fhir.BirthEvent{Kind: string(Certified), At: c.Certified, Who: call.Caller.Principal}
 	if replaced != nil {

@@ -51,11 +51,7 @@ type Service struct {
 	Now func() time.Time // nil is time.Now
 }
 
-// Names of the two types of Patient.link.
-const (
-	replaced  = "replaced-by"
-	replacing = "replaces"
-)
+const replaced, replacing = "replaced-by", "replaces" // types of Patient.link
 
 // left are the types whose references stay as they are: a Patient's are links, the others
 // say what was at a time, or are content that is kept elsewhere. They are found through
@@ -147,8 +143,8 @@ func (s *Service) result(r *Request, p *pair) (object, error) {
 			return nil, err
 		}
 		if s.Held != nil {
-			before, after := fhir.Resource{Ref: p.target.Ref, JSON: []byte(ruled.String())}, fhir.Resource{Ref: p.target.Ref, Method: fhir.PUT, JSON: []byte(out.String())}
-			after.Ref.Version++
+			before, after := p.target, p.target
+			before.JSON, after.JSON = []byte(ruled.String()), []byte(out.String())
 			if err := s.Held(&before, &after); err != nil {
 				return nil, err
 			}
