@@ -3,7 +3,7 @@ package authz
 import (
 	"bytes"
 	"context"
-	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -179,16 +179,17 @@ func (g *Guard) Written(r *fhir.Resource) {
 
 // refusal says that a caller may not do what they ask for, and why.
 func refusal(why string, ask *question) error {
-	if ask.typ == "" {
-		return fhir.Errorf(fhir.Forbidden, "%s %s here", why, verb(ask.act))
+	what := ask.act
+	called := strings.HasPrefix(what, "$")
+	if called {
+		what = "call " + what
 	}
-	return fhir.Errorf(fhir.Forbidden, "%s %s %s", why, verb(ask.act), ask.typ)
-}
-
-// verb returns an act as a message names it; operations by their name.
-func verb(act string) string {
-	if slices.Contains([]string{"create", "read", "update", "delete", "search"}, act) {
-		return act
+	switch {
+	case ask.typ == "":
+	case called:
+		what += " on " + ask.typ
+	default:
+		what += " " + ask.typ
 	}
-	return "call " + act + " on"
+	return fhir.Errorf(fhir.Forbidden, "%s %s", why, what)
 }
