@@ -30,6 +30,9 @@ type Operation struct {
 	Types   []string // resource types that it is on; nil for every type
 	Changes bool     // it changes what is stored, so it takes POST only
 
+	// Documentation says in a line what it does, for /metadata. "" says nothing.
+	Documentation string
+
 	// Quotes says that what it answers can quote any element of the stored resource
 	// that it is called on. It is refused there to those who see only a part.
 	Quotes bool

@@ -38,6 +38,10 @@ type Config struct {
 	// Conformance says what guides and profiles are loaded; nil for none.
 	Conformance func(ctx context.Context) (Conformance, error)
 
+	// Documentation says in the CapabilityStatement what else there is to know of the server
+	// that nothing else in it shows; in sentences. "" for nothing.
+	Documentation string
+
 	// Terminology returns the TerminologyCapabilities; nil when there are none.
 	Terminology func(ctx context.Context) ([]byte, error)
 

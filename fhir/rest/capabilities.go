@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strconv"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
@@ -84,6 +85,7 @@ func (a *API) capabilityStatement(loaded *Conformance, catalogue *search.Catalog
 	p.member("rest")
 	p.buf = append(p.buf, "[{"...)
 	p.text("mode", "server")
+	p.text("documentation", a.documentation())
 	p.member("resource")
 	p.buf = append(p.buf, '[')
 	for i, typ := range spec.Resources() {
@@ -99,6 +101,18 @@ func (a *API) capabilityStatement(loaded *Conformance, catalogue *search.Catalog
 	p.compartments()
 	p.buf = append(p.buf, "}]}"...)
 	return p.buf
+}
+
+// documentation says what none of the elements of a CapabilityStatement has a place for.
+func (a *API) documentation() string {
+	text := "A batch or transaction of at most " + strconv.Itoa(a.limits.Entries) + " entries is taken."
+	if a.State != nil {
+		text += " What changes something can bear an " + keyHeader + ": sent again with the same, it is not done again and gets the same answer."
+	}
+	if a.Documentation != "" {
+		text += " " + a.Documentation
+	}
+	return text
 }
 
 // capability writes what is offered for one resource type.

@@ -74,6 +74,42 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
+// TestMetadataDocuments: it says what it has no element for, and of a server that does not
+// have it does not.
+func TestMetadataDocuments(t *testing.T) {
+	said := func(options ...func(*rest.Config)) string {
+		t.Helper()
+		s := serve(t, options...)
+		var c struct {
+			Rest []struct {
+				Documentation string
+				Operation     []struct{ Name, Documentation string }
+			}
+		}
+		if err := json.Unmarshal([]byte(s.want(200, s.do("GET", "/metadata", "")).body), &c); err != nil {
+			t.Fatal(err)
+		}
+		text := c.Rest[0].Documentation
+		for _, o := range c.Rest[0].Operation {
+			text += "|" + o.Name + "=" + o.Documentation
+		}
+		return text
+	}
+	plain := said(func(c *rest.Config) { c.State = nil })
+	full := said(remembering, offers, func(c *rest.Config) {
+		c.Documentation = "It takes messages."
+		c.Operations[0].Documentation = "It says it again."
+	})
+	for _, one := range []string{"Idempotency-Key", "It takes messages.", "|echo=It says it again."} {
+		if strings.Contains(plain, one) || !strings.Contains(full, one) {
+			t.Errorf("%q: a plain server says %q, one that has it %q", one, plain, full)
+		}
+	}
+	if !strings.Contains(full, "|change=|") {
+		t.Errorf("an operation without a text has one: %s", full)
+	}
+}
+
 // TestMetadataKeepsItsWord tries every search parameter that the statement names.
 func TestMetadataKeepsItsWord(t *testing.T) {
 	s := serve(t)

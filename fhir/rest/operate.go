@@ -274,7 +274,7 @@ func placesOf(op *operation.Operation) []string {
 // or of those on the whole system when typ is "".
 func (a *API) operations(p *page, typ string) {
 	first := true
-	add := func(name, definition string) {
+	add := func(name, definition, documentation string) {
 		if first {
 			p.member("operation")
 			p.buf = append(p.buf, '[')
@@ -285,16 +285,19 @@ func (a *API) operations(p *page, typ string) {
 		p.buf = append(p.buf, '{')
 		p.text("name", name)
 		p.text("definition", definition)
+		if documentation != "" {
+			p.text("documentation", documentation)
+		}
 		p.close()
 	}
 	if typ == "" {
-		add("versions", versionsDefinition)
+		add("versions", versionsDefinition, "")
 	}
 	for i := range a.Operations {
 		op := &a.Operations[i]
 		if typ == "" && op.Scope&operation.OnSystem != 0 ||
 			typ != "" && op.Scope&(operation.OnType|operation.OnInstance) != 0 && op.On(typ) {
-			add(op.Name, op.URL)
+			add(op.Name, op.URL, op.Documentation)
 		}
 	}
 	if !first {
