@@ -106,6 +106,7 @@ func (l *look) pairs(ctx context.Context, r *fhir.Resource) error {
 			return err
 		}
 		of := pairOf(r.Ref.ID, f.Patient.Ref.ID)
+		of.labelled(r, &f.Patient)
 		of.grade, of.score, of.rule, of.print = f.Grade, f.Score, l.Model.Compare(&p, f.Alike).Rule, printOf(&p, &other)
 		l.want[of.id()] = &of
 	}
@@ -251,7 +252,7 @@ func (l *look) move(t *task, p *pair) bool {
 		l.close(t)
 		return true
 	case t.print() == p.print:
-		return false
+		return t.label(p)
 	case t.open():
 		l.tally.Changed++
 		t.say(p)

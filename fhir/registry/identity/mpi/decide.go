@@ -111,6 +111,7 @@ func (c *Clerk) pairOf(x, y *fhir.Resource) (*pair, error) {
 	}
 	m := c.Model.Compare(&people[0], &people[1])
 	p := pairOf(x.Ref.ID, y.Ref.ID)
+	p.labelled(x, y)
 	p.grade, p.score, p.rule, p.print = m.Grade, m.Score, m.Rule, printOf(&people[0], &people[1])
 	return &p, nil
 }

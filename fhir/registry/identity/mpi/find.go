@@ -3,6 +3,7 @@ package mpi
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"slices"
 
 	"github.com/amate-health/amate/fhir"
@@ -226,6 +227,17 @@ func stateOf(json []byte) state {
 		}
 	}
 	return s
+}
+
+// labels returns the security labels of a record, as they are stored.
+func labels(record []byte) []json.RawMessage {
+	var r struct {
+		Meta struct{ Security []json.RawMessage }
+	}
+	if json.Unmarshal(record, &r) != nil {
+		return nil
+	}
+	return r.Meta.Security
 }
 
 // load returns the resources of a type that have these ids and may be seen.

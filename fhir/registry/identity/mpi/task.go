@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -65,8 +66,11 @@ type (
 
 // task is a Task of the work list, as far as it is read and written here.
 type task struct {
-	ResourceType string       `json:"resourceType"`
-	ID           string       `json:"id,omitempty"`
+	ResourceType string `json:"resourceType"`
+	ID           string `json:"id,omitempty"`
+
+	Meta map[string]json.RawMessage `json:"meta,omitempty"`
+
 	Identifier   []identifier `json:"identifier,omitempty"`
 	Status       string       `json:"status"`
 	StatusReason *concept     `json:"statusReason,omitempty"`
@@ -91,6 +95,18 @@ type pair struct {
 	score float64
 	rule  string
 	print string // of what was compared
+
+	labels []json.RawMessage // security labels of either Patient: what binds one of them binds what tells of it
+}
+
+// labelled notes the labels of both.
+func (p *pair) labelled(x, y *fhir.Resource) {
+	for _, l := range append(labels(x.JSON), labels(y.JSON)...) {
+		if !slices.ContainsFunc(p.labels, func(have json.RawMessage) bool { return string(have) == string(l) }) {
+			p.labels = append(p.labels, l)
+		}
+	}
+	slices.SortFunc(p.labels, func(a, b json.RawMessage) int { return strings.Compare(string(a), string(b)) })
 }
 
 func pairOf(x, y string) pair { return pair{a: min(x, y), b: max(x, y)} }
@@ -137,8 +153,26 @@ func newTask(p *pair, now time.Time) *task {
 	return t
 }
 
+// label gives t the labels of its Patients, and reports whether it had others.
+func (t *task) label(p *pair) bool {
+	var all []json.RawMessage
+	_ = json.Unmarshal(t.Meta["security"], &all) // what is no list is replaced
+	if slices.EqualFunc(all, p.labels, func(a, b json.RawMessage) bool { return string(a) == string(b) }) {
+		return false
+	}
+	meta := map[string]json.RawMessage{}
+	maps.Copy(meta, t.Meta)
+	delete(meta, "security")
+	if raw, err := json.Marshal(p.labels); err == nil && len(p.labels) > 0 {
+		meta["security"] = raw
+	}
+	t.Meta = meta
+	return true
+}
+
 // say notes how the Patients compare.
 func (t *task) say(p *pair) {
+	t.label(p)
 	t.Priority = priority(p.grade)
 	t.Input = []part{
 		{Type: partType(partPatient), Refer: &reference{"Patient/" + p.a}},
