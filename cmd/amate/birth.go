@@ -19,6 +19,7 @@ import (
 	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/fhir/registry/birth"
 	"github.com/amate-health/amate/fhir/registry/identity"
+	"github.com/amate-health/amate/fhir/registry/rights"
 	"github.com/amate-health/amate/fhir/rest"
 )
 
@@ -60,6 +61,9 @@ func (o *opened) birthOperations() []operation.Operation {
 	cfg := birth.Config{
 		Store: birthStore{o}, Maker: o.maker, AnyRevocation: o.signing.AnyRevocation, Zone: o.office.zone,
 		OnlyRanges: o.certifying.FoliosRanges, Seal: o.certifying.seal(o.log), Merged: o.mergedInto,
+		Carry: func(ctx context.Context, from, to string) ([]fhir.Entry, error) {
+			return rights.Carry(ctx, o.engine, from, to)
+		},
 	}
 	if o.signing.Trust != "" {
 		cfg.Trust = (&trusting{settings: o.signing, log: o.log}).now

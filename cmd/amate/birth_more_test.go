@@ -220,7 +220,11 @@ func TestBirthJoined(t *testing.T) {
 		m.put("Patient/renapo", fmt.Sprintf(`"identifier":[{"system":%q,"value":%q}],"gender":"female","birthDate":%q`, identity.SystemCURP, child, m.born.Format(time.DateOnly)))
 		m.do(200, midwife, "POST", "$birth-deliver", params("folio", "String", folio, "to", "String", "Flor"))
 		m.do(200, registrar, "POST", "$birth-register", params("folio", "String", folio, "acta", "String", "7", "oficialia", "String", "1", "date", "Date", m.born.Format(time.DateOnly)))
+		m.do(200, "arco-officer", "POST", newborn+"/$legal-hold", asks("action", codeValue("set"), "authority", textValue("Juzgado 1"), "number", textValue("7/2026"), "reason", textValue("juicio")))
 		m.do(200, registrar, "POST", "$birth-assign-curp", params("folio", "String", folio, "curp", "String", child))
+		if holds := m.do(200, "arco-officer", "GET", "Patient/renapo/$legal-holds", ""); !strings.Contains(holds, "7/2026") {
+			m.Errorf("the legal hold stayed behind: %s", holds)
+		}
 		var made struct{ ID string }
 		if err := json.Unmarshal([]byte(screening), &made); err != nil {
 			m.Fatal(err)

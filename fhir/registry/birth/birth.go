@@ -45,6 +45,10 @@ type Config struct {
 	// CURP to somebody else. nil says so of none.
 	Merged func(ctx context.Context, patient string) (string, error)
 
+	// Carry returns the entries that make what legal holds there are on one Patient hold
+	// on another as well. nil for none.
+	Carry func(ctx context.Context, from, to string) ([]fhir.Entry, error)
+
 	// OnlyRanges gives out folios of ranges only that somebody allocated. Without it an
 	// establishment that has none gets its own: CLUES-yy-nnnnn.
 	OnlyRanges bool
@@ -82,6 +86,9 @@ func Operations(cfg Config) []operation.Operation {
 	}
 	if cfg.Merged == nil {
 		cfg.Merged = func(context.Context, string) (string, error) { return "", nil }
+	}
+	if cfg.Carry == nil {
+		cfg.Carry = func(context.Context, string, string) ([]fhir.Entry, error) { return nil, nil }
 	}
 	if cfg.Zone == nil {
 		cfg.Zone = Zone

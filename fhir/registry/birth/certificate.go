@@ -119,7 +119,8 @@ type Certificate struct {
 	// Held are the resources that were made from it and stay as they are.
 	Held []fhir.Ref `json:"held,omitempty"`
 
-	guard, namesake string // see fhir.Birth
+	guard, namesake string       // see fhir.Birth
+	carried         []fhir.Entry // what is stored with its next step: legal holds of a newborn who is joined
 
 	Waiting *waiting `json:"waiting,omitempty"` // of a draft: what waits for the signature
 }

@@ -55,9 +55,9 @@ func (s *service) folio(ctx context.Context, p *preparation) error {
 	case err == nil && was.State == Draft && was.Waiting != nil && was.Waiting.Caller == callerOf(p.call) && was.Certifier.Facility == p.facility:
 		c.Version, c.Year = was.Version, was.Year
 		return nil
-	case err == nil:
+	case err == nil && was.Certifier.Facility == p.facility:
 		return fhir.Errorf(fhir.Conflict, "this folio is used already").At(at)
-	case fhir.CodeOf(err) != fhir.NotFound:
+	case err != nil && fhir.CodeOf(err) != fhir.NotFound: // of another establishment's folios nothing is told
 		return err
 	}
 	ranges, err := s.Store.FolioRanges(ctx, p.facility)

@@ -106,7 +106,8 @@ func (s *service) joined(ctx context.Context, call *operation.Call, c *Certifica
 		}
 	}
 	c.Newborn.Ref = into
-	return changes, nil
+	c.carried, err = s.Carry(ctx, from.ID, into.ID)
+	return changes, err
 }
 
 // same refuses a Patient who cannot be the newborn.

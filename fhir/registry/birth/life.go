@@ -57,7 +57,11 @@ func (s *service) step(ctx context.Context, call *operation.Call, c *Certificate
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.apply(ctx, &bundle.Batch{Changes: changes, Births: []fhir.Birth{row}, Rights: rightsOf}); err != nil {
+	b := &bundle.Batch{Changes: changes, Births: []fhir.Birth{row}, Rights: rightsOf}
+	if len(c.carried) > 0 {
+		b.Entries = func([]bundle.Result) []fhir.Entry { return c.carried }
+	}
+	if _, err := s.apply(ctx, b); err != nil {
 		if code := fhir.CodeOf(err); code == fhir.Conflict || code == fhir.Stale {
 			err = fhir.Errorf(fhir.Conflict, "something else has changed the certificate or what was made from it meanwhile: look again")
 		}
