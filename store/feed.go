@@ -42,7 +42,8 @@ const (
 	// feedPage is how many changes are read at a time.
 	feedPage = 5_000
 	// feedStale is after how long it is looked for changes of other processes;
-	// feedPause how long it is not looked again, even if something was written here.
+	// feedPause how long it is not looked again, even if something was written here:
+	// whoever asks meanwhile waits, and is then told what they wrote themselves.
 	feedStale = time.Second
 	feedPause = 200 * time.Millisecond
 )
@@ -61,6 +62,8 @@ type Feed struct {
 	last   map[uint64]fhir.Mark // of what was touched, by its hash
 	looked time.Time            // when it was last looked for what is new; zero before the first time
 	dirty  bool                 // something was written here since then
+	busy   bool                 // somebody is looking
+	pause  time.Duration        // feedPause, but for tests
 	more   chan struct{}
 
 	waiters int
@@ -69,7 +72,7 @@ type Feed struct {
 
 // NewFeed returns the feed of an engine.
 func NewFeed(r FeedReader) *Feed {
-	return &Feed{reader: r, more: make(chan struct{}), last: map[uint64]fhir.Mark{}}
+	return &Feed{reader: r, pause: feedPause, more: make(chan struct{}), last: map[uint64]fhir.Mark{}}
 }
 
 // Wake says that something was written here, or is said to have been elsewhere.
@@ -79,31 +82,71 @@ func (f *Feed) Wake() {
 	f.mu.Unlock()
 }
 
-// due reports whether it is time to look for what is new.
-func (f *Feed) due(now time.Time) bool {
+// due returns how long it is until it is time to look for what is new, for somebody who
+// wants to know what was there at a moment, and whether there is anything to look for.
+func (f *Feed) due(since, now time.Time) (in time.Duration, ok bool) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
+	if f.looked.After(since) {
+		return 0, false
+	}
 	age := now.Sub(f.looked)
-	return age >= feedStale || f.dirty && age >= feedPause
+	if f.busy || age >= feedStale {
+		return 0, true // readOnce waits for who is at it
+	}
+	return max(0, f.pause-age), f.dirty
 }
 
-// Refresh reads what is new, if it is time for that.
+// Refresh reads what is new, if there may be something. What was written here before it
+// was called is known when it returns, unless a transaction elsewhere holds it back.
 func (f *Feed) Refresh(ctx context.Context) error {
-	if !f.due(time.Now()) {
-		return nil
+	called := time.Now()
+	for {
+		in, ok := f.due(called, time.Now())
+		if !ok {
+			return nil
+		}
+		if in == 0 {
+			if err := f.readOnce(ctx, called); err != nil {
+				return err
+			}
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(in):
+		}
 	}
+}
+
+// readOnce reads what is new, unless another one has done it meanwhile.
+func (f *Feed) readOnce(ctx context.Context, called time.Time) error {
 	f.refresh.Lock()
 	defer f.refresh.Unlock()
-	if !f.due(time.Now()) { // another one did it meanwhile
+	if in, ok := f.due(called, time.Now()); !ok || in > 0 {
 		return nil
 	}
-	return f.read(ctx)
+	err := f.read(ctx)
+	f.mu.Lock()
+	f.busy = false
+	f.dirty = f.dirty || err != nil
+	f.mu.Unlock()
+	return err
+}
+
+// Pause sets how long it is not looked again for what is new, for tests that have no
+// time.
+func (f *Feed) Pause(d time.Duration) {
+	f.mu.Lock()
+	f.pause = d
+	f.mu.Unlock()
 }
 
 func (f *Feed) read(ctx context.Context) error {
 	f.mu.Lock()
 	began, first, after := time.Now(), f.looked.IsZero(), f.end
-	f.dirty = false
+	f.dirty, f.busy = false, true
 	f.mu.Unlock()
 	end, err := f.reader.FeedEnd(ctx)
 	if err != nil {

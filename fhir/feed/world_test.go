@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -102,6 +103,7 @@ func newWorld(t testing.TB, seed uint64, open func(testing.TB) engine) *world {
 	w := &world{t: t, url: server.URL + "/fhir", rand: rand.New(rand.NewPCG(seed, 7)), engine: s}
 	guard := authz.NewGuard(authz.GuardConfig{Store: s, Base: w.url})
 	h := &heeded{s, guard}
+	s.Feed().Pause(5 * time.Millisecond)
 	f := feed.New(feed.Config{Store: s, Inside: s, Changes: s.Feed(), Key: bytes.Repeat([]byte{1}, 32)})
 	api, err := rest.New(rest.Config{Store: h, State: s, Guard: guard, BaseURL: w.url, CursorKey: bytes.Repeat([]byte{2}, 32), Operations: f.Operations()})
 	if err != nil {
