@@ -86,7 +86,7 @@ var imports = map[string]string{
 	"fhir/registry/identity/renapo":      "fhir fhir/bundle fhir/element fhir/operation fhir/registry/identity fhir/registry/identity/check fhir/registry/identity/members fhir/registry/identity/merge fhir/search",
 	"fhir/registry/identity/match/trial": "fhir/registry/identity/match",
 	"fhir/registry/identity/mpi":         "fhir fhir/bundle fhir/element fhir/operation fhir/registry/identity/match fhir/search",
-	"fhir/registry/profile":              "fhir/guide",
+	"fhir/registry/profile":              "fhir/guide fhir/operation",
 	"fhir/registry/record":               "fhir fhir/document/page fhir/element fhir/operation fhir/registry/identity fhir/registry/profile fhir/search fhir/spec",
 	"fhir/registry/record/giis":          "fhir fhir/element fhir/operation fhir/registry/identity fhir/search",
 	"fhir/registry/demo":                 "fhir/registry/identity",

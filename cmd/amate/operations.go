@@ -1,9 +1,13 @@
 package main
 
 import (
+	"cmp"
+	"encoding/json"
+
 	"github.com/amate-health/amate/fhir/chart"
 	"github.com/amate-health/amate/fhir/fhirpath/lab"
 	"github.com/amate-health/amate/fhir/operation"
+	"github.com/amate-health/amate/fhir/registry/profile"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/terminology/service"
 )
@@ -33,5 +37,24 @@ func operations(store *opened) []operation.Operation {
 	all = append(all, store.identityOperations()...)
 	all = append(all, store.birthOperations()...)
 	all = append(all, store.paperOperations()...)
+	documented(all)
 	return all
+}
+
+// documented gives operations of this project the text of their definitions.
+func documented(all []operation.Operation) {
+	g, err := profile.Package()
+	if err != nil {
+		panic(err) // it is part of the program
+	}
+	texts := map[string]string{}
+	for i := range g.Definitions {
+		var d struct{ URL, Description string }
+		if g.Definitions[i].Type == "OperationDefinition" && json.Unmarshal(g.Definitions[i].JSON, &d) == nil {
+			texts[d.URL] = d.Description
+		}
+	}
+	for i := range all {
+		all[i].Documentation = cmp.Or(all[i].Documentation, texts[all[i].URL])
+	}
 }

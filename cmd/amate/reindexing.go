@@ -20,8 +20,8 @@ import (
 // reindexOperations start a reindexing, and tell how far one is.
 func (o *opened) reindexOperations() []operation.Operation {
 	return []operation.Operation{
-		{Name: "reindex", URL: "urn:amate:operation:reindex", Scope: operation.OnSystem, Changes: true, Run: o.startReindex},
-		{Name: "reindex-status", URL: "urn:amate:operation:reindex-status", Scope: operation.OnSystem, Item: "job", Run: o.reindexStatus},
+		{Name: "reindex", URL: "https://github.com/amate-health/amate/fhir/OperationDefinition/reindex", Scope: operation.OnSystem, Changes: true, Run: o.startReindex},
+		{Name: "reindex-status", URL: "https://github.com/amate-health/amate/fhir/OperationDefinition/reindex-status", Scope: operation.OnSystem, Item: "job", Run: o.reindexStatus},
 	}
 }
 

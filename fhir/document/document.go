@@ -78,7 +78,7 @@ func Operations(cfg Config) []operation.Operation {
 		cfg.Trust = func() *sign.Trust { return nil }
 	}
 	s := &service{cfg}
-	own := "urn:amate:operation:"
+	own := "https://github.com/amate-health/amate/fhir/OperationDefinition/"
 	composition := []string{"Composition"}
 	return []operation.Operation{
 		{

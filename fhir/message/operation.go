@@ -13,8 +13,8 @@ import (
 func Operations(processor func() *Processor) []operation.Operation {
 	o := operations{processor}
 	return []operation.Operation{
-		{Name: "message-dead-letters", URL: "urn:amate:operation:message-dead-letters", Scope: operation.OnSystem, Run: o.letters},
-		{Name: "message-replay", URL: "urn:amate:operation:message-replay", Scope: operation.OnSystem, Changes: true, Run: o.replay},
+		{Name: "message-dead-letters", URL: "https://github.com/amate-health/amate/fhir/OperationDefinition/message-dead-letters", Scope: operation.OnSystem, Run: o.letters},
+		{Name: "message-replay", URL: "https://github.com/amate-health/amate/fhir/OperationDefinition/message-replay", Scope: operation.OnSystem, Changes: true, Run: o.replay},
 	}
 }
 

@@ -44,7 +44,7 @@ func Operations(cfg Config) []operation.Operation {
 		cfg.Now = time.Now
 	}
 	s := &service{cfg}
-	own := "urn:amate:operation:"
+	own := "https://github.com/amate-health/amate/fhir/OperationDefinition/"
 	return []operation.Operation{
 		{
 			Name: "draft-note", URL: own + "draft-note", Scope: operation.OnInstance, Types: []string{"Encounter"},
