@@ -256,6 +256,16 @@ func principalOf(c *client.Client) (*authz.Principal, error) {
 // messagePath is where messages come by HTTP.
 const messagePath = "/hl7v2"
 
+// beside says for /metadata what the server takes and offers beside the RESTful API.
+func (s *serve) beside() string {
+	text := "$changes keeps the copy of a clinic up to date. Transactions that follow IHE MHD (ITI-65) are held to it and completed; " +
+		"ITI-66 and ITI-67 are searches of List and DocumentReference. HL7 v2 messages of registered senders are taken by POST " + messagePath
+	if s.MLLP.Listen != "" {
+		return text + " and over MLLP."
+	}
+	return text + "."
+}
+
 // takeMessage answers a message that comes by HTTP.
 func (o *opened) takeMessage(w http.ResponseWriter, r *http.Request) {
 	m := o.messages
