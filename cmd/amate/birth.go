@@ -62,7 +62,7 @@ func (o *opened) birthOperations() []operation.Operation {
 		Store: birthStore{o}, Maker: o.maker, AnyRevocation: o.signing.AnyRevocation, Zone: o.office.zone,
 		OnlyRanges: o.certifying.FoliosRanges, Seal: o.certifying.seal(o.log), Merged: o.mergedInto,
 		Carry: func(ctx context.Context, from, to string) ([]fhir.Entry, error) {
-			return rights.Carry(ctx, o.engine, from, to)
+			return rights.Carry(ctx, o.engine, from, to, time.Time{})
 		},
 	}
 	if o.signing.Trust != "" {

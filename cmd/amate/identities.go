@@ -78,8 +78,8 @@ func (o *opened) merger() *merge.Service {
 			return b.Held(r, &after) != nil
 		},
 		Held: func(before, after *fhir.Resource) error { return (&bundle.Batch{Holds: o.holds}).Held(before, after) },
-		Carry: func(ctx context.Context, from, to string) ([]fhir.Entry, error) {
-			return rights.Carry(ctx, o.engine, from, to)
+		Carry: func(ctx context.Context, from, to string, since time.Time) ([]fhir.Entry, error) {
+			return rights.Carry(ctx, o.engine, from, to, since)
 		},
 		Job: func(source, id string, due time.Time) (fhir.Entry, error) {
 			return o.jobs.Entry(job.New{Kind: mergeJob, Payload: mergePayload{source, id}, Due: due})

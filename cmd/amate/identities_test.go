@@ -118,6 +118,14 @@ func TestMergeCarries(t *testing.T) {
 		for _, ref := range []string{"Patient/p", "Patient/q", "Observation/op", "Bundle/doc"} {
 			s.must(404, "clinician", "GET", ref, "")
 		}
+		s.must(200, "officer", "POST", "Patient/q/$legal-hold", asks("action", codeValue("set"), "authority", textValue("Juzgado 2"), "number", textValue("8/2026"), "reason", textValue("juicio")))
+		s.must(200, "officer", "PUT", "Patient/q", `{"resourceType":"Patient","id":"q","identifier":[{"system":"urn:mrn","value":"Mq"}],"link":[{"other":{"reference":"Patient/p"},"type":"replaces"}]}`)
+		s.must(200, "registry", "POST", "Patient/p/$unmerge", asks("reason", textValue("no lo era")))
+		for _, id := range []string{"p", "q"} { // what was set while they were one stands on both
+			if got := s.must(200, "officer", "GET", "Patient/"+id+"/$legal-holds", ""); !strings.Contains(got, "8/2026") {
+				s.Errorf("%s is free of the hold that was set on the whole record: %s", id, got)
+			}
+		}
 	})
 }
 

@@ -3,21 +3,22 @@ package rights
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/amate-health/amate/fhir"
 )
 
 // Carry returns the entries by which the legal holds that stand on the record of one
 // patient stand on that of another, too, as those do who are found to be one person. Those
-// that stand there already are left out.
-func Carry(ctx context.Context, s Kept, from, to string) ([]fhir.Entry, error) {
+// that stand there already are left out, and those set before since.
+func Carry(ctx context.Context, s Kept, from, to string, since time.Time) ([]fhir.Entry, error) {
 	all, err := Holds(ctx, s, from)
 	if err != nil {
 		return nil, err
 	}
 	var entries []fhir.Entry
 	for _, h := range all {
-		if !h.Stands() {
+		if !h.Stands() || h.Set.Before(since) {
 			continue
 		}
 		e, err := s.Entry(ctx, holdKind, holdKey(to, h.Authority, h.Number))

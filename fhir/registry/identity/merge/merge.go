@@ -42,7 +42,7 @@ type Service struct {
 	Held func(before, after *fhir.Resource) error
 	// Carry returns the entries that make what legal holds there are on the Patient from
 	// hold on the Patient to as well. nil for none.
-	Carry func(ctx context.Context, from, to string) ([]fhir.Entry, error)
+	Carry func(ctx context.Context, from, to string, since time.Time) ([]fhir.Entry, error)
 	// Job returns the entry of a job that calls Resume with source and id, not before due;
 	// Wake is called once it is stored.
 	Job  func(source, id string, due time.Time) (fhir.Entry, error)
@@ -285,7 +285,7 @@ func (s *Service) firstEntries(ctx context.Context, rec *Record) ([]fhir.Entry, 
 	if s.Carry == nil {
 		return entries, nil
 	}
-	holds, err := s.Carry(ctx, rec.Source, rec.Target)
+	holds, err := s.Carry(ctx, rec.Source, rec.Target, time.Time{})
 	for i := range holds {
 		rec.Holds = append(rec.Holds, holds[i].Kind+"\n"+holds[i].Key)
 	}

@@ -108,6 +108,13 @@ func (s *Service) part(ctx context.Context, p *Parting) (*Record, error) {
 		return nil, err
 	}
 	entries := []fhir.Entry{l, j, rec.entry()}
+	if s.Carry != nil { // what was to be kept while they were one is to be kept of both
+		since, err := s.Carry(ctx, rec.Target, rec.Source, rec.At.Truncate(time.Second)) // as holds are dated
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, since...)
+	}
 	for _, name := range rec.Holds {
 		kind, key, _ := strings.Cut(name, "\n")
 		e, err := s.State.Entry(ctx, kind, key)
