@@ -210,9 +210,9 @@ func feedHasNoGaps(f *fixture, s Feeder, slow func(Feeder) func()) {
 			r := rand.New(rand.NewPCG(uint64(w), 1))
 			for i := range each {
 				if slow != nil && r.IntN(8) == 0 {
-					end := slow(s)
+					end, later := slow(s), time.Duration(r.IntN(20))*time.Millisecond
 					writing.Go(func() {
-						time.Sleep(time.Duration(r.IntN(20)) * time.Millisecond)
+						time.Sleep(later)
 						end()
 					})
 				}
