@@ -26,44 +26,60 @@ func key(parts ...string) Key {
 	return Key(h)
 }
 
+// keyring gathers keys.
+type keyring []Key
+
+// add adds the key of the parts, unless one of them is not known.
+func (k *keyring) add(parts ...string) {
+	for _, s := range parts {
+		if s == "" {
+			return
+		}
+	}
+	*k = append(*k, key(parts...))
+}
+
+// once returns each of the keys once, in order.
+func (k keyring) once() []Key {
+	slices.Sort(k)
+	return slices.Compact(k)
+}
+
+// personal returns the keys that no home is part of: numbers, names and birth.
+func (p *Person) personal() keyring {
+	var keys keyring
+	for _, id := range p.IDs {
+		keys.add("id", id.System, id.Value)
+	}
+	for _, phone := range p.Phones {
+		keys.add("phone", phone)
+	}
+	p.nameKeys(keys.add)
+	return keys
+}
+
 // Keys returns the keys of p, each once. Each joins parts that a slip in one field
 // leaves whole in another key: a record is found as long as any two of name, birth,
 // address, telephone and number have come through.
 func (p *Person) Keys() []Key {
-	var keys []Key
-	add := func(parts ...string) {
-		for _, s := range parts {
-			if s == "" {
-				return
-			}
-		}
-		keys = append(keys, key(parts...))
-	}
-	for _, id := range p.IDs {
-		add("id", id.System, id.Value)
-	}
-	for _, phone := range p.Phones {
-		add("phone", phone)
-	}
-	p.nameKeys(add)
+	keys := p.personal()
 	given, family := sound(p.Given, 0), sound(p.Family, 0)
 	for i := range p.Homes {
 		h := &p.Homes[i]
 		for _, place := range []string{h.Postcode, soundOfAll(h.Locality)} {
-			add("home-given", place, given)
-			add("home-family", place, family)
-			add("home-birth", place, p.year())
-			add("home", place, h.Number, sound(h.Street, 0))
+			keys.add("home-given", place, given)
+			keys.add("home-family", place, family)
+			keys.add("home-birth", place, p.year())
+			keys.add("home", place, h.Number, sound(h.Street, 0))
 		}
-		add("street", sound(h.Street, 0), h.Number, p.year())
-		add("street-given", sound(h.Street, 0), given)
-		add("street-family", sound(h.Street, 0), family)
+		keys.add("street", sound(h.Street, 0), h.Number, p.year())
+		keys.add("street-given", sound(h.Street, 0), given)
+		keys.add("street-family", sound(h.Street, 0), family)
 	}
 	if p.MotherID != "" && p.Birth.full() {
-		add("mother", p.MotherID, p.Birth.text())
+		keys.add("mother", p.MotherID, p.Birth.text())
 	}
-	slices.Sort(keys)
-	return slices.Compact(keys)
+	return keys.once()
 }
 
 // IndexKeys returns those of the keys by which a record is kept in an index of many:
@@ -71,22 +87,7 @@ func (p *Person) Keys() []Key {
 // only together with a name. What is lost are pairs of which neither names nor birth
 // came through, and those could be no more than possible.
 func (p *Person) IndexKeys() []Key {
-	var keys []Key
-	add := func(parts ...string) {
-		for _, s := range parts {
-			if s == "" {
-				return
-			}
-		}
-		keys = append(keys, key(parts...))
-	}
-	for _, id := range p.IDs {
-		add("id", id.System, id.Value)
-	}
-	for _, phone := range p.Phones {
-		add("phone", phone)
-	}
-	p.nameKeys(add)
+	keys := p.personal()
 	given, family := sound(p.Given, 0), sound(p.Family, 0)
 	for i := range p.Homes {
 		h := &p.Homes[i]
@@ -94,15 +95,14 @@ func (p *Person) IndexKeys() []Key {
 		if place == "" {
 			place = soundOfAll(h.Locality)
 		}
-		add("home-given", place, given, p.decade())
-		add("home-family", place, family, p.decade())
-		add("street", sound(h.Street, 0), h.Number, p.year())
+		keys.add("home-given", place, given, p.decade())
+		keys.add("home-family", place, family, p.decade())
+		keys.add("street", sound(h.Street, 0), h.Number, p.year())
 	}
 	if p.MotherID != "" && p.Birth.full() {
-		add("mother", p.MotherID, p.Birth.text())
+		keys.add("mother", p.MotherID, p.Birth.text())
 	}
-	slices.Sort(keys)
-	return slices.Compact(keys)
+	return keys.once()
 }
 
 // decade is the decade of birth as a part of a key; "" when it is not known.
