@@ -93,6 +93,16 @@ var imports = map[string]string{
 	"fhir/registry/rights":               "fhir fhir/bundle fhir/document/page fhir/element fhir/operation fhir/search fhir/spec",
 	"fhir/samples":                       "",
 
+	"fhir/registry/immunization":                 "fhir/registry/immunization/schedule",
+	"fhir/registry/immunization/schedule":        "",
+	"fhir/registry/immunization/schedule/cdsi":   "fhir/registry/immunization/schedule",
+	"fhir/registry/immunization/schedule/mexico": "fhir/registry/immunization/schedule",
+	"fhir/registry/immunization/code":            "",
+	"fhir/registry/immunization/history":         "fhir fhir/element fhir/registry/immunization fhir/registry/immunization/code fhir/registry/immunization/schedule",
+	"fhir/registry/immunization/recommend":       "fhir fhir/bundle fhir/element fhir/operation fhir/registry/immunization fhir/registry/immunization/code fhir/registry/immunization/history fhir/registry/immunization/schedule fhir/search",
+	"fhir/registry/immunization/dose":            "fhir fhir/bundle fhir/element fhir/operation fhir/registry/immunization fhir/registry/immunization/code fhir/registry/immunization/history fhir/registry/immunization/schedule fhir/search",
+	"fhir/registry/card":                         "fhir fhir/document/page fhir/element fhir/operation fhir/registry/immunization fhir/registry/immunization/code fhir/registry/immunization/history fhir/registry/immunization/schedule fhir/search",
+
 	"fhir/message":      "fhir fhir/element fhir/message/hl7 fhir/operation fhir/registry/identity fhir/rest fhir/search",
 	"fhir/message/hl7":  "",
 	"fhir/message/mllp": "",
