@@ -123,7 +123,8 @@ var imports = map[string]string{
 
 	"migrations": "",
 
-	"telehealth/portal": "fhir",
+	"telehealth/portal":   "fhir",
+	"telehealth/schedule": "",
 }
 
 // testImports says what the tests of a package may import beyond that.
