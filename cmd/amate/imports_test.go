@@ -124,6 +124,7 @@ var imports = map[string]string{
 	"migrations": "",
 
 	"telehealth/portal":   "fhir",
+	"telehealth/room":     "",
 	"telehealth/schedule": "",
 }
 
