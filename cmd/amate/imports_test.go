@@ -67,7 +67,7 @@ var imports = map[string]string{
 	"fhir/feed":                          "fhir fhir/element fhir/operation fhir/search fhir/spec",
 	"fhir/rest":                          "fhir fhir/bundle fhir/element fhir/fhirpath fhir/operation fhir/search fhir/spec fhir/xml",
 	"fhir/xml":                           "fhir fhir/element fhir/spec",
-	"fhir/document/page":                 "",
+	"fhir/document/page":                 "fhir/document/qr",
 	"fhir/document":                      "fhir fhir/bundle fhir/document/sign fhir/element fhir/operation fhir/search fhir/spec",
 	"fhir/document/mhd":                  "fhir fhir/element fhir/operation fhir/search",
 	"fhir/document/sign":                 "fhir fhir/element",
@@ -102,7 +102,11 @@ var imports = map[string]string{
 	"fhir/registry/immunization/plan":            "fhir/registry/immunization fhir/registry/immunization/schedule",
 	"fhir/registry/immunization/recommend":       "fhir fhir/bundle fhir/element fhir/operation fhir/registry/immunization fhir/registry/immunization/code fhir/registry/immunization/history fhir/registry/immunization/schedule fhir/search",
 	"fhir/registry/immunization/dose":            "fhir fhir/bundle fhir/element fhir/operation fhir/registry/immunization fhir/registry/immunization/code fhir/registry/immunization/history fhir/registry/immunization/schedule fhir/search",
-	"fhir/registry/card":                         "fhir fhir/document/page fhir/element fhir/operation fhir/registry/immunization fhir/registry/immunization/code fhir/registry/immunization/history fhir/registry/immunization/schedule fhir/search",
+	"fhir/registry/card":                         "fhir fhir/document/page fhir/document/qr fhir/element fhir/operation fhir/registry/card/health fhir/registry/card/link fhir/registry/identity fhir/registry/immunization fhir/registry/immunization/code fhir/registry/immunization/history fhir/registry/immunization/schedule fhir/registry/key fhir/search",
+	"fhir/registry/card/health":                  "fhir/registry/key",
+	"fhir/registry/card/link":                    "fhir",
+	"fhir/registry/key":                          "fhir",
+	"fhir/document/qr":                           "",
 
 	"fhir/message":      "fhir fhir/element fhir/message/hl7 fhir/operation fhir/registry/identity fhir/rest fhir/search",
 	"fhir/message/hl7":  "",
@@ -132,6 +136,8 @@ var imports = map[string]string{
 var testImports = map[string]string{
 	"fhir/document/sign":            "fhir/document/sign/signtest",
 	"fhir/registry/birth/paper":     "fhir/document/sign/signtest",
+	"fhir/registry/card/health":     "fhir/samples",
+	"fhir/registry/card":            "store/sqlite",
 	"fhir/terminology/service":      "fhir/validate",
 	"cmd/amate":                     "fhir/samples store/storetest store/storetest/naive fhir/document/sign/signtest",
 	"authz/label":                   "fhir/spec",
@@ -198,12 +204,12 @@ var outsideTests = map[string]string{
 	"github.com/go-chi/chi":      "fhir/feed",
 	"github.com/jackc/pgx":       "cmd/amate authz/audit", // what a read is compared with; where faults are planted
 	"zombiezen.com/go/sqlite":    "authz/audit",
-	"os/exec":                    "cmd/amate fhir/document/page fhir/registry/birth/paper fhir/spec/gen",
+	"os/exec":                    "cmd/amate fhir/document/page fhir/document/qr fhir/registry/birth/paper fhir/registry/card fhir/spec/gen",
 	"go.yaml.in/yaml/v3":         "fhir/fhirpath", // public cases are written in it
 	"github.com/google/fhir":     "fhir/spec/gen",
 	"google.golang.org/protobuf": "fhir/spec/gen",
 	"github.com/chromedp":        "cmd/amate",
-	"github.com/go-jose":         "fhir/document/sign", // what signatures are compared with
+	"github.com/go-jose":         "fhir/document/sign fhir/registry/card", // what signatures are compared with
 }
 
 func TestImports(t *testing.T) {
