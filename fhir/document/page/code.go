@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 
 	"github.com/boombuler/barcode/qr"
+
+	cards "github.com/amate-health/amate/fhir/document/qr"
 )
 
 // quiet is the width of the blank frame of a QR code, in modules (ISO/IEC 18004, 6.3.8).
@@ -16,6 +19,9 @@ const quiet = 4
 func (q *Code) modules() ([][]bool, error) {
 	if q.Text == "" || clean(q.Alt) == "" {
 		return nil, errors.New("page: a code without content, or without a text in its place")
+	}
+	if strings.HasPrefix(q.Text, healthCard) {
+		return card(q.Text)
 	}
 	image, err := qr.Encode(q.Text, qr.M, qr.Auto)
 	if err != nil {
@@ -28,6 +34,28 @@ func (q *Code) modules() ([][]bool, error) {
 		for x := range out[y] {
 			r, _, _, _ := image.At(x, y).RGBA()
 			out[y][x] = r == 0
+		}
+	}
+	return out, nil
+}
+
+// healthCard begins what the code of a SMART Health Card holds. Its digits are a segment
+// of their own, at level L: as text they would not fit.
+//
+// See https://hl7.org/fhir/uv/smart-health-cards-and-links/cards-specification.html#encoding-qrs.
+const healthCard = "shc:/"
+
+func card(text string) ([][]bool, error) {
+	at := strings.LastIndexByte(text, '/') + 1
+	code, err := cards.Encode(cards.L, cards.Segment{Text: text[:at]}, cards.Segment{Text: text[at:], Numeric: true})
+	if err != nil {
+		return nil, fmt.Errorf("page: a health card of %d bytes in a code: %w", len(text), err)
+	}
+	out := make([][]bool, code.Size)
+	for y := range out {
+		out[y] = make([]bool, code.Size)
+		for x := range out[y] {
+			out[y][x] = code.Dark(x, y)
 		}
 	}
 	return out, nil

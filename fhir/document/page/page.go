@@ -67,7 +67,7 @@ type Table struct {
 	RowHeads bool
 }
 
-// Code is a QR code (ISO/IEC 18004, level M) with text beside it.
+// Code is a QR code (ISO/IEC 18004, level M; L for a SMART Health Card) with text beside it.
 type Code struct {
 	Text        string  // what it holds; beyond ASCII, some readers guess wrong
 	Alt         string  // what stands in its place for those who cannot see it; never empty
