@@ -39,4 +39,5 @@ type Dose struct {
 type Observation struct {
 	Code string
 	Date schedule.Date // of its begin; NoDate when unknown
+	End  schedule.Date // last day on which it holds, as of a pregnancy; NoDate for no end
 }

@@ -22,6 +22,18 @@ type Schedule struct {
 	Antigens []Antigen  `json:"antigens"`
 	Vaccines []Vaccine  `json:"vaccines"`
 	Live     []Conflict `json:"liveConflicts,omitempty"`
+	// Observations tells how records write the observations that the rules ask for.
+	Observations []Observation `json:"observations,omitempty"`
+}
+
+// Observation is a fact about a person that rules ask for by Code, with what it is
+// coded as in clinical records.
+type Observation struct {
+	Code   string   `json:"code"` // as Immunity, Contraindication, Indication and Interval name it
+	Title  string   `json:"title,omitempty"`
+	Kind   string   `json:"kind,omitempty"`   // "problem" (also ""), "allergy" (a severe one), "lab" (a positive result) or "product" (given)
+	Passes bool     `json:"passes,omitempty"` // it holds only while the record says so; otherwise for ever
+	Codes  []string `json:"codes,omitempty"`  // "system|code"; "J45*" stands for all that begin with J45
 }
 
 // Group is a vaccine group: antigens that are recommended to the reader as one, such as
