@@ -87,7 +87,7 @@ func (s *Store) Purge(ctx context.Context, refs []fhir.Ref, x store.Indexer) (st
 func (s *Store) Scrub(ctx context.Context, _ bool) error {
 	return s.with(ctx, func(c *connection) error {
 		for _, table := range []string{
-			"version", "resource", "posting", "date_value", "number_value", "string_value", "place_value", "text_value", "person", "person_key", "word", "entry",
+			"version", "resource", "posting", "date_value", "number_value", "string_value", "place_value", "text_value", "person", "person_key", "word", "entry", "vaccinee",
 		} {
 			if err := failure(c.pg.Exec(ctx, "VACUUM "+table).Close()); err != nil {
 				return err

@@ -46,6 +46,7 @@ func (t *tx) writeNow(ctx context.Context, writes []store.Write) error {
 	calls = append(calls, values(writes, gone, deleting)...)
 	calls = append(calls, values(writes, added, inserting)...)
 	calls = append(calls, erasures(writes)...)
+	calls = append(calls, forgotten(writes)...)
 	calls = append(calls, blobs(writes)...)
 	calls = append(calls, t.dictionary(writes)...)
 	calls = append(calls, t.entries(writes)...)
@@ -98,6 +99,7 @@ func (t *tx) writeLarge(ctx context.Context, writes []store.Write, fresh, moved 
 		}
 	}
 	calls := append(moves(moved), values(writes, gone, deleting)...)
+	calls = append(calls, forgotten(writes)...)
 	calls = append(calls, blobs(writes)...)
 	calls = append(calls, t.dictionary(writes)...)
 	calls = append(calls, t.entries(writes)...)

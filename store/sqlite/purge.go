@@ -26,6 +26,9 @@ WHERE r.type = ?1 AND NOT r.live AND r.version > 0 AND r.rkey > ?2 ORDER BY r.rk
 
 // erase removes what the writes that erase leave behind.
 func erase(conn *sqlite.Conn, writes []store.Write) error {
+	if err := forget(conn, writes); err != nil {
+		return err
+	}
 	for i := range writes {
 		w := &writes[i]
 		if !w.Erase {
