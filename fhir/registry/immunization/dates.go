@@ -1,0 +1,158 @@
+package immunization
+
+import (
+	"time"
+
+	"github.com/amate-health/amate/fhir/registry/immunization/schedule"
+)
+
+// candidateEarliest returns the first day on which the next target dose counts.
+//
+// See the CDSi Logic Specification, 7.4, rule FORECASTDTCAN-1.
+func (a *assessing) candidateEarliest(s *patientSeries, d *targetDose) schedule.Date {
+	earliest := a.h.Born
+	take := func(rule string, date schedule.Date) {
+		if !date.IsZero() && a.tr != nil {
+			a.tr.date("FORECASTDTCAN-1", s, rule, date)
+		}
+		earliest = max(earliest, date)
+	}
+	if row := d.agesOn(a.on); row != nil {
+		take("minimum age", a.ageDate(row.min))
+	}
+	take("minimum interval", a.latestInterval(s, d, minimumOf))
+	take("end of vaccine conflict", a.forecastConflictEnd(s, d))
+	start, _ := a.seasonOf(d)
+	take("start of season", start)
+	if s.evaluated > 0 {
+		// Records are in order: this is the latest inadvertent administration, too.
+		take("latest dose", a.given[a.records[s.antigen][s.evaluated-1]].date)
+	}
+	return earliest
+}
+
+// generateDates forecasts the days of the next target dose, d.
+//
+// See the CDSi Logic Specification, 7.5 "Generate forecast dates and recommended
+// vaccines", rules FORECASTDT-1 to FORECASTDT-6.
+func (a *assessing) generateDates(s *patientSeries, d *targetDose) {
+	row := d.agesOn(a.on)
+	if row == nil {
+		row = &ageRow{}
+	}
+	s.wanted = a.ageDate(row.earliest) // FORECASTDT-2
+	if s.wanted.IsZero() {
+		s.wanted = a.latestInterval(s, d, earliestOf)
+	}
+	if s.wanted.IsZero() {
+		s.wanted = s.earliest
+	}
+	s.late = a.ageDate(row.latest) // FORECASTDT-3
+	if s.late.IsZero() {
+		s.late = a.latestInterval(s, d, latestOf)
+	}
+	if !s.late.IsZero() {
+		s.late--
+	}
+	if s.latest = a.ageDate(row.max); !s.latest.IsZero() { // FORECASTDT-4
+		s.latest--
+	}
+	s.recommended = max(s.earliest, s.wanted) // FORECASTDT-5
+	s.pastDue = schedule.NoDate               // FORECASTDT-6
+	if !s.late.IsZero() {
+		s.pastDue = max(s.earliest, s.late)
+	}
+	if a.tr != nil {
+		a.tr.forecastDates(s)
+	}
+}
+
+// ageDate returns the day of an age, NoDate for none.
+func (a *assessing) ageDate(n age) schedule.Date {
+	if n == 0 {
+		return schedule.NoDate
+	}
+	return a.ages[n]
+}
+
+// Parts of an interval.
+func minimumOf(k *interval) schedule.Period  { return k.min }
+func earliestOf(k *interval) schedule.Period { return k.earliest }
+func latestOf(k *interval) schedule.Period   { return k.latest }
+
+// latestInterval returns the latest day that the intervals of a target dose give, by one
+// of their parts (CALCDTINT-4 to CALCDTINT-6); NoDate for none.
+func (a *assessing) latestInterval(s *patientSeries, d *targetDose, part func(*interval) schedule.Period) schedule.Date {
+	latest := schedule.NoDate
+	for i := range d.intervals {
+		k := &d.intervals[i]
+		p := part(k)
+		if !p.Set || !inForce(a.on, k.effective, k.cessation) {
+			continue
+		}
+		if from := a.referenceDate(s, k, len(a.records[s.antigen])); !from.IsZero() {
+			latest = max(latest, from.Add(p))
+		}
+	}
+	return latest
+}
+
+// forecastConflictEnd returns the day on which the last vaccine that harms a preferable
+// one of the target dose no longer does (CALCDTCONFLICT-3); NoDate for none.
+func (a *assessing) forecastConflictEnd(s *patientSeries, d *targetDose) schedule.Date {
+	end := schedule.NoDate
+	for i := range d.preferable {
+		conflicts := a.plan.vaccines[d.preferable[i].vaccine].conflicts
+		for j := range conflicts {
+			for k := range a.given {
+				if a.given[k].vaccine == conflicts[j].previous {
+					end = max(end, a.given[k].date.Add(conflicts[j].end))
+				}
+			}
+		}
+	}
+	return end
+}
+
+// seasonOf returns the first and the last day of the season of a target dose, NoDate
+// where it has no bound. A yearly season is the one that is under way on the day of the
+// assessment, or else the next one.
+func (a *assessing) seasonOf(d *targetDose) (start, end schedule.Date) {
+	t := &d.season
+	if !t.Yearly || t.Start.IsZero() || t.End.IsZero() {
+		return t.Start, t.End
+	}
+	year := a.on.Time().Year()
+	for y := year - 1; ; y++ {
+		start, end = inYear(t.Start, y), inYear(t.End, y)
+		if end < start {
+			end = inYear(t.End, y+1)
+		}
+		if a.on <= end {
+			return start, end
+		}
+	}
+}
+
+// inYear returns the day of a year with the month and day of d; 29 February is 1 March
+// in a year that lacks it.
+func inYear(d schedule.Date, year int) schedule.Date {
+	t := d.Time()
+	return schedule.Day(year, time.Month(t.Month()), t.Day())
+}
+
+// forecastDoseNumber counts the target doses that are satisfied, and one (FORECASTDN-1).
+// Those of a season count when they were given since it began.
+func (a *assessing) forecastDoseNumber(s *patientSeries) int {
+	n := 1
+	for i, r := range a.records[s.antigen][:s.evaluated] {
+		v := &a.verdicts[s.verdicts.first+i]
+		if v.status != Valid {
+			continue
+		}
+		if start, _ := a.seasonOf(&s.doses[v.number-1]); a.given[r].date >= start {
+			n++
+		}
+	}
+	return n
+}
