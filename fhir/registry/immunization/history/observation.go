@@ -101,6 +101,9 @@ func (g *gathered) pregnancy(onset, recorded, end schedule.Date, over bool) {
 
 // dated notes a pregnancy whose begin is known.
 func (g *gathered) dated(begin schedule.Date) {
+	if begin <= schedule.NoDate {
+		return
+	}
 	g.know(pregnant, begin, begin+longest)
 	g.know(pregnancyOnset, begin, begin+longest)
 }
