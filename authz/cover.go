@@ -31,7 +31,7 @@ func (f *profile) covered(typ string, s *showing, ask *question) []search.Expr {
 	if !ask.consents {
 		return where
 	}
-	params := search.ConcernParams(typ)
+	params := search.BoundParams(typ)
 	if typ == "Patient" {
 		params = nil
 	} else if len(params) == 0 {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/store/index"
 )
 
@@ -23,11 +24,11 @@ func Apply(ctx context.Context, w Writer, b *bundle.Batch, now func() time.Time)
 	if err != nil {
 		return nil, err
 	}
-	locked := a.conditional() || len(b.Births) > 0
+	locked := a.conditional() || len(b.Births) > 0 || a.tied()
 	for attempt := 1; ; attempt++ {
 		var results []bundle.Result
 		err := w.Attempt(ctx, locked, func(tx Tx) (err error) {
-			r := &run{application: a, tx: tx, now: now().UTC().Truncate(time.Millisecond)}
+			r := &run{application: a, tx: tx, locked: locked, now: now().UTC().Truncate(time.Millisecond)}
 			results, err = r.run(ctx, locked)
 			return err
 		})
@@ -112,13 +113,37 @@ func (a *application) conditional() bool {
 	return false
 }
 
+// tied reports whether something is to be written that is tied to what is not in the
+// batch, which has to be locked for it.
+func (a *application) tied() bool {
+	here := map[fhir.Ref]bool{}
+	for _, content := range a.built {
+		if content == nil || !content.Index.IsTied() {
+			continue
+		}
+		if len(here) == 0 {
+			for i := range a.batch.Changes {
+				here[a.batch.Changes[i].Ref.Current()] = true
+			}
+		}
+		for _, l := range content.Index.Links {
+			if l.Param == search.TiedTo.ID && !here[l.Target] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // run is one attempt.
 type run struct {
 	*application
-	tx    Tx
-	env   bundle.Env
-	now   time.Time
-	steps []step
+	tx     Tx
+	locked bool
+	env    bundle.Env
+	now    time.Time
+	steps  []step
+	more   []Write // of what is tied to the steps: see tie
 
 	aliases []alias
 	matched map[int64]fhir.Resource // what conditional creates found, by row key
@@ -168,6 +193,7 @@ func (r *run) run(ctx context.Context, locked bool) ([]bundle.Result, error) {
 			writes = append(writes, *w)
 		}
 	}
+	writes = append(writes, r.more...)
 	results, err := r.results()
 	if err != nil {
 		return nil, err

@@ -105,7 +105,9 @@ func targets(include *search.Include, rows []Found) []int64 {
 		if include.Source == "" {
 			at, _ := slices.BinarySearch(rows[i].Postings, 0) // those of references are positive
 			for _, posting := range rows[i].Postings[at:] {
-				keys = append(keys, index.LinkTarget(posting))
+				if !derived(posting) {
+					keys = append(keys, index.LinkTarget(posting))
+				}
 			}
 			continue
 		}

@@ -13,7 +13,7 @@ func (r *run) index(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return inParallel(len(r.steps), func(i int) error {
+	err = inParallel(len(r.steps), func(i int) error {
 		s := &r.steps[i]
 		if s.write == nil {
 			return nil
@@ -23,7 +23,18 @@ func (r *run) index(ctx context.Context) error {
 			s.write.Words = index.Words(&s.content.Index)
 		}
 		s.row.Index.Sort()
-		s.write.Gone, s.write.Added = index.Diff(&s.row.Index, &s.write.Index)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := r.tie(ctx); err != nil {
+		return err
+	}
+	return inParallel(len(r.steps), func(i int) error {
+		if s := &r.steps[i]; s.write != nil {
+			s.write.Gone, s.write.Added = index.Diff(&s.row.Index, &s.write.Index)
+		}
 		return nil
 	})
 }

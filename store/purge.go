@@ -55,7 +55,7 @@ func Purge(ctx context.Context, w Writer, refs []fhir.Ref, x Indexer, now func()
 func purgePart(ctx context.Context, w Writer, refs []fhir.Ref, x Indexer, now func() time.Time) (done Purged, err error) {
 	for attempt := 1; ; attempt++ {
 		err = w.Attempt(ctx, true, func(tx Tx) (err error) {
-			p := &purge{run: run{tx: tx, now: now().UTC().Truncate(time.Millisecond)}, indexer: x}
+			p := &purge{run: run{tx: tx, locked: true, now: now().UTC().Truncate(time.Millisecond)}, indexer: x}
 			done, err = p.part(ctx, refs)
 			return err
 		})

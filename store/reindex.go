@@ -134,7 +134,8 @@ func (r *reindexing) stale(ctx context.Context, tx Tx, steps []step) ([]fhir.Ref
 			return index.MaxKey // what has no row yet is not what is stored
 		})
 		s.row.Index.Sort()
-		if gone, added := index.Diff(&s.row.Index, &rows); !none(&gone) || !none(&added) {
+		// Whose it is cannot be told without looking further, which write does.
+		if gone, added := index.Diff(&s.row.Index, &rows); s.content.Index.IsTied() || !none(&gone) || !none(&added) {
 			refs = append(refs, s.ref)
 		} else if r.words != nil {
 			r.unsaid = append(r.unsaid, r.words.New([]Write{{Words: index.Words(&s.content.Index)}})...)
@@ -152,7 +153,7 @@ func (r *reindexing) write(ctx context.Context, tx Tx, refs []fhir.Ref) (changed
 	if err != nil {
 		return 0, err
 	}
-	all := &run{tx: tx, steps: steps}
+	all := &run{tx: tx, locked: true, steps: steps}
 	if err := all.index(ctx); err != nil {
 		return 0, err
 	}
@@ -165,7 +166,7 @@ func (r *reindexing) write(ctx context.Context, tx Tx, refs []fhir.Ref) (changed
 	if len(writes) == 0 {
 		return 0, nil
 	}
-	return len(writes), tx.Write(ctx, writes)
+	return len(writes), tx.Write(ctx, append(writes, all.more...))
 }
 
 // Walk goes through the resources of a type that exist: all of them, in the order

@@ -49,8 +49,11 @@ func dependencies(v *view) *deps {
 	}
 	for typ := range v.can {
 		// Consents and labels of patients decide, whether or not there are any now.
-		for _, p := range search.ConcernParams(typ) {
+		for _, p := range search.BoundParams(typ) {
 			d.add(rule{typ, p, concerned(typ)})
+		}
+		if search.Tied(typ) {
+			d.add(rule{typ, search.TiedTo, nil})
 		}
 		for _, p := range search.ThroughParams(typ) {
 			d.add(rule{typ, p, nil})

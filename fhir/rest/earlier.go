@@ -37,6 +37,9 @@ func tied(where []search.Expr, params []*spec.SearchParam, labels bool) ([]*spec
 			params = slices.Concat(params, e.Params, e.Through)
 		}
 	}
+	if slices.Contains(params, search.Owner) { // which a version does not say itself
+		params = append(params, search.TiedTo, search.Named)
+	}
 	return params, labels
 }
 

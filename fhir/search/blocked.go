@@ -25,5 +25,5 @@ func OfRecords(typ string) []*spec.SearchParam {
 	if typ == "Patient" || typ == "Group" || typ == "AuditEvent" {
 		return nil
 	}
-	return ConcernParams(typ)
+	return BoundParams(typ)
 }

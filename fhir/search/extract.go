@@ -60,6 +60,7 @@ func (in Indexing) Extract(d *element.Doc, root element.Node) (Index, error) {
 	case "Binary":
 		x.binary(root)
 	}
+	x.ties(item.Type.Name, root)
 	ix := x.take()
 	if in.Person != nil && item.Type.Name == "Patient" {
 		ix.Person = in.Person(d, root)

@@ -66,11 +66,11 @@ func ThroughParams(typ string) []*spec.SearchParam {
 	return []*spec.SearchParam{spec.Param("Provenance", "target")}
 }
 
-// ConcernIDs returns the IDs of the ConcernParams of all types, sorted.
+// ConcernIDs returns the IDs of the BoundParams of all types, sorted.
 var ConcernIDs = sync.OnceValue(func() []int64 {
 	var ids []int64
 	for _, typ := range spec.Resources() {
-		for _, p := range ConcernParams(typ) {
+		for _, p := range BoundParams(typ) {
 			ids = append(ids, int64(p.ID))
 		}
 	}

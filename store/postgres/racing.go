@@ -26,8 +26,13 @@ var errUnlocked = errors.New("asked for in an attempt without locks")
 
 func (t *racingTx) Lock(context.Context, []string) error { return errUnlocked }
 
-func (t *racingTx) Select(context.Context, ...*query.Statement) ([]store.Rows, error) {
-	return nil, errUnlocked
+// Select tells what there was a moment ago: what is tied to something that changes.
+func (t *racingTx) Select(ctx context.Context, statements ...*query.Statement) (rows []store.Rows, err error) {
+	err = t.s.with(ctx, func(c *connection) error {
+		rows, err = c.Select(ctx, statements...)
+		return err
+	})
+	return rows, err
 }
 
 func (t *racingTx) Estimate(context.Context, *query.Statement, *query.Statement) (int64, bool, error) {

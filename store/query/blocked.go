@@ -12,6 +12,10 @@ import (
 // than to look at what the row refers to.
 const fewBlocked = 8
 
+// fewWays is up to how many parameters that is so: most types have their patient, and
+// search.Owner.
+const fewWays = 2
+
 // unblocked appends that the row is live, and that none of the patients whom it is
 // about carries a label. What was deleted no longer says whom it is about.
 func (w *where) unblocked(params, through []int64, label int64) {
@@ -22,10 +26,13 @@ func (w *where) unblocked(params, through []int64, label int64) {
 		case len(through) > 0:
 			w.TargetsThrough(append(slices.Clip(params), through...), through, search.ConcernIDs())
 			w.labelled(label)
-		case len(params) == 1 && w.fewLabels(label):
-			from, _ := index.LinkSpan(uint16(params[0]))
+		case len(params) <= fewWays && w.fewLabels(label):
 			w.Add("posting b CROSS JOIN posting x WHERE b.posting = ").Int(index.Token(label))
-			w.Add(" AND x.posting = (").Int(from).Add(" | b.rkey) AND x.rkey = ", w.Row, ".rkey")
+			for i, p := range params {
+				from, _ := index.LinkSpan(uint16(p))
+				w.Add([]string{" AND x.posting IN (", ", "}[min(i, 1)], "(").Int(from).Add(" | b.rkey)")
+			}
+			w.Add(") AND x.rkey = ", w.Row, ".rkey")
 		case len(params) == 1:
 			w.Targets(uint16(params[0]))
 			w.labelled(label)

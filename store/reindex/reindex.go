@@ -29,7 +29,7 @@ const Kind = "reindex"
 // Version is the number of the way in which this program indexes resources: one more
 // with each release that finds other values in a resource, or keeps them otherwise.
 // A database that was indexed in an older way is reindexed.
-const Version = 4
+const Version = 5
 
 // Scope is what a job reindexes.
 type Scope struct {

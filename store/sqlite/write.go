@@ -92,7 +92,7 @@ var (
 
 // write stores all writes, and new words, within the transaction of conn.
 func write(conn *sqlite.Conn, writes []store.Write, words []search.Word, now int64) error {
-	if len(writes) > 0 && writes[0].Reindex && writes[0].Key != 0 {
+	if slices.ContainsFunc(writes, func(w store.Write) bool { return w.Reindex && w.Key != 0 }) {
 		if err := noteReindexing(conn); err != nil {
 			return err
 		}

@@ -37,6 +37,7 @@ func Suite(t *testing.T, open func(t *testing.T) Store) {
 		{"dictionary", dictionaryTests},
 		{"include", includeTests},
 		{"restriction", restrictionTests},
+		{"tie", tieTests},
 		{"oracle", oracleTests},
 	} {
 		for name, test := range group.tests {
