@@ -158,9 +158,11 @@ type Write struct {
 	Births []fhir.Birth // of the whole batch likewise; in a locked attempt
 
 	// Erase says that all versions before this one, a deletion, are to be removed.
-	Erase  bool
-	Blobs  [][]byte // what of the content is kept in blobs
-	Unsaid []int64  // postings whose words are to be removed where no resource has them; only in the first Write
+	Erase bool
+	Blobs [][]byte // what of the content is kept in blobs
+	// Rewrites are versions whose content changes; only in the first Write.
+	Rewrites []Rewrite
+	Unsaid   []int64 // postings whose words are to be removed where no resource has them; only in the first Write
 
 	// Reindex says that Ref is the current version already, and stays it: only the
 	// index rows change. The attempt must be a locked one. Without a Key, there are

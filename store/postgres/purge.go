@@ -15,6 +15,9 @@ const (
 	eraseVersions = `DELETE FROM version v USING unnest($1::bigint[], $2::bigint[]) AS x (rkey, version)
 WHERE v.rkey = x.rkey AND v.version < x.version`
 
+	rewrite = `UPDATE version v SET content = x.content FROM unnest($1::bigint[], $2::bigint[], $3::bytea[]) AS x (rkey, version, content)
+WHERE v.rkey = x.rkey AND v.version = x.version`
+
 	eraseBlobs = `DELETE FROM blob_use b USING unnest($1::bigint[], $2::bigint[]) AS x (rkey, version)
 WHERE b.rkey = x.rkey AND b.version < x.version`
 
@@ -45,14 +48,23 @@ func erasures(writes []store.Write) (calls []call) {
 			e.int64(w.Ref.Version)
 		}
 	}
-	if versions.rows == 0 {
-		return nil
+	if versions.rows > 0 {
+		calls = append(calls, call{sql: eraseVersions, args: versions.arrays(oidInt8, oidInt8)})
 	}
-	calls = append(calls, call{sql: eraseVersions, args: versions.arrays(oidInt8, oidInt8)})
+	if len(writes) > 0 && len(writes[0].Rewrites) > 0 {
+		e := newArrays(3)
+		for _, r := range writes[0].Rewrites {
+			e.row(3)
+			e.int64(r.Key)
+			e.int64(r.Version)
+			e.bytes(r.Content)
+		}
+		calls = append(calls, call{sql: rewrite, args: e.arrays(oidInt8, oidInt8, oidBytea)})
+	}
 	if blobs.rows > 0 {
 		calls = append(calls, call{sql: eraseBlobs, args: blobs.arrays(oidInt8, oidInt8)})
 	}
-	if len(writes[0].Unsaid) > 0 {
+	if len(writes) > 0 && len(writes[0].Unsaid) > 0 {
 		words := newArrays(1)
 		for _, p := range writes[0].Unsaid {
 			words.row(1)
@@ -72,11 +84,24 @@ const insufficientPrivilege = "42501"
 func (s *Store) Purge(ctx context.Context, refs []fhir.Ref, x store.Indexer) (store.Purged, error) {
 	done, err := store.Purge(ctx, s, refs, x, s.options.Now)
 	s.words.Reset() // the dictionary may have lost some
+	return done, notOwner(err)
+}
+
+// Redact takes something out of a resource for good. See store.Redact.
+// Errors: store.ErrNotOwner as for Purge.
+func (s *Store) Redact(ctx context.Context, ref fhir.Ref, x store.Indexer, without func([]byte) ([]byte, error)) (bool, error) {
+	found, err := store.Redact(ctx, s, ref, x, without, s.options.Now)
+	s.words.Reset()
+	return found, notOwner(err)
+}
+
+// notOwner says what it means that a role may not remove versions.
+func notOwner(err error) error {
 	var pg *pgError
 	if errors.As(err, &pg) && pg.code == insufficientPrivilege {
-		err = store.ErrNotOwner
+		return store.ErrNotOwner
 	}
-	return done, err
+	return err
 }
 
 // Scrub frees the space of what was purged, to be overwritten. Until then it can be

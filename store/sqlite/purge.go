@@ -16,6 +16,7 @@ import (
 
 const (
 	eraseVersions = `DELETE FROM version WHERE rkey = ?1 AND version < ?2`
+	rewrite       = `UPDATE version SET content = ?3 WHERE rkey = ?1 AND version = ?2`
 	eraseBlobs    = `DELETE FROM blob_use WHERE rkey = ?1 AND version < ?2`
 	eraseWord     = `DELETE FROM word WHERE posting = ?1 AND NOT EXISTS (SELECT 1 FROM posting p WHERE p.posting = ?1)`
 
@@ -46,6 +47,11 @@ func erase(conn *sqlite.Conn, writes []store.Write) error {
 	if len(writes) == 0 {
 		return nil
 	}
+	for _, r := range writes[0].Rewrites {
+		if err := run(conn, rewrite, r.Key, r.Version, r.Content); err != nil {
+			return err
+		}
+	}
 	for _, posting := range writes[0].Unsaid {
 		if err := run(conn, eraseWord, posting); err != nil {
 			return err
@@ -59,6 +65,13 @@ func (s *Store) Purge(ctx context.Context, refs []fhir.Ref, x store.Indexer) (st
 	done, err := store.Purge(ctx, s, refs, x, s.options.Now)
 	s.words.Reset() // the dictionary may have lost some
 	return done, err
+}
+
+// Redact takes something out of a resource for good. See store.Redact.
+func (s *Store) Redact(ctx context.Context, ref fhir.Ref, x store.Indexer, without func([]byte) ([]byte, error)) (bool, error) {
+	found, err := store.Redact(ctx, s, ref, x, without, s.options.Now)
+	s.words.Reset()
+	return found, err
 }
 
 // scrubMost is the size of a file, in bytes, that is written anew while others wait to
