@@ -140,19 +140,3 @@ func inYear(d schedule.Date, year int) schedule.Date {
 	t := d.Time()
 	return schedule.Day(year, time.Month(t.Month()), t.Day())
 }
-
-// forecastDoseNumber counts the target doses that are satisfied, and one (FORECASTDN-1).
-// Those of a season count when they were given since it began.
-func (a *assessing) forecastDoseNumber(s *patientSeries) int {
-	n := 1
-	for i, r := range a.records[s.antigen][:s.evaluated] {
-		v := &a.verdicts[s.verdicts.first+i]
-		if v.status != Valid {
-			continue
-		}
-		if start, _ := a.seasonOf(&s.doses[v.number-1]); a.given[r].date >= start {
-			n++
-		}
-	}
-	return n
-}

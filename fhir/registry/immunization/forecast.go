@@ -38,7 +38,9 @@ func (a *assessing) forecast(s *patientSeries) {
 			continue
 		}
 		a.generateDates(s, d)
-		s.number = a.forecastDoseNumber(s)
+		// FORECASTDN-1. Version 4.6 leaves out the doses of earlier seasons; CDC's test cases
+		// count them, as earlier versions do.
+		s.number = s.valid + 1
 		return
 	}
 }

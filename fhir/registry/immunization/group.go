@@ -16,8 +16,8 @@ type groupForecast struct {
 }
 
 // forecastGroup returns the forecast of a vaccine group. Best series of the risk type are
-// not blended with standard ones; of the two forecasts that a person may then have, the
-// one to act upon is given.
+// not blended with standard ones; of the forecasts that a person may then have, the one
+// to act upon is given.
 //
 // See the CDSi Logic Specification, chapter 9 "Identify and evaluate vaccine group".
 func (a *assessing) forecastGroup(g *group) groupForecast {
@@ -28,21 +28,26 @@ func (a *assessing) forecastGroup(g *group) groupForecast {
 		return standard
 	case standard.followed == nil:
 		return risk
-	case urgency(risk.status) != urgency(standard.status):
-		if urgency(risk.status) > urgency(standard.status) {
-			return risk
-		}
-		return standard
-	case standard.recommended < risk.recommended:
-		return standard
 	}
-	return risk
+	now, then := a.urgency(risk.status, risk.followed), a.urgency(standard.status, standard.followed)
+	if now > then || now == then && risk.recommended <= standard.recommended {
+		return risk
+	}
+	return standard
 }
 
-// urgency orders statuses by how much there is to do.
-func urgency(s SeriesStatus) int {
-	return slices.Index([]SeriesStatus{NotRecommended, AgedOut, Immune, Complete, Contraindicated, NotComplete}, s)
+// urgency orders forecasts by how much there is to do for the person now. A series that
+// is begun at a later age (such as one for those of 50 years and more) comes after one
+// of an age that is reached, unless that can no longer be completed.
+func (a *assessing) urgency(status SeriesStatus, s *patientSeries) int {
+	if status == NotComplete && s.minToStart != 0 && a.on < a.ages[s.minToStart] {
+		status = later
+	}
+	return slices.Index([]SeriesStatus{NotRecommended, AgedOut, later, Immune, Complete, Contraindicated, NotComplete}, status)
 }
+
+// later stands for a series that is not complete and of a later age.
+const later SeriesStatus = "later"
 
 // groupForecastOf blends the best series of one kind (FORECASTVG-1).
 func (a *assessing) groupForecastOf(g *group, risk bool) groupForecast {
@@ -57,7 +62,7 @@ func (a *assessing) groupForecastOf(g *group, risk bool) groupForecast {
 		return f
 	}
 	f.status = a.groupStatus(g, f.from)
-	f.followed = follow(f.from)
+	f.followed = a.follow(f.from)
 	if f.status == NotComplete {
 		a.groupDates(g, &f)
 	}
@@ -74,20 +79,27 @@ func (a *assessing) bestOf(antigen int, risk bool) *patientSeries {
 		if !s.best || (s.def.Type == schedule.Risk) != risk {
 			continue
 		}
-		if best == nil || urgency(s.status) > urgency(best.status) ||
-			s.status == best.status && s.recommended < best.recommended {
+		if best == nil || a.moreUrgent(s, best) {
 			best = s
 		}
 	}
 	return best
 }
 
+// moreUrgent reports whether there is more to do for s than for another series, or the
+// same sooner.
+func (a *assessing) moreUrgent(s, other *patientSeries) bool {
+	if p, q := a.urgency(s.status, s), a.urgency(other.status, other); p != q {
+		return p > q
+	}
+	return s.recommended < other.recommended
+}
+
 // follow returns the series that a group forecast names: the one to complete first.
-func follow(from []*patientSeries) *patientSeries {
+func (a *assessing) follow(from []*patientSeries) *patientSeries {
 	followed := from[0]
 	for _, s := range from[1:] {
-		if urgency(s.status) > urgency(followed.status) ||
-			s.status == followed.status && s.status == NotComplete && s.recommended < followed.recommended {
+		if a.moreUrgent(s, followed) {
 			followed = s
 		}
 	}

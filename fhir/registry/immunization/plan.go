@@ -82,6 +82,7 @@ type series struct {
 	seriesGroup int   // into antigen.groups
 	equivalent  []int // series groups
 	indications []indication
+	minToStart  age
 	maxToStart  age
 	doses       []targetDose
 	rank        int // place in the schedule

@@ -33,6 +33,9 @@ func (r *reading) schedule() (*schedule.Schedule, error) {
 		if c.err != nil {
 			return nil, c.err
 		}
+		if d.added {
+			repeatSeasons(&a)
+		}
 		for i := range a.Series {
 			k := key(a.Series[i].Group)
 			n, ok := groups[k]
@@ -53,6 +56,16 @@ func (r *reading) schedule() (*schedule.Schedule, error) {
 	s.Vaccines = c.vaccines(r, s.Antigens)
 	s.Live = c.live(r.live)
 	return s, c.err
+}
+
+// repeatSeasons makes the seasons of an antigen that have an end hold every year.
+func repeatSeasons(a *schedule.Antigen) {
+	for i := range a.Series {
+		for j := range a.Series[i].Doses {
+			t := &a.Series[i].Doses[j].Season
+			t.Yearly = !t.Start.IsZero() && !t.End.IsZero()
+		}
+	}
 }
 
 // group makes a vaccine group of its name in the supporting data.

@@ -13,7 +13,9 @@ import (
 )
 
 // Read makes a schedule of some files. Where two speak of the same antigen, vaccine or
-// group, the first one holds.
+// group, the first one holds: XML adds what the JSON conversion lacks. The antigens added
+// so may be of another version, and their seasons of another year; these are repeated
+// every year.
 // Errors: see [Load].
 func Read(files []File) (*schedule.Schedule, error) {
 	r := &reading{antigens: map[string]bool{}, vaccines: map[string]bool{}, whole: map[string]bool{}}
@@ -69,12 +71,15 @@ type reading struct {
 	live     []conflictData
 	liveKept bool            // of the first file that gives conflicts
 	whole    map[string]bool // by key of the group: administered as one
+	// converted says that there are antigens of the JSON conversion.
+	converted bool
 }
 
 // source is the data of an antigen and the file that it is from.
 type source struct {
 	file string
 	*antigenData
+	added bool // the JSON conversion lacks it
 }
 
 // file reads one file.
@@ -99,7 +104,7 @@ func (r *reading) file(f File) error {
 			return fmt.Errorf("the antigen has no series")
 		}
 		d.Name = d.Series[0].Disease
-		r.antigen(f.Name, &d)
+		r.antigen(source{file: f.Name, antigenData: &d, added: r.converted})
 		return nil
 	}
 }
@@ -108,12 +113,13 @@ func (r *reading) file(f File) error {
 func (r *reading) json(of string, f File) error {
 	switch of {
 	case "antigen":
+		r.converted = true
 		var list []antigenData
 		if err := json.Unmarshal(f.Text, &list); err != nil {
 			return err
 		}
 		for i := range list {
-			r.antigen(f.Name, &list[i])
+			r.antigen(source{file: f.Name, antigenData: &list[i]})
 		}
 	case "vaccine":
 		var list []vaccineData
@@ -155,10 +161,10 @@ func unmarshalXML(text []byte, root string, to any) error {
 }
 
 // antigen takes up an antigen that is not there yet.
-func (r *reading) antigen(file string, d *antigenData) {
-	if k := key(d.Name); !r.antigens[k] {
+func (r *reading) antigen(s source) {
+	if k := key(s.Name); !r.antigens[k] {
 		r.antigens[k] = true
-		r.data = append(r.data, source{file, d})
+		r.data = append(r.data, s)
 	}
 }
 
