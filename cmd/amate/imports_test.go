@@ -101,7 +101,7 @@ var imports = map[string]string{
 	"fhir/registry/immunization/history":         "fhir fhir/element fhir/registry/immunization fhir/registry/immunization/code fhir/registry/immunization/schedule",
 	"fhir/registry/immunization/plan":            "fhir/registry/immunization fhir/registry/immunization/schedule",
 	"fhir/registry/immunization/recommend":       "fhir fhir/bundle fhir/element fhir/operation fhir/registry/immunization fhir/registry/immunization/code fhir/registry/immunization/history fhir/registry/immunization/schedule fhir/search",
-	"fhir/registry/immunization/dose":            "fhir fhir/bundle fhir/element fhir/operation fhir/registry/immunization fhir/registry/immunization/code fhir/registry/immunization/history fhir/registry/immunization/schedule fhir/search",
+	"fhir/registry/immunization/dose":            "fhir fhir/bundle fhir/element fhir/operation fhir/registry/identity fhir/registry/immunization fhir/registry/immunization/code fhir/registry/immunization/history fhir/registry/immunization/schedule fhir/search fhir/spec",
 	"fhir/registry/card":                         "fhir fhir/document/page fhir/document/qr fhir/element fhir/operation fhir/registry/card/health fhir/registry/card/link fhir/registry/identity fhir/registry/immunization fhir/registry/immunization/code fhir/registry/immunization/history fhir/registry/immunization/schedule fhir/registry/key fhir/search",
 	"fhir/registry/card/health":                  "fhir/registry/key",
 	"fhir/registry/card/link":                    "fhir",
