@@ -206,7 +206,8 @@ func (k *keeper) remnants(ctx context.Context, ready []*due) (map[string][]fhir.
 	}
 	of := func(ref fhir.Ref) string { return whose[ref] }
 	const page = 500
-	for _, typ := range append(recordTypes(), "Binary") { // once more, when all that they belong to is known
+	types := recordTypes()
+	for _, typ := range slices.Concat(types, types, []string{"Binary"}) { // once more, when all that they belong to is known
 		for after := int64(0); ; {
 			found, err := k.Remnants(ctx, typ, after, page)
 			if err != nil {
@@ -231,7 +232,7 @@ func (k *keeper) remnants(ctx context.Context, ready []*due) (map[string][]fhir.
 // recordTypes are the types of resources that are about patients.
 func recordTypes() []string {
 	return slices.DeleteFunc(slices.Clone(spec.Resources()), func(typ string) bool {
-		return typ != "Patient" && len(search.SubjectParams(typ)) == 0
+		return typ != "Patient" && len(search.SubjectParams(typ)) == 0 && !search.Tied(typ)
 	})
 }
 
@@ -277,7 +278,13 @@ func (k *keeper) finish(ctx context.Context, e *fhir.Entry) error {
 			return fmt.Errorf("a purge that was begun stands still: the legal hold %s of %s came meanwhile", h.Number, h.Authority)
 		}
 	}
+	gone := map[fhir.Ref]bool{{Type: "Patient", ID: p.Certificate.Patient}: true}
 	for {
+		for _, name := range p.Refs {
+			if ref, ok := fhir.ParseRef(name); ok {
+				gone[ref] = true
+			}
+		}
 		if err := k.remove(ctx, p.Refs); err != nil {
 			return err
 		}
@@ -286,6 +293,9 @@ func (k *keeper) finish(ctx context.Context, e *fhir.Entry) error {
 			return err
 		}
 		if len(late.Refs) <= 1 { // the Patient, which is named whether it is there or not
+			if err := k.strike(ctx, p.Certificate.Patient, late.Shared, gone); err != nil {
+				return err
+			}
 			break
 		}
 		p.Refs = nil

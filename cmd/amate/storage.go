@@ -62,6 +62,7 @@ type engine interface {
 	Close() error
 
 	Purge(ctx context.Context, refs []fhir.Ref, x store.Indexer) (store.Purged, error)
+	Redact(ctx context.Context, ref fhir.Ref, x store.Indexer, without func([]byte) ([]byte, error)) (bool, error)
 	Remnants(ctx context.Context, typ string, after int64, limit int) ([]store.Remnant, error)
 	Scrub(ctx context.Context, long bool) error
 	ForgetWords()

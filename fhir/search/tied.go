@@ -2,6 +2,7 @@ package search
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
@@ -94,11 +95,28 @@ func (ix *Index) IsTied() bool {
 // subject belongs to one of them.
 func OwnedBy(ids []string) Expr { return referring([]*spec.SearchParam{Owner}, patientRefs(ids)) }
 
-// SharedBy returns the condition that a resource tells of one of the patients, and of
-// others, or may do so: a Group of which they are a member, a list of their results.
-func SharedBy(ids []string) Expr {
-	return referring([]*spec.SearchParam{Sharers, spec.Param("Group", "member")}, patientRefs(ids))
-}
+// ContextOf returns the condition that the security context of a Binary is one of refs.
+func ContextOf(refs []fhir.Ref) Expr { return referring([]*spec.SearchParam{binaryContext}, refs) }
+
+// Mentioning returns the condition that a resource, of whatever type, refers to one of the
+// patients by any parameter there is, or tells of them among others.
+func Mentioning(ids []string) Expr { return referring(mentions(), patientRefs(ids)) }
+
+// mentions are all references that can lead to patients.
+var mentions = sync.OnceValue(func() []*spec.SearchParam {
+	all := []*spec.SearchParam{Sharers, Named, Owner, bundleSubject, bundlePatients, binaryContext}
+	seen := map[uint16]bool{}
+	for _, typ := range spec.Resources() {
+		for _, p := range spec.Params(typ) {
+			leads := len(p.Targets) == 0 || slices.Contains(p.Targets, "Patient") || slices.Contains(p.Targets, "Resource")
+			if p.Type == spec.Reference && leads && !seen[p.ID] {
+				seen[p.ID] = true
+				all = append(all, p)
+			}
+		}
+	}
+	return all
+})
 
 func patientRefs(ids []string) []fhir.Ref {
 	refs := make([]fhir.Ref, len(ids))

@@ -88,7 +88,7 @@ func (p *parcel) gather(ctx context.Context) error {
 	}
 	have := map[fhir.Ref]bool{p.call.Ref(): true}
 	refers := map[fhir.Ref]bool{}
-	q := search.Query{Where: []search.Expr{recordOf(p.call.ID)}, Restriction: p.call.Restriction}
+	q := search.Query{Where: []search.Expr{search.Or{recordOf(p.call.ID), search.OwnedBy([]string{p.call.ID})}}, Restriction: p.call.Restriction}
 	err := each(ctx, p.Store, q, func(r *fhir.Resource) error {
 		if have[r.Ref.Current()] {
 			return nil

@@ -124,40 +124,58 @@ func subjects(r *fhir.Resource, doc *element.Doc, base string, of func(fhir.Ref)
 type Record struct {
 	Patient string
 	Refs    []fhir.Ref // what a purge removes, with its current versions, the Patient last
-	Shared  []fhir.Ref // about other patients as well: these stay
+	Shared  []fhir.Ref // what names them and is about others as well: this stays, without them
 	LastAct time.Time  // of the newest medical act; zero when none says when it was
 	Changed time.Time  // when the newest resource was written
+
+	have map[fhir.Ref]bool // Refs, without versions
+}
+
+// add notes a resource that is theirs alone.
+func (r *Record) add(res *fhir.Resource, doc *element.Doc) {
+	if at := res.Ref.Current(); !r.have[at] {
+		r.have[at] = true
+		r.Refs = append(r.Refs, res.Ref)
+		r.LastAct = latest(r.LastAct, actOf(res.Ref.Type, doc))
+	}
 }
 
 // Collect reads the record of a patient. base is the FHIR base of this server.
 func Collect(ctx context.Context, s Searcher, base, patient string) (*Record, error) {
-	out := &Record{Patient: patient}
 	self := fhir.Ref{Type: "Patient", ID: patient}
+	out := &Record{Patient: patient, have: map[fhir.Ref]bool{self: true}}
 	of := func(at fhir.Ref) string { // a Binary is found by what it belongs to
 		if slices.Contains(search.ContextTypes, at.Type) {
 			return patient
 		}
 		return ""
 	}
-	q := search.Query{Where: []search.Expr{recordOf(patient)}, Restriction: search.Unrestricted}
-	err := each(ctx, s, q, func(r *fhir.Resource) error {
-		out.Changed = latest(out.Changed, r.Updated)
-		if r.Ref.Type == "Patient" && r.Ref.ID == patient {
-			self = r.Ref
-			return nil
-		}
-		doc, err := element.Parse(r.JSON)
-		if err != nil {
+	each := func(where search.Expr, f func(*fhir.Resource, *element.Doc)) error {
+		return each(ctx, s, search.Query{Where: []search.Expr{where}, Restriction: search.Unrestricted}, func(r *fhir.Resource) error {
+			if r.Ref.Current() == self.Current() {
+				self, out.Changed = r.Ref, latest(out.Changed, r.Updated)
+				return nil
+			}
+			doc, err := element.Parse(r.JSON)
+			if err == nil {
+				f(r, doc)
+			}
 			return err
+		})
+	}
+	err := each(recordOf(patient), func(r *fhir.Resource, doc *element.Doc) {
+		out.Changed = latest(out.Changed, r.Updated)
+		if about := subjects(r, doc, base, of); len(about) == 1 && about[0] == patient && r.Ref.Type != "Group" {
+			out.add(r, doc)
 		}
-		switch about := subjects(r, doc, base, of); {
-		case len(about) == 1 && about[0] == patient && r.Ref.Type != "Group":
-			out.Refs = append(out.Refs, r.Ref)
-			out.LastAct = latest(out.LastAct, actOf(r.Ref.Type, doc))
-		case slices.Contains(about, patient):
-			out.Shared = append(out.Shared, r.Ref.Current())
-		}
-		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	// What names nobody, and belongs to them through something else.
+	err = each(search.OwnedBy([]string{patient}), func(r *fhir.Resource, doc *element.Doc) {
+		out.Changed = latest(out.Changed, r.Updated)
+		out.add(r, doc)
 	})
 	if err != nil {
 		return nil, err
@@ -165,50 +183,74 @@ func Collect(ctx context.Context, s Searcher, base, patient string) (*Record, er
 	if err := out.dependants(ctx, s); err != nil {
 		return nil, err
 	}
+	err = each(search.Mentioning([]string{patient}), func(r *fhir.Resource, _ *element.Doc) {
+		if !out.have[r.Ref.Current()] {
+			out.Shared = append(out.Shared, r.Ref.Current())
+		}
+	})
 	out.Refs = append(out.Refs, self)
-	return out, nil
+	return out, err
 }
 
-// dependants adds what only tells of what is in the record: who made or signed it.
+// dependants adds what only tells of what is in the record: who made or signed it, and
+// what is shown to those who are shown that.
 func (r *Record) dependants(ctx context.Context, s Searcher) error {
-	target := spec.Param("Provenance", "target")
-	have := make(map[fhir.Ref]bool, len(r.Refs))
-	for _, ref := range r.Refs {
-		have[ref.Current()] = true
-	}
-	have[fhir.Ref{Type: "Patient", ID: r.Patient}] = true
-	for part := range slices.Chunk(slices.Clone(r.Refs), 100) {
-		m := search.Match{Param: target, Compared: target.Type}
-		for _, ref := range part {
-			m.Values = append(m.Values, search.Value{Raw: ref.Current().String(), Refs: []fhir.Ref{ref.Current()}})
-		}
-		q := search.Query{Type: "Provenance", Where: []search.Expr{m}, Restriction: search.Unrestricted}
-		err := each(ctx, s, q, func(p *fhir.Resource) error {
-			if have[p.Ref.Current()] {
-				return nil
-			}
-			doc, err := element.Parse(p.JSON)
-			if err != nil {
+	for done := 0; done < len(r.Refs); {
+		next := len(r.Refs)
+		for part := range slices.Chunk(slices.Clone(r.Refs[done:next]), 100) {
+			if err := r.telling(ctx, s, part); err != nil {
 				return err
 			}
-			ix, err := search.Extract(doc, 0, "")
-			if err != nil {
-				return err
+			refs := make([]fhir.Ref, len(part))
+			for i := range part {
+				refs[i] = part[i].Current()
 			}
-			for _, l := range ix.Links {
-				if l.Param == target.ID && !have[l.Target.Current()] {
-					return nil // it tells of something else, too
+			q := search.Query{Type: "Binary", Where: []search.Expr{search.ContextOf(refs)}, Restriction: search.Unrestricted}
+			err := each(ctx, s, q, func(b *fhir.Resource) error {
+				if at := b.Ref.Current(); !r.have[at] {
+					r.have[at] = true
+					r.Refs = append(r.Refs, b.Ref)
 				}
+				return nil
+			})
+			if err != nil {
+				return err
 			}
-			have[p.Ref.Current()] = true
-			r.Refs = append(r.Refs, p.Ref)
+		}
+		done = next
+	}
+	return nil
+}
+
+// telling adds the Provenances that tell of some of the record and of nothing else.
+func (r *Record) telling(ctx context.Context, s Searcher, of []fhir.Ref) error {
+	target := spec.Param("Provenance", "target")
+	m := search.Match{Param: target, Compared: target.Type}
+	for _, ref := range of {
+		m.Values = append(m.Values, search.Value{Raw: ref.Current().String(), Refs: []fhir.Ref{ref.Current()}})
+	}
+	q := search.Query{Type: "Provenance", Where: []search.Expr{m}, Restriction: search.Unrestricted}
+	return each(ctx, s, q, func(p *fhir.Resource) error {
+		if r.have[p.Ref.Current()] {
 			return nil
-		})
+		}
+		doc, err := element.Parse(p.JSON)
 		if err != nil {
 			return err
 		}
-	}
-	return nil
+		ix, err := search.Extract(doc, 0, "")
+		if err != nil {
+			return err
+		}
+		for _, l := range ix.Links {
+			if l.Param == target.ID && !r.have[l.Target.Current()] {
+				return nil // it tells of something else, too
+			}
+		}
+		r.have[p.Ref.Current()] = true
+		r.Refs = append(r.Refs, p.Ref)
+		return nil
+	})
 }
 
 // Belongs returns the patient to whom a resource that was deleted belonged alone; ""
@@ -216,13 +258,43 @@ func (r *Record) dependants(ctx context.Context, s Searcher) error {
 // resource, "" where it is not known.
 func Belongs(r *fhir.Resource, base string, of func(fhir.Ref) string) string {
 	doc, err := element.Parse(r.JSON)
-	if err != nil {
+	if err != nil || r.Ref.Type == "Group" {
 		return ""
 	}
-	if about := subjects(r, doc, base, of); len(about) == 1 && r.Ref.Type != "Group" {
-		return about[0]
+	about := subjects(r, doc, base, of)
+	if len(about) == 0 {
+		about = tiedTo(doc, base, of)
 	}
-	return ""
+	if len(about) != 1 {
+		return ""
+	}
+	return about[0]
+}
+
+// tiedTo returns the patients whose is what a resource refers to that names none; none
+// where it is not known of all of it.
+func tiedTo(doc *element.Doc, base string, of func(fhir.Ref) string) (ids []string) {
+	ix, err := search.Extract(doc, 0, base)
+	if err != nil {
+		return nil
+	}
+	for _, l := range ix.Links {
+		id := ""
+		switch l.Param {
+		case search.Named.ID:
+			id = l.Target.ID
+		case search.TiedTo.ID:
+			if id = of(l.Target.Current()); id == "" {
+				return nil
+			}
+		default:
+			continue
+		}
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 func latest(a, b time.Time) time.Time {
