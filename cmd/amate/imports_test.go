@@ -97,6 +97,7 @@ var imports = map[string]string{
 	"fhir/registry/immunization/schedule":        "",
 	"fhir/registry/immunization/schedule/cdsi":   "fhir/registry/immunization/schedule",
 	"fhir/registry/immunization/schedule/mexico": "fhir/registry/immunization/schedule",
+	"fhir/registry/immunization/vector":          "fhir/registry/immunization fhir/registry/immunization/schedule",
 	"fhir/registry/immunization/code":            "",
 	"fhir/registry/immunization/history":         "fhir fhir/element fhir/registry/immunization fhir/registry/immunization/code fhir/registry/immunization/schedule",
 	"fhir/registry/immunization/plan":            "fhir/registry/immunization fhir/registry/immunization/schedule",

@@ -21,27 +21,28 @@ type commands struct {
 	Config  configFile `help:"YAML file with further settings." placeholder:"FILE" type:"path"`
 	Logging logging    `embed:"" prefix:"log-"`
 
-	Serve       serve       `cmd:"" help:"Serve the FHIR API over HTTP."`
-	Import      load        `cmd:"" help:"Load transaction bundles and NDJSON files."`
-	Terminology terms       `cmd:"" help:"Work with code systems."`
-	Seed        seed        `cmd:"" help:"Make up a Mexican population, for trying things out."`
-	Reindex     reindexing  `cmd:"" help:"Make the index of stored resources anew."`
-	Migrate     migrate     `cmd:"" help:"Create the database, or bring it up to date."`
-	Package     packages    `cmd:"" help:"Load and list implementation guides."`
-	Message     hl7tools    `cmd:"" help:"Manage senders of HL7 v2 messages, and messages that could not be written."`
-	Audit       trail       `cmd:"" help:"Verify, export and expire the audit trail."`
-	Retention   retaining   `cmd:"" help:"Remove records whose time is over, for good."`
-	Token       bearer      `cmd:"" help:"Make an access token."`
-	User        users       `cmd:"" help:"Manage the accounts of people."`
-	Client      apps        `cmd:"" help:"Manage the apps and systems that may ask for tokens."`
-	Policy      policies    `cmd:"" help:"Show, check and store the role policy."`
-	Giis        exchange    `cmd:"" help:"Make and check the files that facilities owe the DGIS (GIIS)."`
-	Directory   directories `cmd:"" help:"Load the registries of health facilities and professionals."`
-	Birth       births      `cmd:"" help:"Work with certificates of birth."`
-	Identity    identities  `cmd:"" help:"Find the records of one person."`
-	Sign        signer      `cmd:"" help:"Sign a document with an e.firma, on the desk of who signs."`
-	Verify      verifier    `cmd:"" help:"Verify the signature of a document, without a server."`
-	Version     version     `cmd:"" help:"Print the version."`
+	Serve        serve         `cmd:"" help:"Serve the FHIR API over HTTP."`
+	Import       load          `cmd:"" help:"Load transaction bundles and NDJSON files."`
+	Terminology  terms         `cmd:"" help:"Work with code systems."`
+	Seed         seed          `cmd:"" help:"Make up a Mexican population, for trying things out."`
+	Reindex      reindexing    `cmd:"" help:"Make the index of stored resources anew."`
+	Migrate      migrate       `cmd:"" help:"Create the database, or bring it up to date."`
+	Package      packages      `cmd:"" help:"Load and list implementation guides."`
+	Message      hl7tools      `cmd:"" help:"Manage senders of HL7 v2 messages, and messages that could not be written."`
+	Audit        trail         `cmd:"" help:"Verify, export and expire the audit trail."`
+	Retention    retaining     `cmd:"" help:"Remove records whose time is over, for good."`
+	Token        bearer        `cmd:"" help:"Make an access token."`
+	User         users         `cmd:"" help:"Manage the accounts of people."`
+	Client       apps          `cmd:"" help:"Manage the apps and systems that may ask for tokens."`
+	Policy       policies      `cmd:"" help:"Show, check and store the role policy."`
+	Giis         exchange      `cmd:"" help:"Make and check the files that facilities owe the DGIS (GIIS)."`
+	Directory    directories   `cmd:"" help:"Load the registries of health facilities and professionals."`
+	Birth        births        `cmd:"" help:"Work with certificates of birth."`
+	Identity     identities    `cmd:"" help:"Find the records of one person."`
+	Immunization immunizations `cmd:"" help:"Run test cases of immunization schedules."`
+	Sign         signer        `cmd:"" help:"Sign a document with an e.firma, on the desk of who signs."`
+	Verify       verifier      `cmd:"" help:"Verify the signature of a document, without a server."`
+	Version      version       `cmd:"" help:"Print the version."`
 }
 
 // streams are where a command writes.

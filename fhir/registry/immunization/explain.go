@@ -2,6 +2,7 @@ package immunization
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/amate-health/amate/fhir/registry/immunization/schedule"
@@ -28,12 +29,23 @@ func (e *Engine) Explain(h *History, on schedule.Date) *Explanation {
 	return &Explanation{Assessment: e.assess(h, on, tr), Steps: tr.steps}
 }
 
-// String writes the steps for people, by antigen and series.
-func (x *Explanation) String() string {
+// String writes all steps for people, by antigen and series.
+func (x *Explanation) String() string { return x.write(func(string) bool { return true }) }
+
+// Of writes the steps of the antigens of a vaccine group, all when it is nil.
+func (x *Explanation) Of(g *schedule.Group) string {
+	return x.write(func(antigen string) bool { return g == nil || slices.Contains(g.Antigens, antigen) })
+}
+
+// write writes the steps of some antigens.
+func (x *Explanation) write(wanted func(antigen string) bool) string {
 	var b strings.Builder
 	antigen, series := "", ""
 	for i := range x.Steps {
 		s := &x.Steps[i]
+		if !wanted(s.Antigen) {
+			continue
+		}
 		if s.Antigen != antigen || s.Series != series {
 			antigen, series = s.Antigen, s.Series
 			fmt.Fprintf(&b, "%s: %s\n", antigen, series)
