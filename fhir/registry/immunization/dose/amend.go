@@ -127,10 +127,30 @@ func (p *posting) fill(d *element.Doc) (said map[string]bool) {
 	if p.clues == "" {
 		p.clues = cluesOf(d)
 	}
+	for x := range items(d, 0, "extension") {
+		if text(d, x, "url") == OverrideURL {
+			p.passed = append(p.passed, passedIn(d, x))
+		}
+	}
 	if text(d, 0, "status") == "not-done" {
 		p.notDone = reasonCode(d)
 	}
 	return said
+}
+
+// passedIn reads the extension of a warning that was passed over.
+func passedIn(d *element.Doc, x element.Node) (o override) {
+	for y := range items(d, x, "extension") {
+		switch text(d, y, "url") {
+		case "warning":
+			o.codes = append(o.codes, text(d, y, "valueCode"))
+		case "reason":
+			if reason := d.Get(y, "valueCodeableConcept"); reason != element.None {
+				o.reason = members(d, reason)
+			}
+		}
+	}
+	return o
 }
 
 func (s *Service) corrected(ctx context.Context, p *posting, stored parsed, turn fhir.Entry) (*operation.Answer, error) {

@@ -41,6 +41,7 @@ type claim struct {
 	subpotent         string // code of immunization-subpotent-reason
 
 	overrides []override
+	passed    []override // of the dose as it was stored: nobody is asked again
 	reason    string
 	preview   bool
 }
@@ -56,7 +57,7 @@ type override struct {
 
 // overridden returns the reason for which a warning is passed over.
 func (c *claim) overridden(rule string) (object, bool) {
-	for _, o := range c.overrides {
+	for _, o := range slices.Concat(c.overrides, c.passed) {
 		if slices.Contains(o.codes, rule) {
 			return o.reason, true
 		}

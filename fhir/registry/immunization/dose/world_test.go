@@ -82,7 +82,7 @@ type world struct {
 // engines open stores.
 var engines = map[string]func(t *testing.T) Store{
 	"sqlite": func(t *testing.T) Store {
-		s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "dose.db"), sqlite.Options{})
+		s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "dose.db"), sqlite.Options{Now: func() time.Time { return now }})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,7 +90,7 @@ var engines = map[string]func(t *testing.T) Store{
 		return s
 	},
 	"postgres": func(t *testing.T) Store {
-		s, err := postgres.Open(t.Context(), storetest.Postgres(t), postgres.Options{})
+		s, err := postgres.Open(t.Context(), storetest.Postgres(t), postgres.Options{Now: func() time.Time { return now }})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -201,7 +201,7 @@ func (w *world) call(what string, parameters ...string) (result, error) {
 		}
 		return r, nil
 	}
-	if a.Raw != nil {
+	if a.Media != "" {
 		return r, nil
 	}
 	var out struct{ Parameter []map[string]json.RawMessage }
