@@ -75,7 +75,8 @@ var sexes = map[string]Sex{"Unknown": SexUnknown, "Female": Female, "Male": Male
 // Errors: its group is not that of the antigen, its type is unknown, or a dose is wrong.
 func (c *compiler) series(def *schedule.Series, antigen, rank int) (series, error) {
 	s := series{def: def, antigen: antigen, rank: rank,
-		minToStart: c.age(def.Select.MinAgeToStart), maxToStart: c.age(def.Select.MaxAgeToStart)}
+		minToStart: c.age(def.Select.MinAgeToStart), maxToStart: c.age(def.Select.MaxAgeToStart),
+		fromAge: c.age(def.FromAge), toAge: c.age(def.ToAge)}
 	var ok bool
 	if s.group, ok = c.group[def.Group]; !ok {
 		return s, fmt.Errorf("%q is no vaccine group of the schedule", def.Group)

@@ -22,12 +22,12 @@ func (a *assessing) candidateEarliest(s *patientSeries, d *targetDose) schedule.
 	}
 	take("minimum interval", a.latestInterval(s, d, minimumOf))
 	take("end of vaccine conflict", a.forecastConflictEnd(s, d))
-	start, _ := a.seasonOf(d)
-	take("start of season", start)
 	if s.evaluated > 0 {
 		// Records are in order: this is the latest inadvertent administration, too.
 		take("latest dose", a.given[a.records[s.antigen][s.evaluated-1]].date)
 	}
+	start, _ := d.seasonAt(max(a.on, earliest))
+	take("start of season", start)
 	return earliest
 }
 
@@ -114,21 +114,25 @@ func (a *assessing) forecastConflictEnd(s *patientSeries, d *targetDose) schedul
 	return end
 }
 
-// seasonOf returns the first and the last day of the season of a target dose, NoDate
-// where it has no bound. A yearly season is the one that is under way on the day of the
-// assessment, or else the next one.
-func (a *assessing) seasonOf(d *targetDose) (start, end schedule.Date) {
+// seasonOf returns the first and the last day of the season of a target dose that is
+// under way on the day of the assessment, or else the next one.
+func (a *assessing) seasonOf(d *targetDose) (start, end schedule.Date) { return d.seasonAt(a.on) }
+
+// seasonAt returns the first and the last day of the season of a target dose, NoDate
+// where it has no bound. A yearly season is the one that is under way on a day, or else
+// the next one.
+func (d *targetDose) seasonAt(on schedule.Date) (start, end schedule.Date) {
 	t := &d.season
 	if !t.Yearly || t.Start.IsZero() || t.End.IsZero() {
 		return t.Start, t.End
 	}
-	year := a.on.Time().Year()
+	year := on.Time().Year()
 	for y := year - 1; ; y++ {
 		start, end = inYear(t.Start, y), inYear(t.End, y)
 		if end < start {
 			end = inYear(t.End, y+1)
 		}
-		if a.on <= end {
+		if on <= end {
 			return start, end
 		}
 	}

@@ -84,6 +84,8 @@ type series struct {
 	indications []indication
 	minToStart  age
 	maxToStart  age
+	fromAge     age // at which it is looked at
+	toAge       age
 	doses       []targetDose
 	rank        int // place in the schedule
 }

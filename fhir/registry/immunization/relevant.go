@@ -18,11 +18,14 @@ func (a *assessing) createRelevantSeries(antigen int) {
 }
 
 // relevant reports whether a series is for the person (table 5-5), and why not. Beyond
-// CDSi, a series is only for those born within its cohort.
+// CDSi, a series is only for those born within its cohort, at the ages at which it is
+// looked at.
 func (a *assessing) relevant(s *series) (ok bool, why string) {
 	switch {
 	case !a.bornWithin(s):
 		return false, "born outside the cohort"
+	case !a.within(a.on, s.fromAge, s.toAge):
+		return false, "not of the age at which it is looked at"
 	case !a.ofSex(s):
 		return false, "not for this sex"
 	case s.def.Type != schedule.Risk:

@@ -39,11 +39,12 @@ type Observation struct {
 // Group is a vaccine group: antigens that are recommended to the reader as one, such as
 // measles, mumps and rubella.
 type Group struct {
-	Name     string   `json:"name"`            // key: "MMR"
-	Title    string   `json:"title,omitempty"` // for people: "Triple viral (SRP)"
-	Antigens []string `json:"antigens"`        // by Antigen.Name
-	Whole    bool     `json:"whole,omitempty"` // the full group is administered when any antigen is due
-	CVX      string   `json:"cvx,omitempty"`   // vaccine that stands for the group in a recommendation
+	Name     string   `json:"name"`              // key: "MMR"
+	Title    string   `json:"title,omitempty"`   // for people: "Triple viral (SRP)"
+	Aliases  []string `json:"aliases,omitempty"` // other names that it goes by: "SRP"
+	Antigens []string `json:"antigens"`          // by Antigen.Name
+	Whole    bool     `json:"whole,omitempty"`   // the full group is administered when any antigen is due
+	CVX      string   `json:"cvx,omitempty"`     // vaccine that stands for the group in a recommendation
 }
 
 // Antigen is what a series protects against and the ways of being protected.
@@ -95,9 +96,12 @@ type Series struct {
 	Group       string       `json:"group"` // by Group.Name
 	Type        SeriesType   `json:"type"`
 	Source      string       `json:"source,omitempty"`  // document that the rule comes from
+	Unsure      string       `json:"unsure,omitempty"`  // what of it the source leaves open, and was chosen here
 	Sex         []string     `json:"sex,omitempty"`     // required gender as CDSi writes it: Female, Male, Unknown, Transgender; nil for any
 	BornFrom    Date         `json:"bornFrom,omitzero"` // cohort: first day of birth; NoDate for no bound
 	BornTo      Date         `json:"bornTo,omitzero"`   // cohort: last day of birth; NoDate for no bound
+	FromAge     Period       `json:"fromAge,omitzero"`  // age on the day of the assessment from which the series is looked at; not set for any
+	ToAge       Period       `json:"toAge,omitzero"`    // age on that day from which it is no longer looked at; not set for no end
 	Select      Select       `json:"select"`
 	Indications []Indication `json:"indications,omitempty"`
 	Doses       []TargetDose `json:"doses"`
