@@ -84,6 +84,7 @@ const (
 // Config is what a Portal works with.
 type Config struct {
 	Verifiers []Verifier       // asked in this order
+	Cards     CardVerifier     // of cards that bring what they say along; nil leaves their page out
 	Prefix    string           // path of the server, before Path; "" for none
 	Rate      Rate             // the zero Rate is DefaultRate
 	Zone      *time.Location   // of times that are shown; nil is that of central Mexico
@@ -126,7 +127,11 @@ func New(cfg Config) *Portal {
 // ServeHTTP implements http.Handler.
 func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	protect(w.Header())
-	v := &view{Lang: language(r), asJSON: wantsJSON(r), Checked: p.Now().In(p.Zone), url: r.URL}
+	v := &view{Lang: language(r), asJSON: wantsJSON(r), Checked: p.Now().In(p.Zone), url: r.URL, prefix: p.Prefix, cards: p.Cards != nil}
+	if p.Cards != nil && r.URL.Path == p.Prefix+CardPath {
+		p.card(w, r, v)
+		return
+	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		v.answer(w, r, http.StatusMethodNotAllowed, pageMethod)

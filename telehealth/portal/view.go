@@ -85,12 +85,16 @@ func wantsJSON(r *http.Request) bool {
 type view struct {
 	Lang    string
 	Checked time.Time
-	Finding *Finding // nil where there is none
+	Finding *Finding   // nil where there is none
+	Found   []*Finding // of cards
 
 	kind   string // of the document
 	asJSON bool
 	name   string // of the page in texts
 	url    *url.URL
+	prefix string // path of the server
+	cards  bool   // there is a page of cards
+	form   bool   // this is it
 }
 
 // answer sends the page, or what it says as JSON.
@@ -117,6 +121,17 @@ func (v *view) answer(w http.ResponseWriter, r *http.Request, status int, name s
 		w.Write(b.Bytes()) // who is gone needs no answer
 	}
 }
+
+// CardURL is where the page of cards is; "" where there is none.
+func (v *view) CardURL() string {
+	if !v.cards {
+		return ""
+	}
+	return (&url.URL{Path: v.prefix + CardPath, RawQuery: "lang=" + map[string]string{spanish: "es", english: "en"}[v.Lang]}).RequestURI()
+}
+
+// Form reports whether the page asks for a card.
+func (v *view) Form() bool { return v.form }
 
 // CSS is the style sheet, which is our own.
 func (v *view) CSS() template.CSS { return template.CSS(css) }
@@ -169,19 +184,31 @@ func (v *view) json(b *bytes.Buffer) error {
 		Label string `json:"label"`
 		Value string `json:"value"`
 	}
+	type card struct {
+		Result string `json:"result"`
+		Text   string `json:"text"`
+		Facts  []fact `json:"facts,omitempty"`
+	}
 	out := struct {
 		Result   string `json:"result"` // valid, void, replaced, unknown, ...
 		Kind     string `json:"kind,omitempty"`
 		Document string `json:"document,omitempty"`
 		Text     string `json:"text"`
 		Facts    []fact `json:"facts,omitempty"`
+		Cards    []card `json:"cards,omitempty"`
 		Checked  string `json:"checked"`
 	}{Result: v.name, Kind: v.kind, Text: v.Heading(), Checked: v.Checked.UTC().Format(time.RFC3339)}
-	if f := v.Finding; f != nil {
-		out.Document = v.In(f.Title)
+	told := func(f *Finding) (all []fact) {
 		for _, one := range f.Facts {
-			out.Facts = append(out.Facts, fact{one.Name, v.In(one.Label), v.In(one.Value)})
+			all = append(all, fact{one.Name, v.In(one.Label), v.In(one.Value)})
 		}
+		return all
+	}
+	if f := v.Finding; f != nil {
+		out.Document, out.Facts = v.In(f.Title), told(f)
+	}
+	for _, f := range v.Found {
+		out.Cards = append(out.Cards, card{string(f.State), v.Say(string(f.State)), told(f)})
 	}
 	return json.NewEncoder(b).Encode(out)
 }
