@@ -48,6 +48,7 @@ prepare:
 	wanted=
 	if [ -n "$${CI:-}" ]; then
 		command -v chromium >/dev/null || wanted+=' chromium'
+		command -v turnserver >/dev/null || wanted+=' coturn'
 		command -v npm >/dev/null || wanted+=' nodejs npm'
 		command -v zbarimg >/dev/null || wanted+=' zbar-tools'
 		command -v pdftoppm >/dev/null || wanted+=' poppler-utils'

@@ -131,6 +131,7 @@ var imports = map[string]string{
 	"telehealth/portal":   "fhir",
 	"telehealth/room":     "",
 	"telehealth/schedule": "",
+	"telehealth/video":    "fhir telehealth/room",
 }
 
 // testImports says what the tests of a package may import beyond that.

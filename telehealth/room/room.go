@@ -69,8 +69,8 @@ type Quality struct {
 }
 
 // Gate decides who is in a room, and remembers what happened there. Its errors are
-// *fhir.Error: Unauthorized for a token or secret that is none, or was spent; Forbidden
-// outside its time, with a text for the person; Conflict once the meeting has ended.
+// *fhir.Error: LoginRequired for a token or secret that is none, was spent, or whose owner
+// was turned away; Forbidden outside its time; Gone once the meeting has ended.
 type Gate interface {
 	// Enter spends a token, which is good once. With the secret the same person comes back
 	// to the same seat until the ticket closes.
