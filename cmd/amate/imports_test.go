@@ -177,7 +177,7 @@ var testImports = map[string]string{
 // much with them. A path covers what is below it; other packages are free.
 var outside = map[string]string{
 	"net":                                 "cmd/amate fhir/message/mllp fhir/rest authz",
-	"net/http":                            "cmd/amate fhir/message fhir/rest authz authz/token authz/pages authz/smart telehealth/portal",
+	"net/http":                            "cmd/amate fhir/message fhir/rest authz authz/token authz/pages authz/smart telehealth/portal telehealth/video",
 	"net/url":                             "*", // it only takes text apart
 	"net/netip":                           "*", // likewise
 	"net/http/httptest":                   "*", // tests
@@ -194,23 +194,24 @@ var outside = map[string]string{
 	"github.com/alecthomas":               "cmd/amate",
 	"go.yaml.in/yaml/v3":                  "cmd/amate",
 	"github.com/casbin":                   "authz/rbac",
-	"github.com/go-jose":                  "authz/token authz/client authz/smart cmd/amate",
+	"github.com/go-jose":                  "authz/token authz/client authz/smart cmd/amate telehealth/video",
+	"github.com/coder/websocket":          "telehealth/video fhir/subscription",
 	"github.com/youmark/pkcs8":            "fhir/document/sign fhir/document/sign/signtest",
 	"github.com/go-webauthn":              "authz/people",
 }
 
 // outsideTests says which tests may import more of these.
 var outsideTests = map[string]string{
-	"net":                        "store/postgres",
+	"net":                        "store/postgres telehealth/video",
 	"net/http":                   "fhir/feed", // clients that lose their connections
 	"github.com/go-chi/chi":      "fhir/feed",
 	"github.com/jackc/pgx":       "cmd/amate authz/audit", // what a read is compared with; where faults are planted
 	"zombiezen.com/go/sqlite":    "authz/audit",
-	"os/exec":                    "cmd/amate fhir/document/page fhir/document/qr fhir/registry/birth/paper fhir/registry/card fhir/spec/gen",
+	"os/exec":                    "cmd/amate fhir/document/page fhir/document/qr fhir/registry/birth/paper fhir/registry/card fhir/spec/gen telehealth/video",
 	"go.yaml.in/yaml/v3":         "fhir/fhirpath", // public cases are written in it
 	"github.com/google/fhir":     "fhir/spec/gen",
 	"google.golang.org/protobuf": "fhir/spec/gen",
-	"github.com/chromedp":        "cmd/amate",
+	"github.com/chromedp":        "cmd/amate telehealth/video",
 	"github.com/go-jose":         "fhir/document/sign fhir/registry/card", // what signatures are compared with
 }
 
