@@ -1,0 +1,57 @@
+package recommend
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/amate-health/amate/fhir/registry/immunization/history"
+	"github.com/amate-health/amate/fhir/search"
+)
+
+// types are the resources that a history is read from, beside the Patient.
+var types = []string{"Immunization", "Condition", "AllergyIntolerance", "Observation"}
+
+// linksOf returns what belongs to a history in the record of a Patient: of Observations
+// only those that can say something.
+func linksOf(r *history.Reader) ([]search.PatientLink, error) {
+	var all []search.PatientLink
+	for _, typ := range types {
+		q, err := search.Parse(typ, []search.Param{{Name: "patient", Value: "Patient/x"}}, search.Options{})
+		if err != nil {
+			return nil, err
+		}
+		m, ok := q.Where[0].(search.Match)
+		if !ok {
+			return nil, fmt.Errorf("%s has no plain parameter patient", typ)
+		}
+		all = append(all, search.PatientLink{Type: typ, Param: m.Param})
+	}
+	tokens, err := observed(r)
+	all[len(all)-1].Among = tokens
+	return all, err
+}
+
+// observed returns the hashes of the codes by which an Observation can say something.
+func observed(r *history.Reader) (tokens []int64, err error) {
+	escape := strings.NewReplacer(`\`, `\\`, `,`, `\,`, `$`, `\$`)
+	var values []string
+	for _, c := range r.ObservationCodes() {
+		values = append(values, escape.Replace(c))
+	}
+	for _, name := range []string{"code", "value-concept"} {
+		q, err := search.Parse("Observation", []search.Param{{Name: name, Value: strings.Join(values, ",")}}, search.Options{})
+		if err != nil {
+			return nil, err
+		}
+		m, ok := q.Where[0].(search.Match)
+		if !ok {
+			return nil, fmt.Errorf("Observation has no plain parameter %s", name)
+		}
+		for i := range m.Values {
+			tokens = append(tokens, m.Values[i].Tokens...)
+		}
+	}
+	slices.Sort(tokens)
+	return slices.Compact(tokens), nil
+}
