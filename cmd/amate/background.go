@@ -77,6 +77,7 @@ func makerFor(s rest.Store) bundle.Maker {
 
 // rules are next, and what a search parameter is held to beside.
 func (o *opened) rules(next bundle.Rules) bundle.Rules {
+	doses := o.doseRule()
 	return func(d *element.Doc, root element.Node, typ string) []fhir.Issue {
 		issues := next(d, root, typ)
 		if typ == "SearchParameter" && validate.Fault(issues) == nil {
@@ -84,6 +85,9 @@ func (o *opened) rules(next bundle.Rules) bundle.Rules {
 		}
 		if o.identifiers != nil {
 			issues = append(issues, o.identifiers.Check(d, root, typ)...)
+		}
+		if typ == "Immunization" {
+			issues = append(issues, doses.Check(d, root, typ)...)
 		}
 		return issues
 	}
