@@ -36,6 +36,11 @@ type GuardConfig struct {
 	// Alarm is told of every request by which the glass is broken; nil tells nobody.
 	Alarm func(ctx context.Context, p *Principal, req *rest.Request)
 
+	// Seen returns a number that changes when resources of a type may have been written,
+	// here or elsewhere, at most a second after they were. As long as it stays, what was
+	// looked up is believed; nil looks again and again.
+	Seen func(ctx context.Context, typ string) (uint64, error)
+
 	Now func() time.Time // nil is time.Now
 }
 
@@ -139,6 +144,15 @@ func (g *Guard) Check(ctx context.Context, req *rest.Request) (rest.Decision, er
 	}
 	d.Emergency = emergency
 	return d, nil
+}
+
+// seen is Seen, and whether it is known; that of all types never is.
+func (g *Guard) seen(ctx context.Context, typ string) (n uint64, known bool) {
+	if g.Seen == nil || typ == "" {
+		return 0, false
+	}
+	n, err := g.Seen(ctx, typ)
+	return n, err == nil
 }
 
 // binding reports whether consents have to be looked at: where none denies anything

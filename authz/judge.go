@@ -17,12 +17,19 @@ var perms = map[string]scope.Perms{
 	"create": scope.Create, "read": scope.Read, "update": scope.Update, "delete": scope.Delete, "search": scope.Search,
 }
 
+// hearing is the making of one decision.
+type hearing struct {
+	*profile
+	personal bool // it has come to something that is not the same for all whose class is
+}
+
 // judge makes a decision: what is shown of every type, and what may be done with the
 // type that is asked about.
-func (f *profile) judge(ask *question) (rest.Decision, error) {
+func (f *hearing) judge(ask *question) (rest.Decision, error) {
 	d := rest.Decision{Principal: f.ID, Caller: f.asCaller(), Restriction: &search.Restriction{Types: map[string][]search.Expr{}}}
 	masks := map[string][]*rest.Veil{}
 	looks := []string{"read", "search"}
+	f.personal = ask.consents
 	for _, typ := range spec.Resources() {
 		acts, need := looks, scope.Read|scope.Search
 		if (ask.act == "read" || ask.act == "search") && (typ == ask.typ || ask.typ == "" && ask.act == "search") {
@@ -69,7 +76,7 @@ func everything(r *search.Restriction) bool {
 
 // permit refuses what may not be done, and narrows a decision to what it may be
 // done with.
-func (f *profile) permit(ask *question, d *rest.Decision) error {
+func (f *hearing) permit(ask *question, d *rest.Decision) error {
 	switch ask.act {
 	case "": // a transaction
 		return nil
@@ -99,6 +106,7 @@ func (f *profile) permit(ask *question, d *rest.Decision) error {
 		if seen, ok := d.Restriction.Types[ask.typ]; ok {
 			d.Restriction.Types[ask.typ] = append(slices.Clip(seen), s.where...)
 		}
+		f.personal = f.personal || ask.typ == "Consent"
 		f.keepRefusals(ask, d)
 	}
 	if ask.act == "update" {
@@ -108,8 +116,8 @@ func (f *profile) permit(ask *question, d *rest.Decision) error {
 }
 
 // permitNew says whether an update may create.
-func (f *profile) permitNew(ask *question, d *rest.Decision) error {
-	upsert, err := f.rules.allowed(f, ask.typ, "upsert")
+func (f *hearing) permitNew(ask *question, d *rest.Decision) error {
+	upsert, err := f.rules.allowed(f.profile, ask.typ, "upsert")
 	if err != nil {
 		return err
 	}
@@ -137,8 +145,8 @@ func (f *profile) needs(ask *question) scope.Perms {
 }
 
 // why explains a refusal: it is the role, or the token.
-func (f *profile) why(ask *question) error {
-	grants, err := f.rules.allowed(f, ask.typ, ask.act)
+func (f *hearing) why(ask *question) error {
+	grants, err := f.rules.allowed(f.profile, ask.typ, ask.act)
 	if err != nil {
 		return err
 	}
@@ -157,12 +165,12 @@ type showing struct {
 
 // show returns what a caller may do acts with, of resources of type typ; nil for
 // nothing. With scoped, the token must let it through.
-func (f *profile) show(typ string, acts []string, need scope.Perms, scoped bool) (*showing, error) {
+func (f *hearing) show(typ string, acts []string, need scope.Perms, scoped bool) (*showing, error) {
 	s := &showing{}
 	var any search.Or
 	unconditional := false
 	for _, act := range acts {
-		grants, err := f.rules.allowed(f, typ, act)
+		grants, err := f.rules.allowed(f.profile, typ, act)
 		if err != nil {
 			return nil, err
 		}
@@ -220,7 +228,7 @@ func anyOf(any search.Or) search.Expr {
 
 // scoped returns the condition under which the token lets resources of a type
 // through, and whether it ever does.
-func (f *profile) scoped(typ string, need scope.Perms) ([]search.Expr, bool, error) {
+func (f *hearing) scoped(typ string, need scope.Perms) ([]search.Expr, bool, error) {
 	grants, err := f.set.Grants(typ, need, f.base)
 	if err != nil {
 		return nil, false, err
@@ -248,7 +256,8 @@ func (f *profile) scoped(typ string, need scope.Perms) ([]search.Expr, bool, err
 
 // inRecord returns the condition that a resource is in the record of the patient in
 // context, or belongs to no patient at all; for a write, that it is about that patient.
-func (f *profile) inRecord(typ string, write bool) ([]search.Expr, bool) {
+func (f *hearing) inRecord(typ string, write bool) ([]search.Expr, bool) {
+	f.personal = true
 	if f.Patient == "" {
 		return nil, false
 	}
@@ -260,7 +269,7 @@ func (f *profile) inRecord(typ string, write bool) ([]search.Expr, bool) {
 
 // granted returns the condition that a rule names, and whether it can hold for
 // resources of type typ. It notes in s when the rule shows what is blocked.
-func (f *profile) granted(typ string, g *rbac.Grant, s *showing, write bool) (where []search.Expr, ok bool) {
+func (f *hearing) granted(typ string, g *rbac.Grant, s *showing, write bool) (where []search.Expr, ok bool) {
 	parts, err := rbac.ParseRestriction(g.Restriction)
 	if err != nil {
 		return nil, false // it was checked when the policy was read
@@ -280,7 +289,7 @@ func (f *profile) granted(typ string, g *rbac.Grant, s *showing, write bool) (wh
 
 // named returns the condition of one part of a restriction: nil when it asks for
 // nothing.
-func (f *profile) named(typ string, part *rbac.Part, write bool) (search.Expr, bool) {
+func (f *hearing) named(typ string, part *rbac.Part, write bool) (search.Expr, bool) {
 	if part.Params != nil {
 		q, err := search.Parse(typ, part.Params, search.Options{Base: f.base})
 		if err != nil || len(q.Where) == 0 {
@@ -288,9 +297,11 @@ func (f *profile) named(typ string, part *rbac.Part, write bool) (search.Expr, b
 		}
 		return search.And(q.Where), true
 	}
-	switch part.Name {
-	case rbac.All, rbac.AllAndBlocked:
+	if part.Name == rbac.All || part.Name == rbac.AllAndBlocked {
 		return nil, true
+	}
+	f.personal = true
+	switch part.Name {
 	case rbac.OwnCompartment:
 		return about(typ, f.self(), write)
 	case rbac.Wards:

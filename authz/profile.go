@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/amate-health/amate/authz/scope"
@@ -28,10 +27,11 @@ type profile struct {
 	facts    []int64  // what is true of them, for consents
 	concern  []int64  // the tokens of Consents that may deny something to them
 	grantKey string   // what the role policy asks about
+	class    string   // that, with scopes: what all that is not personal follows from
 	until    time.Time
+	seen     uint64 // how often Organizations had been written before they were looked up
 
-	decisions sync.Map // question -> verdict
-	denials   presence
+	denials presence
 }
 
 // profileFor is how long what was looked up about a caller is believed: where their
@@ -43,11 +43,12 @@ func (g *Guard) profile(ctx context.Context, p *Principal) (*profile, error) {
 	rules := g.rules.Load()
 	var buf [512]byte
 	key := p.key(buf[:0])
-	if f := rules.kept(key); f != nil && (f.until.IsZero() || g.Now().Before(f.until)) {
+	if f := rules.kept(key); f != nil && g.current(ctx, f) {
 		return f, nil
 	}
 	set, _ := scope.Known(p.Scopes...)
 	f := &profile{Principal: *p, rules: rules, base: g.Base, set: set, purpose: p.Purpose}
+	f.seen, _ = g.seen(ctx, "Organization")
 	if f.purpose == "" {
 		f.purpose = rules.policy.Purpose(p.Roles)
 	}
@@ -56,11 +57,23 @@ func (g *Guard) profile(ctx context.Context, p *Principal) (*profile, error) {
 	if err := g.lookUp(ctx, f); err != nil {
 		return nil, err
 	}
+	f.areas = rules.policy.Areas(f.areas)
 	f.grantKey = strings.Join([]string{strings.Join(f.Roles, " "), f.areas, f.purpose}, "\x00")
+	f.class = f.grantKey + "\x00" + strings.Join(f.Scopes, " ")
 	f.facts = f.caller()
 	f.concern = search.Denials(f.facts)
 	rules.keep(key, f)
 	return f, nil
+}
+
+// current reports whether what was looked up about a caller is still believed: for
+// profileFor, and after that as long as no Organization has been written.
+func (g *Guard) current(ctx context.Context, f *profile) bool {
+	if f.until.IsZero() || g.Now().Before(f.until) {
+		return true
+	}
+	now, known := g.seen(ctx, "Organization")
+	return known && now == f.seen && f.User.Type != "RelatedPerson"
 }
 
 // key appends all of p that decisions follow from, each part ended by a zero byte.
@@ -126,14 +139,29 @@ type verdict struct {
 	err      error
 }
 
-// decide answers a question, each once.
+// decide answers a question, each once for all whom it is the same for.
 func (f *profile) decide(ask question) (rest.Decision, error) {
-	if v, ok := f.decisions.Load(ask); ok {
-		v := v.(*verdict)
-		return v.decision, v.err
+	common, own := asked{class: f.class, question: ask}, asked{of: f, question: ask}
+	if v, ok := f.rules.verdicts.Load(own); ok {
+		return v.(*verdict).decision, v.(*verdict).err
 	}
-	v := new(verdict)
-	v.decision, v.err = f.judge(&ask)
-	f.decisions.Store(ask, v)
+	if v, ok := f.rules.verdicts.Load(common); ok {
+		d := v.(*verdict).decision
+		d.Principal, d.Caller = f.ID, f.asCaller()
+		return d, v.(*verdict).err
+	}
+	v, h := new(verdict), hearing{profile: f}
+	if v.decision, v.err = h.judge(&ask); h.personal {
+		f.rules.verdicts.keep(own, v)
+	} else {
+		f.rules.verdicts.keep(common, v)
+	}
 	return v.decision, v.err
+}
+
+// asked is a question with whom it is about: one caller, or all of a class.
+type asked struct {
+	of    *profile
+	class string
+	question
 }

@@ -4,27 +4,52 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/amate-health/amate/authz/rbac"
 	"github.com/amate-health/amate/fhir/rest"
 )
 
-// maxProfiles is how many callers' decisions are kept. Beyond them, all are made
-// anew: it is a bound on memory, not a cache that has to be good at forgetting.
-const maxProfiles = 4096
+// How much is kept of callers, and of what was decided for them. A profile takes about
+// 2 KB, a verdict up to 30.
+const (
+	maxProfiles = 20_000 // of each of two generations
+	maxVerdicts = 4096
+	maxGrants   = 100_000
+)
 
 // ruleset is a role policy with what was decided by it.
 type ruleset struct {
 	policy *rbac.Policy
 	veils  map[string]*rest.Veil // by the name of the mask
-	grants sync.Map              // question to the policy -> []rbac.Grant
+	grants bounded               // question to the policy -> []rbac.Grant
+
+	verdicts bounded // asked -> *verdict
 
 	mu       sync.RWMutex
 	profiles map[string]*profile
+	older    map[string]*profile // those before them
+}
+
+// bounded is a map that is emptied when it has become too large: a bound on memory, not
+// a cache that has to be good at forgetting.
+type bounded struct {
+	sync.Map
+	most  int64
+	count atomic.Int64
+}
+
+func (b *bounded) keep(key, value any) {
+	if b.count.Add(1) > b.most {
+		b.Clear()
+		b.count.Store(1)
+	}
+	b.Store(key, value)
 }
 
 func newRuleset(p *rbac.Policy) *ruleset {
 	r := &ruleset{policy: p, veils: map[string]*rest.Veil{}, profiles: map[string]*profile{}}
+	r.grants.most, r.verdicts.most = maxGrants, maxVerdicts
 	for name, m := range p.Masks {
 		r.veils[name] = rest.NewVeil(rest.MaskRules{Text: m.Text, Types: m.Types, Elements: m.Elements, Keep: m.Keep})
 	}
@@ -45,22 +70,29 @@ func (r *ruleset) allowed(f *profile, typ, act string) ([]rbac.Grant, error) {
 		// Who sees a resource without some of its elements would drop them by writing it back.
 		grants = slices.DeleteFunc(grants, func(g rbac.Grant) bool { return g.Mask != "" })
 	}
-	r.grants.Store(key, grants)
+	r.grants.keep(key, grants)
 	return grants, nil
 }
 
 // kept returns the profile under key, if it is there.
 func (r *ruleset) kept(key []byte) *profile {
 	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.profiles[string(key)]
+	f, young := r.profiles[string(key)]
+	if !young {
+		f = r.older[string(key)]
+	}
+	r.mu.RUnlock()
+	if f != nil && !young {
+		r.keep(key, f)
+	}
+	return f
 }
 
 func (r *ruleset) keep(key []byte, f *profile) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.profiles) >= maxProfiles {
-		clear(r.profiles)
+		r.older, r.profiles = r.profiles, map[string]*profile{}
 	}
 	r.profiles[string(key)] = f
 }

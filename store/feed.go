@@ -25,6 +25,10 @@ type FeedReader interface {
 	// without Tx when there is none.
 	FeedEnd(ctx context.Context) (fhir.Mark, error)
 
+	// FeedHeld returns the types of resources of which there are changes that ReadFeed does
+	// not return yet, each once; all says that it may be any.
+	FeedHeld(ctx context.Context) (types []string, all bool, err error)
+
 	// FeedHas reports whether there is a change with that mark.
 	FeedHas(ctx context.Context, at fhir.Mark) (bool, error)
 
@@ -37,8 +41,10 @@ type FeedReader interface {
 }
 
 const (
-	// tailLength is how many changes a Feed keeps in memory, about 200 bytes each.
+	// tailLength is how many changes a Feed keeps in memory, and tailBytes how much memory
+	// they take, about; up to a quarter more of either.
 	tailLength = 100_000
+	tailBytes  = 32 << 20
 	// feedPage is how many changes are read at a time.
 	feedPage = 5_000
 	// feedStale is after how long it is looked for changes of other processes;
@@ -59,7 +65,9 @@ type Feed struct {
 	from   fhir.Mark            // the tail begins after it
 	tail   []fhir.Change        // in order
 	end    fhir.Mark            // of the last change; from when there is none
+	size   int                  // bytes that the tail takes, about
 	last   map[uint64]fhir.Mark // of what was touched, by its hash
+	seen   map[string]uint64    // how often it was found that resources of a type, "" for any, may have been written
 	looked time.Time            // when it was last looked for what is new; zero before the first time
 	dirty  bool                 // something was written here since then
 	busy   bool                 // somebody is looking
@@ -72,7 +80,7 @@ type Feed struct {
 
 // NewFeed returns the feed of an engine.
 func NewFeed(r FeedReader) *Feed {
-	return &Feed{reader: r, pause: feedPause, more: make(chan struct{}), last: map[uint64]fhir.Mark{}}
+	return &Feed{reader: r, pause: feedPause, more: make(chan struct{}), last: map[uint64]fhir.Mark{}, seen: map[string]uint64{"": 1}}
 }
 
 // Wake says that something was written here, or is said to have been elsewhere.
@@ -99,8 +107,10 @@ func (f *Feed) due(since, now time.Time) (in time.Duration, ok bool) {
 
 // Refresh reads what is new, if there may be something. What was written here before it
 // was called is known when it returns, unless a transaction elsewhere holds it back.
-func (f *Feed) Refresh(ctx context.Context) error {
-	called := time.Now()
+func (f *Feed) Refresh(ctx context.Context) error { return f.since(ctx, time.Now()) }
+
+// since is Refresh for somebody who wants to know what was there at a moment.
+func (f *Feed) since(ctx context.Context, called time.Time) error {
 	for {
 		in, ok := f.due(called, time.Now())
 		if !ok {
@@ -148,6 +158,10 @@ func (f *Feed) read(ctx context.Context) error {
 	began, first, after := time.Now(), f.looked.IsZero(), f.end
 	f.dirty, f.busy = false, true
 	f.mu.Unlock()
+	held, all, err := f.reader.FeedHeld(ctx) // before the end: what is held back no more by then is not beyond it
+	if err != nil {
+		return err
+	}
 	end, err := f.reader.FeedEnd(ctx)
 	if err != nil {
 		return err
@@ -156,35 +170,42 @@ func (f *Feed) read(ctx context.Context) error {
 		f.reset(end, began) // of another history, there is no tail here
 		return nil
 	}
-	var changes []fhir.Change
 	for {
 		page, err := f.load(ctx, after, feedPage)
 		if err != nil {
 			return err
 		}
-		changes = append(changes, page...)
+		f.add(page)
 		if len(page) < feedPage {
 			break
 		}
 		after = page[len(page)-1].At
 	}
-	f.add(changes, began)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, typ := range held {
+		f.seen[typ]++
+	}
+	if all {
+		f.seen[""]++
+	}
+	f.looked = began
 	return nil
 }
 
 func (f *Feed) reset(end fhir.Mark, at time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.from, f.end, f.tail, f.looked = end, end, nil, at
+	f.from, f.end, f.tail, f.size, f.looked = end, end, nil, 0, at
 	f.last = map[uint64]fhir.Mark{}
+	f.seen[""]++
 	close(f.more)
 	f.more = make(chan struct{})
 }
 
-func (f *Feed) add(changes []fhir.Change, at time.Time) {
+func (f *Feed) add(changes []fhir.Change) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.looked = at
 	if len(changes) == 0 {
 		return
 	}
@@ -192,23 +213,51 @@ func (f *Feed) add(changes []fhir.Change, at time.Time) {
 	f.end = changes[len(changes)-1].At
 	for i := range changes {
 		c := &changes[i]
+		f.size += tailSize(c)
+		f.seen[c.Ref.Type]++
 		f.last[c.Ref.Hash()] = c.At
 		f.last[fhir.Ref{Type: c.Ref.Type}.Hash()] = c.At
 		for _, ref := range c.Targets {
 			f.last[ref.Hash()] = c.At
 		}
 	}
-	if over := len(f.tail) - tailLength; over > tailLength/4 {
-		f.from = f.tail[over-1].At
-		f.tail = slices.Clone(f.tail[over:])
-		for ref, last := range f.last {
-			if last.Compare(f.from) <= 0 {
-				delete(f.last, ref)
-			}
-		}
+	if len(f.tail) > tailLength+tailLength/4 || f.size > tailBytes+tailBytes/4 {
+		f.shorten()
 	}
 	close(f.more)
 	f.more = make(chan struct{})
+}
+
+// tailSize returns how many bytes a change takes in the tail, about, with what it adds to
+// last: resources that many refer to are counted each time.
+func tailSize(c *fhir.Change) int { return 256 + len(c.Ref.ID) + 48*len(c.Targets) }
+
+// shorten drops the oldest of the tail.
+func (f *Feed) shorten() {
+	over := 0
+	for ; len(f.tail)-over > tailLength || f.size > tailBytes; over++ {
+		f.size -= tailSize(&f.tail[over])
+	}
+	f.from = f.tail[over-1].At
+	f.tail = slices.Clone(f.tail[over:])
+	last := map[uint64]fhir.Mark{} // a new one, since maps do not shrink
+	for ref, at := range f.last {
+		if at.Compare(f.from) > 0 {
+			last[ref] = at
+		}
+	}
+	f.last = last
+}
+
+// Seen returns a number, never 0, that changes when it is found that resources of a type may have
+// been written, here or by other processes: at most a second after they were.
+func (f *Feed) Seen(ctx context.Context, typ string) (uint64, error) {
+	if err := f.since(ctx, time.Now().Add(-feedStale)); err != nil {
+		return 0, err
+	}
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.seen[""] + f.seen[typ], nil
 }
 
 // ErrOtherHistory says that a mark is none of this database as it is now: it was

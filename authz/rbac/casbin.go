@@ -2,6 +2,7 @@ package rbac
 
 import (
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/casbin/casbin/v2"
@@ -43,8 +44,13 @@ func (p *Policy) compile(files fs.FS) error {
 		return fault(modelFile, 0, "%v", err)
 	}
 	g := &gatherer{}
+	p.asIs = strings.Count(string(text), "r.org") != strings.Count(string(text), "within(r.org, p.org)")
 	for i := range p.Rules {
 		r := &p.Rules[i]
+		p.asIs = p.asIs || r.Org == ""
+		if r.Org != "*" && !slices.Contains(p.areas, r.Org) {
+			p.areas = append(p.areas, r.Org)
+		}
 		effect := "allow"
 		if r.Deny {
 			effect = "deny"

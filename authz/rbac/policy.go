@@ -95,6 +95,8 @@ type Policy struct {
 	roles  map[string]int
 	groups map[string][]string
 	inside map[string][]string // role -> roles whose rules it has as well
+	areas  []string            // that rules are for, each once, in order
+	asIs   bool                // the matcher asks more of an establishment than whether it is within one of areas
 
 	mu     sync.Mutex // over the enforcer, which gathers
 	casbin *gatherer
@@ -144,6 +146,22 @@ func (p *Policy) Bound(roles []string) bool {
 		r, ok := p.Role(name)
 		return ok && name != Everyone && !r.Bound
 	})
+}
+
+// Areas returns what the rules ask about an establishment and the areas that it lies in:
+// those of rules that it is within. All establishments of which that is the same have the
+// same grants.
+func (p *Policy) Areas(org string) string {
+	if p.asIs {
+		return org
+	}
+	var in []string
+	for _, area := range p.areas {
+		if within(org, area) {
+			in = append(in, area)
+		}
+	}
+	return strings.Join(in, " ")
 }
 
 // Grants returns what the rules allow callers with these roles: nothing when none

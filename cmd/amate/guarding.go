@@ -104,7 +104,7 @@ func (g *guarding) open(ctx context.Context, store *opened, base string, log *sl
 		Name: "amate_emergency_access_total", Help: "Requests by which somebody broke the glass: consents did not bind them.",
 	}, []string{"interaction"})
 	guard := authz.NewGuard(authz.GuardConfig{
-		Store: store.engine, Base: base, Policy: policy, NeedConsent: g.NeedConsent, BreakGlass: g.BreakGlass,
+		Store: store.engine, Base: base, Policy: policy, NeedConsent: g.NeedConsent, BreakGlass: g.BreakGlass, Seen: store.Feed().Seen,
 		Alarm: func(ctx context.Context, p *authz.Principal, req *rest.Request) {
 			broken.WithLabelValues(string(req.Interaction)).Inc()
 			log.LogAttrs(ctx, slog.LevelWarn, "EMERGENCY ACCESS", slog.String("principal", p.ID), slog.String("client", p.Client),

@@ -223,6 +223,12 @@ func (w *work) follow(ctx context.Context, r *rule, found func(fhir.Ref)) error 
 			refs = append(refs, ref)
 		}
 	}
+	if len(refs) == 0 {
+		return nil
+	}
+	if none, err := w.absent(ctx, r.typ, w.c.Mark); none || err != nil {
+		return err
+	}
 	for some := range slices.Chunk(refs, lookups) {
 		m := search.Match{Param: r.param, Compared: r.param.Type}
 		for _, ref := range some {
@@ -247,6 +253,9 @@ func (w *work) judge(ctx context.Context) (logs []logged, err error) {
 	visible, err := w.visible(ctx, w.Inside, w.v, slices.Collect(maps.Keys(w.candidates)))
 	if err != nil {
 		return nil, err
+	}
+	if w.c.found = visible; len(visible) > lookups { // more than a page needs
+		w.c.found = nil
 	}
 	if len(w.candidates) > fewBuckets {
 		if err := w.allBuckets(ctx, w.c); err != nil {

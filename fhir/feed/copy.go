@@ -41,6 +41,8 @@ type copied struct {
 	rootsChanged bool
 	buckets      map[int]*bucket // as far as they were needed
 	whole        bool            // all of them
+
+	found map[fhir.Ref]fhir.Resource // what was just found to be visible
 }
 
 // bucket holds hashes, ascending.

@@ -60,6 +60,10 @@ type Config struct {
 	Changes Changes
 	Key     []byte // seals cursors; the same on every server
 
+	// Shown makes what Inside has found what Store would have: it is about to be shown.
+	// nil lets Store find it once more.
+	Shown func(ctx context.Context, resources []fhir.Resource) error
+
 	Now func() time.Time // nil is time.Now
 }
 
@@ -193,9 +197,10 @@ func (f *Feed) unchanged(ctx context.Context, call *operation.Call, a *asked) (*
 // recent remembers, of copies that have caught up, what a change must touch to concern
 // them, so that most polls cost no look at the database.
 type recent struct {
-	mu  sync.Mutex
-	all map[string]*caughtUp // by copy
-	old map[string]*caughtUp // those before them
+	mu     sync.Mutex
+	all    map[string]*caughtUp // by copy
+	old    map[string]*caughtUp // those before them
+	hashes int                  // in all, about
 }
 
 type caughtUp struct {
@@ -205,8 +210,11 @@ type caughtUp struct {
 	interest []uint64 // hashes
 }
 
-// maxRecent is how many copies a generation remembers; there are two.
-const maxRecent = 20_000
+// How many copies a generation remembers, and how many hashes; there are two.
+const (
+	maxRecent = 20_000
+	maxHashes = 2 << 20
+)
 
 func (r *recent) get(copy string) *caughtUp {
 	r.mu.Lock()
@@ -220,8 +228,12 @@ func (r *recent) get(copy string) *caughtUp {
 func (r *recent) put(copy string, c *caughtUp) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.all == nil || len(r.all) >= maxRecent {
-		r.old, r.all = r.all, make(map[string]*caughtUp)
+	if r.all == nil || len(r.all) >= maxRecent || r.hashes >= maxHashes {
+		r.old, r.all, r.hashes = r.all, make(map[string]*caughtUp), 0
+	}
+	if before := r.all[copy]; before != nil {
+		r.hashes -= len(before.interest)
 	}
 	r.all[copy] = c
+	r.hashes += len(c.interest)
 }

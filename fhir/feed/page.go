@@ -213,7 +213,7 @@ func (f *Feed) contents(ctx context.Context, v *view, c *copied, t *told, p *pag
 			held = append(held, ref)
 		}
 	}
-	visible, err := f.visible(ctx, f.Store, v, held)
+	visible, err := f.shown(ctx, v, c, held)
 	if err != nil {
 		return err
 	}
@@ -225,6 +225,28 @@ func (f *Feed) contents(ctx context.Context, v *view, c *copied, t *told, p *pag
 		}
 	}
 	return nil
+}
+
+// shown returns those of refs that the client may see now, which are about to be shown:
+// as they were found a moment ago, where all of them were looked up then.
+func (f *Feed) shown(ctx context.Context, v *view, c *copied, refs []fhir.Ref) (map[fhir.Ref]fhir.Resource, error) {
+	list := make([]fhir.Resource, 0, len(refs))
+	for _, ref := range refs {
+		if r, ok := c.found[ref]; ok {
+			list = append(list, r)
+		}
+	}
+	if f.Shown == nil || len(list) < len(refs) || len(refs) == 0 {
+		return f.visible(ctx, f.Store, v, refs)
+	}
+	if err := f.Shown(ctx, list); err != nil {
+		return nil, err
+	}
+	all := make(map[fhir.Ref]fhir.Resource, len(list))
+	for i := range list {
+		all[list[i].Ref.Current()] = list[i]
+	}
+	return all, nil
 }
 
 // snapshotPage returns the next resources of everything that the client may see.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"weak"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
@@ -255,7 +256,7 @@ type rights struct {
 }
 
 type rightsKey struct {
-	only  *search.Restriction
+	only  weak.Pointer[search.Restriction] // which may go when the guard has forgotten it
 	scope string
 }
 
@@ -264,7 +265,7 @@ type rightsKey struct {
 func (r *rights) of(v *view) string {
 	c := &v.call.Caller
 	scope := fmt.Sprintf("%q %q %q %q %q %q %q", c.Principal, c.Org, c.Roles, c.Purpose, v.scope, v.value, v.asked.types)
-	key := rightsKey{v.call.Restriction, scope}
+	key := rightsKey{weak.Make(v.call.Restriction), scope}
 	r.mu.Lock()
 	known, ok := r.all[key]
 	r.mu.Unlock()

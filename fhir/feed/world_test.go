@@ -104,7 +104,7 @@ func newWorld(t testing.TB, seed uint64, open func(testing.TB) engine) *world {
 	guard := authz.NewGuard(authz.GuardConfig{Store: s, Base: w.url})
 	h := &heeded{s, guard}
 	s.Feed().Pause(5 * time.Millisecond)
-	f := feed.New(feed.Config{Store: s, Inside: s, Changes: s.Feed(), Key: bytes.Repeat([]byte{1}, 32)})
+	f := feed.New(feed.Config{Store: s, Inside: s, Changes: s.Feed(), Key: bytes.Repeat([]byte{1}, 32), Shown: func(context.Context, []fhir.Resource) error { return nil }})
 	api, err := rest.New(rest.Config{Store: h, State: s, Guard: guard, BaseURL: w.url, CursorKey: bytes.Repeat([]byte{2}, 32), Operations: f.Operations()})
 	if err != nil {
 		t.Fatal(err)

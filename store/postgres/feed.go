@@ -19,6 +19,7 @@ const (
 	stmtFeed     = "amate_feed"
 	stmtFeedEnd  = "amate_feed_end"
 	stmtFeedHas  = "amate_feed_has"
+	stmtFeedHeld = "amate_feed_held"
 	stmtFeedRefs = "amate_feed_refs"
 	stmtLinked   = "amate_feed_linked"
 	stmtOldest   = "amate_feed_oldest"
@@ -40,6 +41,9 @@ JOIN resource r ON r.rkey = f.rkey LEFT JOIN version v ON v.rkey = f.rkey AND v.
 
 	stmtFeedEnd: `SELECT tx::text::bigint, rkey, version FROM feed WHERE tx < pg_snapshot_xmin(pg_current_snapshot())
 ORDER BY tx DESC, rkey DESC LIMIT 1`,
+
+	stmtFeedHeld: `SELECT r.type, count(*) FROM (SELECT rkey FROM feed WHERE tx >= pg_snapshot_xmin(pg_current_snapshot()) LIMIT $1::bigint) f
+JOIN resource r ON r.rkey = f.rkey GROUP BY r.type`,
 
 	stmtFeedHas: `SELECT count(*) FROM feed WHERE tx = $1::bigint::text::xid8 AND rkey = $2::bigint AND version = $3::integer`,
 
@@ -121,6 +125,25 @@ func (s *Store) FeedEnd(ctx context.Context) (end fhir.Mark, err error) {
 		}})
 	})
 	return end, err
+}
+
+// heldMost is how many changes are looked at that are held back.
+const heldMost = 1000
+
+// FeedHeld implements store.FeedReader: what was committed after a transaction began that
+// still goes on.
+func (s *Store) FeedHeld(ctx context.Context) (types []string, all bool, err error) {
+	total := int64(0)
+	err = s.with(ctx, func(c *connection) error {
+		args := [][]byte{int64Bytes(heldMost)}
+		return trip(ctx, c.pg, call{name: stmtFeedHeld, args: args, row: func(_ []pgconn.FieldDescription, values [][]byte) error {
+			f := fields{values: values}
+			types = append(types, index.TypeName(f.int16()))
+			total += f.int64()
+			return f.err()
+		}})
+	})
+	return types, total >= heldMost, err
 }
 
 // FeedHas implements store.FeedReader.

@@ -11,10 +11,11 @@ import (
 )
 
 const (
-	selectEntry   = `SELECT kind, key, "group", version, expires, value FROM entry WHERE kind = ?1 AND (expires IS NULL OR expires > ?2) AND `
-	oneEntry      = selectEntry + `key = ?3`
-	entriesOf     = selectEntry + `key > ?3 ORDER BY key LIMIT ?4`
-	entriesWithin = selectEntry + `key > ?3 AND "group" = ?5 AND "group" <> '' ORDER BY key LIMIT ?4`
+	selectEntry = `SELECT kind, key, "group", version, expires, value FROM entry WHERE kind = ?1 AND (expires IS NULL OR expires > ?2) AND `
+	oneEntry    = selectEntry + `key = ?3`
+	// With the + the plan does not depend on the limit, and is not made anew for each.
+	entriesOf     = selectEntry + `key > ?3 ORDER BY key LIMIT +?4`
+	entriesWithin = selectEntry + `key > ?3 AND "group" = ?5 AND "group" <> '' ORDER BY key LIMIT +?4`
 
 	// An entry that has expired is as good as none: a new one takes its place.
 	insertEntry = `INSERT INTO entry (kind, key, "group", version, expires, value) VALUES (?1, ?2, ?3, 1, ?4, ?5)

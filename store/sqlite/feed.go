@@ -17,7 +17,7 @@ const (
 	insertFeed = `INSERT INTO feed (rkey, version, targets) VALUES (?1, ?2, ?3)`
 
 	readFeed = `SELECT f.seq, f.rkey, f.version, r.type, r.id, coalesce(v.method, 4), f.targets
-FROM (SELECT seq, rkey, version, targets FROM feed WHERE seq > ?1 ORDER BY seq LIMIT ?2) f
+FROM (SELECT seq, rkey, version, targets FROM feed WHERE seq > ?1 ORDER BY seq LIMIT +?2) f
 CROSS JOIN resource r ON r.rkey = f.rkey LEFT JOIN version v ON v.rkey = f.rkey AND v.version = f.version ORDER BY f.seq`
 
 	feedEnd  = `SELECT seq, rkey, version FROM feed ORDER BY seq DESC LIMIT 1`
@@ -77,6 +77,11 @@ func (s *Store) FeedEnd(ctx context.Context) (fhir.Mark, error) {
 		end.Tx, end.Key, end.Version = uint64(stmt.ColumnInt64(0)), stmt.ColumnInt64(1), stmt.ColumnInt64(2)
 	})
 	return end, err
+}
+
+// FeedHeld implements store.FeedReader: one writes at a time, and nothing is held back.
+func (s *Store) FeedHeld(context.Context) (types []string, all bool, err error) {
+	return nil, false, nil
 }
 
 // FeedHas implements store.FeedReader.
