@@ -72,6 +72,7 @@ type patientSeries struct {
 	number int // of the dose forecast (FORECASTDN-1)
 	dates
 
+	finish   schedule.Date // SELECTB-12, where series are scored
 	score    int
 	scorable bool
 	best     bool

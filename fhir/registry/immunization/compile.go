@@ -144,6 +144,10 @@ func (c *compiler) fillVaccines() error {
 		if !q.minEnd.Set {
 			q.minEnd = q.end
 		}
+		if v.harmful == nil {
+			v.harmful = newSet(c.vaccines)
+		}
+		v.harmful.add(q.previous)
 		v.conflicts = append(v.conflicts, q)
 	}
 	return nil

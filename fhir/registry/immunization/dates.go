@@ -102,16 +102,28 @@ func (a *assessing) latestInterval(s *patientSeries, d *targetDose, part func(*i
 func (a *assessing) forecastConflictEnd(s *patientSeries, d *targetDose) schedule.Date {
 	end := schedule.NoDate
 	for i := range d.preferable {
-		conflicts := a.plan.vaccines[d.preferable[i].vaccine].conflicts
-		for j := range conflicts {
-			for k := range a.given {
-				if a.given[k].vaccine == conflicts[j].previous {
-					end = max(end, a.given[k].date.Add(conflicts[j].end))
-				}
+		v := &a.plan.vaccines[d.preferable[i].vaccine]
+		if v.harmful == nil {
+			continue
+		}
+		for k := range a.given {
+			if g := &a.given[k]; v.harmful.has(g.vaccine) {
+				end = max(end, g.date.Add(v.endAfter(g.vaccine)))
 			}
 		}
 	}
 	return end
+}
+
+// endAfter returns the length of the longest conflict with a previous vaccine.
+func (v *vaccine) endAfter(previous int) schedule.Period {
+	longest := schedule.Period{}
+	for i := range v.conflicts {
+		if c := &v.conflicts[i]; c.previous == previous && (!longest.Set || c.end.Months*31+c.end.Days > longest.Months*31+longest.Days) {
+			longest = c.end
+		}
+	}
+	return longest
 }
 
 // seasonOf returns the first and the last day of the season of a target dose that is

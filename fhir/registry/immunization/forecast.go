@@ -139,6 +139,9 @@ func (a *assessing) contraindicated(s *patientSeries) bool {
 
 // vaccineContraindicated reports whether a vaccine is contraindicated (table 7-6).
 func (a *assessing) vaccineContraindicated(s *patientSeries, vaccine int) bool {
+	if len(a.h.Observations) == 0 {
+		return false
+	}
 	list := a.plan.antigens[s.antigen].vaccines
 	for i := range list {
 		if !a.has[list[i].obs] {

@@ -113,12 +113,15 @@ func (a *assessing) inadvertent(s *patientSeries, i int) bool {
 func (a *assessing) impactedByConflict(s *patientSeries, n int) bool {
 	at := int(a.records[s.antigen][n])
 	current := &a.given[at]
-	conflicts := a.plan.vaccines[current.vaccine].conflicts
-	if len(conflicts) == 0 {
+	harmful, conflicts := a.plan.vaccines[current.vaccine].harmful, a.plan.vaccines[current.vaccine].conflicts
+	if harmful == nil {
 		return false
 	}
 	for i := at - 1; i >= 0; i-- {
 		g := &a.given[i]
+		if !harmful.has(g.vaccine) {
+			continue
+		}
 		for j := range conflicts {
 			c := &conflicts[j]
 			if c.previous != g.vaccine {
@@ -128,11 +131,11 @@ func (a *assessing) impactedByConflict(s *patientSeries, n int) bool {
 			if a.notValidIn(s, i) {
 				end = c.end
 			}
-			begin, end2 := g.date.Add(c.begin), g.date.Add(end)
+			from, until := g.date.Add(c.begin), g.date.Add(end)
 			if a.tr != nil {
-				a.tr.conflict(s, a, n, i, begin, end2)
+				a.tr.conflict(s, a, n, i, from, until)
 			}
-			if current.date >= begin && current.date < end2 {
+			if current.date >= from && current.date < until {
 				return true
 			}
 		}

@@ -22,6 +22,7 @@ type vaccine struct {
 	known     bool // the schedule says which antigens it holds
 	holds     []holds
 	conflicts []conflict // that may harm a dose of it
+	harmful   set        // the previous vaccines of conflicts; nil for none
 }
 
 // holds is an antigen of a vaccine between two ages.

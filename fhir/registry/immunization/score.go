@@ -6,6 +6,9 @@ import "github.com/amate-health/amate/fhir/registry/immunization/schedule"
 //
 // See the CDSi Logic Specification, 8.3 "Classify scorable patient series", table 8-5.
 func (a *assessing) scored(all []patientSeries, group int, t *tally) *patientSeries {
+	for i := range all {
+		all[i].finish = a.finishDate(&all[i])
+	}
 	switch {
 	case t.complete >= 2:
 		keep(all, group, func(s *patientSeries) bool { return s.status == Complete })
@@ -107,7 +110,7 @@ func (a *assessing) scoreInProcess(all []patientSeries, group int) {
 	award(all, group, 3, 3, -3, a.completable)
 	award(all, group, 2, 0, -2, func(s *patientSeries) bool { return s.valid == most })
 	award(all, group, 2, 0, -2, func(s *patientSeries) bool { return len(s.doses)-s.next == fewest })
-	award(all, group, 1, 0, -1, func(s *patientSeries) bool { return a.completable(s) && a.finish(s) == first })
+	award(all, group, 1, 0, -1, func(s *patientSeries) bool { return a.completable(s) && s.finish == first })
 }
 
 // scoreNoValid scores series without valid doses.
@@ -148,8 +151,8 @@ func (a *assessing) firstFinish(all []patientSeries, group int) schedule.Date {
 	first := schedule.NoDate
 	for i := range all {
 		if s := &all[i]; s.seriesGroup == group && s.scorable && a.completable(s) {
-			if d := a.finish(s); first.IsZero() || d < first {
-				first = d
+			if first.IsZero() || s.finish < first {
+				first = s.finish
 			}
 		}
 	}
@@ -171,17 +174,16 @@ func (a *assessing) firstStart(all []patientSeries, group int) schedule.Date {
 // completable applies rule SELECTB-3: the finish is before the maximum age of the last
 // target dose.
 func (a *assessing) completable(s *patientSeries) bool {
-	finish := a.finish(s)
-	if finish.IsZero() {
+	if s.finish.IsZero() {
 		return false
 	}
 	row := s.doses[len(s.doses)-1].agesOn(a.on)
-	return row == nil || row.max == 0 || finish < a.ages[row.max]
+	return row == nil || row.max == 0 || s.finish < a.ages[row.max]
 }
 
-// finish returns the forecast finish date (SELECTB-12): the earliest date and the longest
+// finishDate returns the forecast finish date (SELECTB-12): the earliest date and the longest
 // minimum interval of each target dose after the next one; NoDate without forecast.
-func (a *assessing) finish(s *patientSeries) schedule.Date {
+func (a *assessing) finishDate(s *patientSeries) schedule.Date {
 	d := s.earliest
 	if d.IsZero() {
 		return d

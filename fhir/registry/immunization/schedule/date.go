@@ -85,16 +85,74 @@ func (d Date) Add(p Period) Date {
 		return d
 	}
 	if p.Months == 0 {
-		return d + Date(p.Days)
+		return max(NoDate, d+Date(p.Days))
 	}
-	y, m, day := d.Time().Date()
-	// The first of the target month, then the day within it.
-	first := time.Date(y, m+time.Month(p.Months), 1, 0, 0, 0, 0, time.UTC)
-	last := first.AddDate(0, 1, -1).Day()
-	if day > last {
-		return dateOf(first.AddDate(0, 1, 0)) + Date(p.Days)
+	year, month, day := d.civil()
+	month += p.Months - 1 // from 0
+	year, month = year+floor(month, 12), month-12*floor(month, 12)+1
+	if day > daysIn(year, month) {
+		year, month, day = year+month/12, month%12+1, 1
 	}
-	return dateOf(first) + Date(day-1+p.Days)
+	return max(NoDate, fromCivil(year, month, day)+Date(p.Days))
+}
+
+// Dates are counted in years that begin in March, so that the day that only some years
+// have is the last one, in eras of the 400 years after which the calendar repeats.
+const (
+	daysPerEra = 146_097
+	// march is the number of days from the zero date to 1600-03-01.
+	march = 61
+)
+
+// civil returns the year, the month from 1 and the day of the month from 1.
+func (d Date) civil() (year, month, day int) {
+	n := int(d) - march
+	era := floor(n, daysPerEra)
+	n -= era * daysPerEra
+	y := (n - n/1_460 + n/36_524 - n/146_096) / 365
+	n -= 365*y + y/4 - y/100
+	m := (5*n + 2) / 153 // from March, which is 0
+	day = n - (153*m+2)/5 + 1
+	month, year = m+3, 1600+400*era+y
+	if month > 12 {
+		month, year = month-12, year+1
+	}
+	return year, month, day
+}
+
+// fromCivil returns the date of a day that the calendar has; it may be before the first
+// date.
+func fromCivil(year, month, day int) Date {
+	m := month - 3
+	if m < 0 {
+		m, year = m+12, year-1
+	}
+	era := floor(year-1600, 400)
+	y := year - 1600 - 400*era
+	return Date(era*daysPerEra + 365*y + y/4 - y/100 + (153*m+2)/5 + day - 1 + march)
+}
+
+// daysIn returns the number of days of a month.
+func daysIn(year, month int) int {
+	switch month {
+	case 2:
+		if year%4 == 0 && (year%100 != 0 || year%400 == 0) {
+			return 29
+		}
+		return 28
+	case 4, 6, 9, 11:
+		return 30
+	}
+	return 31
+}
+
+// floor returns the quotient rounded down.
+func floor(n, by int) int {
+	q := n / by
+	if n%by < 0 {
+		q--
+	}
+	return q
 }
 
 // Period is a length of time as schedules give it: "2 months", "6 weeks - 4 days",

@@ -74,3 +74,36 @@ func TestDatesComeBack(t *testing.T) {
 		t.Errorf("no date is written %q", s)
 	}
 }
+
+// The calendar is that of package time.
+func TestAddAgreesWithTime(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d := schedule.Day(1600, 1, 1) + schedule.Date(rapid.IntRange(0, 300_000).Draw(t, "days"))
+		p := schedule.Period{Months: rapid.IntRange(-500, 2_000).Draw(t, "months"), Set: true}
+		from := d.Time()
+		want := from.AddDate(0, p.Months, 0)
+		if want.Day() != from.Day() { // the month lacks the day
+			want = time.Date(want.Year(), want.Month(), 1, 0, 0, 0, 0, time.UTC)
+		}
+		if got := d.Add(p); got != schedule.DateOf(want) {
+			t.Fatalf("%s + %s = %s, want %s", d, p, got, want.Format(time.DateOnly))
+		}
+	})
+}
+
+func TestShelf(t *testing.T) {
+	day := func(y int) schedule.Date { return schedule.Day(y, 1, 1) }
+	s := schedule.Shelf{{Version: "1", To: day(2020)}, {Version: "2", From: day(2019), To: day(2025)}}
+	for _, c := range []struct {
+		on   schedule.Date
+		want string
+	}{{day(1990), "1"}, {day(2019) - 1, "1"}, {day(2019), "2"}, {day(2025), "2"}, {day(2025) + 1, ""}} {
+		got := ""
+		if v := s.On(c.on); v != nil {
+			got = v.Version
+		}
+		if got != c.want {
+			t.Errorf("on %s version %q holds, want %q", c.on, got, c.want)
+		}
+	}
+}
