@@ -2,6 +2,7 @@ package profile
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/amate-health/amate/fhir/operation"
@@ -34,8 +35,9 @@ type object map[string]any
 // themselves, by the names of their files: the package of profiles holds them.
 func Operations() map[string][]byte {
 	all := map[string][]byte{}
-	for i := range definitions {
-		d := &definitions[i]
+	lists := slices.Concat(definitions, vaccination)
+	for i := range lists {
+		d := &lists[i]
 		out, err := json.MarshalIndent(d.resource(), "", " ")
 		if err != nil {
 			panic(err) // made of strings

@@ -26,6 +26,9 @@ const (
 	Practitioner = Canonical + "mx-practitioner"
 	Organization = Canonical + "mx-organization"
 	Location     = Canonical + "mx-location"
+	Immunization = Canonical + "mx-immunization" // a dose of the electronic immunization card
+	ESAVI        = Canonical + "mx-esavi"        // an AdverseEvent of a vaccine
+	VaccineLot   = Canonical + "mx-vaccine-lot"  // a Medication of the registry of lots
 )
 
 // Package returns the package.
