@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
@@ -12,6 +11,8 @@ import (
 	"github.com/amate-health/amate/fhir/registry/immunization"
 	"github.com/amate-health/amate/fhir/registry/immunization/schedule"
 	"github.com/amate-health/amate/fhir/registry/immunization/schedule/cdsi"
+	"github.com/amate-health/amate/fhir/registry/immunization/schedule/mexico"
+	"github.com/amate-health/amate/fhir/registry/immunization/schedule/mexico"
 	"github.com/amate-health/amate/fhir/registry/immunization/vector"
 )
 
@@ -22,7 +23,7 @@ type immunizations struct {
 
 // scheduleCheck runs test cases.
 type scheduleCheck struct {
-	Schedule string `help:"Schedule: the name of one that comes with amate, the folder or .tar.gz of CDC's supporting data (CDSi), or a schedule as .json." placeholder:"DIR|NAME" required:""`
+	Schedule string `help:"Schedule: the name of one that comes with amate, a folder with a schedule.json, the folder or .tar.gz of CDC's supporting data (CDSi), or a schedule as .json." placeholder:"DIR|NAME" required:""`
 	Cases    string `help:"File of cases, .json or .json.gz, in the layout of CDC's test cases as JSON." placeholder:"FILE" type:"existingfile" required:""`
 	Case     string `help:"Explain one case." placeholder:"ID"`
 	Failures bool   `help:"List the cases that fail, each with the first difference."`
@@ -147,42 +148,31 @@ func (s *engineShelf) on(day schedule.Date) (*immunization.Engine, error) {
 }
 
 // shippedSchedules are the schedules that come with amate.
-var shippedSchedules = map[string]func() ([]*schedule.Schedule, error){}
+var shippedSchedules = map[string]func() ([]*schedule.Schedule, error){"mx": mexico.Shelf}
 
-// openSchedule returns the schedule of a name, a folder or a file.
+// openSchedule returns the schedule of a name or a path.
 func openSchedule(name string) (*engineShelf, error) {
 	s := &engineShelf{engines: map[*schedule.Schedule]*immunization.Engine{}}
-	var err error
-	switch shipped := shippedSchedules[strings.ToLower(name)]; {
-	case shipped != nil:
+	if shipped := shippedSchedules[strings.ToLower(name)]; shipped != nil {
+		var err error
 		s.shelf, err = shipped()
-	case strings.HasSuffix(name, ".json"):
-		s.shelf, err = readSchedule(name)
-	default:
-		var one *schedule.Schedule
-		if one, err = cdsi.Load(name); os.IsNotExist(err) {
-			return nil, usagef("--schedule %s: it is no file or folder, and no schedule of that name comes with amate", name)
-		}
-		s.shelf = schedule.Shelf{one}
+		return s, err
+	}
+	one, err := readSchedule(name)
+	if os.IsNotExist(err) {
+		return nil, usagef("--schedule %s: it is no file or folder, and no schedule of that name comes with amate", name)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("--schedule: %w", err)
 	}
+	s.shelf = schedule.Shelf{one}
 	return s, nil
 }
 
-// readSchedule reads a schedule as JSON.
-func readSchedule(path string) (schedule.Shelf, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
+// readSchedule reads a schedule in our form, or CDC's supporting data.
+func readSchedule(path string) (*schedule.Schedule, error) {
+	if folder := os.DirFS(path); schedule.IsFolder(folder) {
+		return schedule.Load(folder)
 	}
-	defer f.Close()
-	d := json.NewDecoder(f)
-	d.DisallowUnknownFields()
-	var s schedule.Schedule
-	if err := d.Decode(&s); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return schedule.Shelf{&s}, nil
+	return cdsi.Load(path)
 }

@@ -101,13 +101,16 @@ func against(s immunization.Status) int {
 	return slices.Index([]immunization.Status{immunization.Valid, immunization.Extraneous, immunization.NotValid, immunization.SubStandard}, s)
 }
 
-// Group finds a vaccine group by its name, its title or the name of an antigen, without
+// Group finds a vaccine group by its name, its title, an alias or the name of an antigen, without
 // regard to case and punctuation; nil when there is none.
 func Group(s *schedule.Schedule, name string) *schedule.Group {
 	want := fold(name)
 	for _, matches := range []func(*schedule.Group) bool{
 		func(g *schedule.Group) bool { return fold(g.Name) == want },
 		func(g *schedule.Group) bool { return fold(g.Title) == want },
+		func(g *schedule.Group) bool {
+			return slices.ContainsFunc(g.Aliases, func(a string) bool { return fold(a) == want })
+		},
 		func(g *schedule.Group) bool {
 			return slices.ContainsFunc(g.Antigens, func(a string) bool { return fold(a) == want })
 		},
