@@ -106,6 +106,7 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 		return err
 	}
 	store.handleMerges()
+	store.handleRecalls()
 	if err := store.handleChanges(ctx); err != nil {
 		return err
 	}
