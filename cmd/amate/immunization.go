@@ -12,7 +12,6 @@ import (
 	"github.com/amate-health/amate/fhir/registry/immunization/schedule"
 	"github.com/amate-health/amate/fhir/registry/immunization/schedule/cdsi"
 	"github.com/amate-health/amate/fhir/registry/immunization/schedule/mexico"
-	"github.com/amate-health/amate/fhir/registry/immunization/schedule/mexico"
 	"github.com/amate-health/amate/fhir/registry/immunization/vector"
 )
 
@@ -23,7 +22,7 @@ type immunizations struct {
 
 // scheduleCheck runs test cases.
 type scheduleCheck struct {
-	Schedule string `help:"Schedule: the name of one that comes with amate, a folder with a schedule.json, the folder or .tar.gz of CDC's supporting data (CDSi), or a schedule as .json." placeholder:"DIR|NAME" required:""`
+	Schedule string `help:"Schedule: the name of one that comes with amate (mx), a folder with a schedule.json, or the folder or .tar.gz of CDC's supporting data (CDSi)." placeholder:"DIR|NAME" required:""`
 	Cases    string `help:"File of cases, .json or .json.gz, in the layout of CDC's test cases as JSON." placeholder:"FILE" type:"existingfile" required:""`
 	Case     string `help:"Explain one case." placeholder:"ID"`
 	Failures bool   `help:"List the cases that fail, each with the first difference."`
