@@ -145,6 +145,13 @@ func jwks(text []byte) (key.Keys, error) {
 // thumbprint is how many characters a SHA-256 has in base64url.
 const thumbprint = 43
 
+// NewIssuer returns an issuer by its keys, a JWK set.
+func NewIssuer(url string, set []byte) (i *Issuer, err error) {
+	i = &Issuer{URL: strings.TrimSuffix(url, "/")}
+	i.Keys, err = jwks(set)
+	return i, err
+}
+
 // ReadIssuer reads what an issuer publishes, out of a folder: .well-known/jwks.json and
 // .well-known/crl/KID.json.
 func ReadIssuer(dir fs.FS, url string) (*Issuer, error) {
@@ -152,8 +159,8 @@ func ReadIssuer(dir fs.FS, url string) (*Issuer, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := &Issuer{URL: strings.TrimSuffix(url, "/")}
-	if i.Keys, err = jwks(text); err != nil {
+	i, err := NewIssuer(url, text)
+	if err != nil {
 		return nil, fmt.Errorf(".well-known/jwks.json: %w", err)
 	}
 	names, err := fs.Glob(dir, ".well-known/crl/*.json")
