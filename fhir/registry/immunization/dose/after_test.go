@@ -109,11 +109,17 @@ func TestRecipients(t *testing.T) {
 		if r := w.must("lot-recipients", str("lot", "AB 1")); len(r.parts["match"]) != 2 {
 			w.Errorf("%v", r.parts)
 		}
+		w.put(`{"resourceType":"Immunization","id":"old","status":"completed","vaccineCode":{"coding":[{"system":"http://hl7.org/fhir/sid/cvx","code":"08"}]},"patient":{"reference":"Patient/p0"},"occurrenceDateTime":"2026-02","lotNumber":"ab-1","location":{"reference":"Location/l9"}}`)
+		w.put(`{"resourceType":"Location","id":"l9","identifier":[{"system":"urn:oid:2.16.840.1.113883.4.631","value":"DFSSA000009"}],"name":"Nueve"}`)
+		if r := w.must("lot-recipients", str("lot", "AB 1"), str("facility", "DFSSA000009")); len(r.parts["match"]) != 1 {
+			w.Errorf("of the facility of a Location: %v", r.parts)
+		}
+		w.refused(fhir.Forbidden, "", "amend-dose Immunization/old", str("lot", "AB3"), str("reason", "x"))
 		if r := w.must("lot-recipients", str("lot", "AB 1"), str("facility", "DFSSA000002")); len(r.parts["match"]) != 0 {
 			w.Errorf("of another facility: %v", r.parts)
 		}
 		file := w.must("lot-recipients:"+mediaCSV, str("lot", "AB1")).raw
-		for _, want := range []string{"facility,place,date", "DFSSA000001,Centro de Salud Uno,2026-03-19", "'@AB-1", "'=N0 Luna", "'+52550000"} {
+		for _, want := range []string{"facility,place,date", "DFSSA000001,Centro de Salud Uno,2026-03-19", "'@AB-1", "'=N0 Luna", "+52550000"} {
 			if !strings.Contains(file, want) {
 				w.Errorf("%s is not in %s", want, file)
 			}
@@ -125,7 +131,7 @@ func TestRecipients(t *testing.T) {
 			w.Errorf("%d lines", lines)
 		}
 		w.only = &search.Restriction{Types: map[string][]search.Expr{"Immunization": nil}} // no Patients
-		if file := w.must("lot-recipients:"+mediaCSV, str("lot", "AB1")).raw; strings.Contains(file, "Luna") || strings.Count(file, "\n") != 3 {
+		if file := w.must("lot-recipients:"+mediaCSV, str("lot", "AB1")).raw; strings.Contains(file, "Luna") || strings.Count(file, "\n") != 4 {
 			w.Errorf("%s", file)
 		}
 		w.only = &search.Restriction{Types: map[string][]search.Expr{"Patient": nil}}

@@ -8,7 +8,6 @@ import (
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/operation"
-	"github.com/amate-health/amate/fhir/registry/identity"
 )
 
 // amend answers Immunization/[id]/$amend-dose: what is given takes the place of what is
@@ -74,7 +73,11 @@ func (s *Service) mine(ctx context.Context, call *operation.Call) (stored, patie
 	if text(stored.Doc, 0, "status") == "entered-in-error" {
 		return stored, patient, fhir.Errorf(fhir.Conflict, "the dose is marked as recorded by mistake already")
 	}
-	if clues := cluesOf(stored.Doc); !own(call, clues) {
+	where, err := s.places().of(ctx, stored.Doc, call.Base)
+	if err != nil {
+		return stored, patient, err
+	}
+	if !own(call, where.clues) {
 		return stored, patient, fhir.Errorf(fhir.Forbidden, "a dose is corrected by the establishment that gave it, or by who runs the programme")
 	}
 	ref, ok := fhir.ParseRef(strings.TrimPrefix(text(stored.Doc, at(stored.Doc, 0, "patient"), "reference"), call.Base+"/"))
@@ -88,15 +91,6 @@ func (s *Service) mine(ctx context.Context, call *operation.Call) (stored, patie
 	}
 	patient, err = s.merged(ctx, call, r, "patient")
 	return stored, patient, err
-}
-
-// cluesOf is the establishment of a dose, "" where it names none by its CLUES.
-func cluesOf(d *element.Doc) string {
-	id := at(d, 0, "location", "identifier")
-	if id != element.None && text(d, id, "system") == identity.SystemCLUES {
-		return text(d, id, "value")
-	}
-	return ""
 }
 
 // fill takes from the stored dose what the call does not say, so that the whole is
@@ -125,7 +119,7 @@ func (p *posting) fill(d *element.Doc) (said map[string]bool) {
 		p.maker = members(d, m)
 	}
 	if p.clues == "" {
-		p.clues = cluesOf(d)
+		p.clues = cluesIn(d)
 	}
 	for x := range items(d, 0, "extension") {
 		if text(d, x, "url") == OverrideURL {
@@ -206,9 +200,9 @@ func (s *Service) corrected(ctx context.Context, p *posting, stored parsed, turn
 		all["protocolApplied"] = v
 	}
 	if p.preview {
-		return p.tell("preview", encode(all), j, found, s), nil
+		return p.tell("preview", resource(all), j, found, s), nil
 	}
-	change, err := updated(s.Maker(p.call.Base), encode(all), stored.Ref)
+	change, err := updated(s.Maker(p.call.Base), resource(all), stored.Ref)
 	if err != nil {
 		return nil, err
 	}
@@ -267,7 +261,7 @@ func (s *Service) refuted(ctx context.Context, p *posting, stored parsed, turn f
 	if err != nil {
 		return nil, fmt.Errorf("forecast without the dose: %w", err)
 	}
-	change, err := updated(s.Maker(p.call.Base), encode(all), stored.Ref)
+	change, err := updated(s.Maker(p.call.Base), resource(all), stored.Ref)
 	if err != nil {
 		return nil, err
 	}

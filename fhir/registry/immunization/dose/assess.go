@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
@@ -110,6 +111,8 @@ func (p *posting) warn(j *judgement) {
 		p.odd("same-day", "another dose of the day holds the same antigens: this one counts for nothing", "vaccine")
 	}
 	needless, counted := 0, 0
+	var order []immunization.Reason
+	named := map[immunization.Reason][]string{}
 	for i := range j.evaluations {
 		e := &j.evaluations[i]
 		counted++
@@ -118,16 +121,24 @@ func (p *posting) warn(j *judgement) {
 			continue
 		}
 		for _, reason := range e.Reasons {
-			switch rule, ok := rules[reason]; {
-			case reason == immunization.WrongSex && !p.reported:
-				p.wrong("dose-sex", "the schedule has this vaccine for the other sex", "vaccine")
-			case reason == immunization.BeforeBirth:
-				p.wrong("dose-before-birth", "the dose would have been given before the patient was born", "when")
-			case ok:
-				p.odd(rule[0], rule[1]+j.named(e), "vaccine")
-			default:
-				p.odd("not-valid", "the dose does not count: "+string(reason)+j.named(e), "vaccine")
+			if named[reason] == nil {
+				order = append(order, reason)
 			}
+			named[reason] = append(named[reason], nameOfDose(e))
+		}
+	}
+	for _, reason := range order {
+		rule, ok := rules[reason]
+		names := strings.Trim(strings.Join(slices.Compact(named[reason]), ", "), ", ")
+		switch {
+		case reason == immunization.WrongSex && !p.reported:
+			p.wrong("dose-sex", "the schedule has this vaccine for the other sex"+paren(names), "vaccine")
+		case reason == immunization.BeforeBirth:
+			p.wrong("dose-before-birth", "the dose would have been given before the patient was born", "when")
+		case ok:
+			p.odd(rule[0], rule[1]+paren(names), "vaccine")
+		default:
+			p.odd("not-valid", "the dose does not count: "+string(reason)+paren(names), "vaccine")
 		}
 	}
 	if counted > 0 && needless == counted { // of a combined vaccine something was needed otherwise
@@ -136,19 +147,16 @@ func (p *posting) warn(j *judgement) {
 	}
 }
 
-// named says which antigen, and which dose of it, an evaluation is of.
-func (j *judgement) named(e *immunization.Evaluation) string {
+// nameOfDose says which antigen, and which dose of it, an evaluation is of; "" for none.
+func nameOfDose(e *immunization.Evaluation) string {
 	name := e.Antigen
 	if a, ok := code.LookupAntigen(e.Antigen); ok {
 		name = a.Title
 	}
-	switch {
-	case name == "":
-		return ""
-	case e.Number == 0:
-		return " (" + name + ")"
+	if name == "" || e.Number == 0 {
+		return name
 	}
-	return fmt.Sprintf(" (%s, dose %d)", name, e.Number)
+	return fmt.Sprintf("%s dose %d", name, e.Number)
 }
 
 // contraindicated warns of a vaccine that the patient should not get, by what was known

@@ -219,8 +219,8 @@ func (s *Service) apply(ctx context.Context, b *bundle.Batch) ([]bundle.Result, 
 }
 
 // created returns the change that creates v at ref.
-func created(m bundle.Maker, v any, ref fhir.Ref) (bundle.Change, error) {
-	source, err := bundle.Parse(encode(v))
+func created(m bundle.Maker, v object, ref fhir.Ref) (bundle.Change, error) {
+	source, err := bundle.Parse(resource(v))
 	if err != nil {
 		return bundle.Change{}, err
 	}

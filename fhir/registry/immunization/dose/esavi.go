@@ -308,10 +308,15 @@ func (s *Service) count(ctx context.Context, call *operation.Call, w *wanted) ([
 		return nil, err
 	}
 	by := map[string]*figures{}
+	places := s.places()
 	for some := range slices.Chunk(ids, 400) {
 		err := s.find(ctx, call.Restriction, "Immunization", []search.Expr{search.IDs{Any: some}}, func(r *fhir.Resource) (bool, error) {
 			d, err := element.Parse(r.JSON)
-			if err == nil && w.ofEvent(d, s) {
+			if err != nil {
+				return false, err
+			}
+			where, err := places.of(ctx, d, call.Base)
+			if err == nil && w.ofEvent(d, where, s) {
 				add(by, d, of[r.Ref.ID])
 			}
 			return true, err
@@ -324,12 +329,12 @@ func (s *Service) count(ctx context.Context, call *operation.Call, w *wanted) ([
 }
 
 // ofEvent reports whether a dose with an event is asked for.
-func (w *wanted) ofEvent(d *element.Doc, s *Service) bool {
+func (w *wanted) ofEvent(d *element.Doc, where place, s *Service) bool {
 	one := *w
 	if one.number == "" {
 		one.number = text(d, 0, "lotNumber")
 	}
-	return one.holds(d, s)
+	return one.holds(d, where, s)
 }
 
 // add adds the events of a dose to those of its lot.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"iter"
+	"maps"
+	"slices"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
@@ -23,6 +25,13 @@ func encode(v any) []byte {
 		panic(err) // see above
 	}
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n"))
+}
+
+// resource returns v as JSON, its type first, where people look for it.
+func resource(v object) []byte {
+	rest := maps.Clone(v)
+	delete(rest, "resourceType")
+	return slices.Concat([]byte(`{"resourceType":`), encode(v["resourceType"]), []byte(","), encode(rest)[1:])
 }
 
 // text returns the member of n called name when it is a string; else "".

@@ -139,7 +139,7 @@ func (s *Service) medication(call *operation.Call, c *claim, found []lot, recall
 			}
 		}
 		all["extension"], all["status"] = extensions, "inactive"
-		change, err := updated(s.Maker(call.Base), encode(all), known.Ref)
+		change, err := updated(s.Maker(call.Base), resource(all), known.Ref)
 		return known, change, err
 	}
 	known := lot{parsed: parsed{Ref: fhir.Ref{Type: "Medication", ID: lotID(c.lot, key, name)}}}
@@ -162,7 +162,7 @@ func (s *Service) medication(call *operation.Call, c *claim, found []lot, recall
 		vaccine, _ := code.Lookup(cvx)
 		v["code"] = object{"coding": []object{coding(systemCVX, cvx, vaccine.Name)}, "text": vaccine.Name}
 	}
-	change, err := updated(s.Maker(call.Base), encode(v), known.Ref)
+	change, err := updated(s.Maker(call.Base), resource(v), known.Ref)
 	return known, change, err
 }
 
@@ -353,7 +353,7 @@ func (s *Service) marking(fhirBase string, l lot, o *order, page []parsed) (*bun
 			all["isSubpotent"] = true
 			all["subpotentReason"] = append(listOf(d.Doc, "subpotentReason"), encode(concept(systemSub, "recall", "")))
 		}
-		change, err := updated(m, encode(all), d.Ref)
+		change, err := updated(m, resource(all), d.Ref)
 		if err != nil {
 			return nil, err
 		}

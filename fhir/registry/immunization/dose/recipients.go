@@ -31,8 +31,9 @@ type wanted struct {
 	from, until schedule.Date
 }
 
-func (w *wanted) holds(d *element.Doc, s *Service) bool {
-	if !w.order.holds(d) || w.facility != "" && !strings.HasPrefix(cluesOf(d), w.facility) {
+// holds reports whether a dose is asked for, given where.
+func (w *wanted) holds(d *element.Doc, where place, s *Service) bool {
+	if !w.order.holds(d) || !strings.HasPrefix(where.clues, w.facility) {
 		return false
 	}
 	if w.from.IsZero() && w.until.IsZero() {
@@ -111,10 +112,21 @@ func (s *Service) recipients(ctx context.Context, call *operation.Call) (*operat
 		return nil, err
 	}
 	page := *found
-	page.Matches = slices.DeleteFunc(slices.Clone(page.Matches), func(r fhir.Resource) bool {
-		d, err := element.Parse(r.JSON)
-		return err != nil || !w.holds(d, s)
-	})
+	page.Matches = nil
+	places := s.places()
+	for i := range found.Matches {
+		d, err := element.Parse(found.Matches[i].JSON)
+		if err != nil {
+			return nil, err
+		}
+		where, err := places.of(ctx, d, call.Base)
+		if err != nil {
+			return nil, err
+		}
+		if w.holds(d, where, s) {
+			page.Matches = append(page.Matches, found.Matches[i])
+		}
+	}
 	page.Total = -1 // of the lots that the index takes for this one
 	set := &operation.Set{Result: page}
 	for _, name := range []string{"lot", "manufacturer", "vaccine", "facility", "from", "until", "_count"} {
@@ -144,16 +156,21 @@ var recipientColumns = []string{"facility", "place", "date", "vaccine", "lot", "
 // listed answers with a file, a line for each dose, by facility and day.
 func (s *Service) listed(ctx context.Context, call *operation.Call, w *wanted) (*operation.Answer, error) {
 	var all []recipient
+	places := s.places()
 	err := s.find(ctx, call.Restriction, "Immunization", ofLot(w.number), func(r *fhir.Resource) (bool, error) {
 		d, err := element.Parse(r.JSON)
-		if err != nil || !w.holds(d, s) {
+		if err != nil {
+			return false, err
+		}
+		where, err := places.of(ctx, d, call.Base)
+		if err != nil || !w.holds(d, where, s) {
 			return true, err
 		}
 		if len(all) == mostRecipients {
 			return false, fhir.Errorf(fhir.TooCostly, "a file has %d recipients at most: ask for one facility at a time, or for days", mostRecipients)
 		}
 		all = append(all, recipient{
-			Facility: cluesOf(d), Place: text(d, d.Get(0, "location"), "display"), Date: text(d, 0, "occurrenceDateTime"), Vaccine: vaccineOf(d),
+			Facility: where.clues, Place: where.name, Date: text(d, 0, "occurrenceDateTime"), Vaccine: vaccineOf(d),
 			Lot: text(d, 0, "lotNumber"), Dose: r.Ref.Current().String(), Patient: text(d, d.Get(0, "patient"), "reference"),
 		})
 		return true, nil
@@ -178,7 +195,7 @@ func (s *Service) listed(ctx context.Context, call *operation.Call, w *wanted) (
 	_ = csv.Write(recipientColumns) // a Buffer takes all
 	for i := range all {
 		a := &all[i]
-		_ = csv.Write([]string{a.Facility, plain(a.Place), a.Date, a.Vaccine, plain(a.Lot), a.Dose, a.Patient, a.CURP, plain(a.Name), plain(a.Phone)})
+		_ = csv.Write([]string{a.Facility, plain(a.Place), a.Date, a.Vaccine, plain(a.Lot), a.Dose, a.Patient, a.CURP, plain(a.Name), phone(a.Phone)})
 	}
 	csv.Flush()
 	return &operation.Answer{Media: mediaCSV, Raw: out.Bytes()}, nil
@@ -190,6 +207,14 @@ func plain(s string) string {
 		return "'" + s
 	}
 	return s
+}
+
+// phone keeps what can only be a number as it is.
+func phone(s string) string {
+	if strings.Trim(s, "+0123456789 ") == "" {
+		return s
+	}
+	return plain(s)
 }
 
 // reach adds how patients are found, of those whom the caller may see.

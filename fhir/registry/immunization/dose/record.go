@@ -114,7 +114,7 @@ func (s *Service) try(ctx context.Context, p *posting, turn fhir.Entry) (*operat
 	}
 	p.finish(made, j)
 	if p.preview {
-		return p.tell("preview", encode(made), j, said, s), nil
+		return p.tell("preview", resource(made), j, said, s), nil
 	}
 	change, err := created(s.Maker(p.call.Base), made, p.ref)
 	if err != nil {
@@ -167,7 +167,7 @@ func (s *Service) join(ctx context.Context, p *posting, before []parsed, first p
 	if !changed || p.preview {
 		return p.tell("unchanged", first.Source(), j, said, s), nil
 	}
-	change, err := updated(s.Maker(p.call.Base), encode(all), first.Ref)
+	change, err := updated(s.Maker(p.call.Base), resource(all), first.Ref)
 	if err != nil {
 		return nil, err
 	}
