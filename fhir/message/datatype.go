@@ -1,6 +1,7 @@
 package message
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -83,10 +84,8 @@ func (id Identifier) json(use string) string {
 // identifiers writes identifiers, each once.
 func identifiers(ids ...Identifier) []string {
 	var out []string
-	seen := map[Identifier]bool{}
-	for _, id := range ids {
-		if id.Value != "" && !seen[id] {
-			seen[id] = true
+	for i, id := range ids {
+		if id.Value != "" && !slices.Contains(ids[:i], id) {
 			out = append(out, id.json(""))
 		}
 	}
@@ -221,6 +220,20 @@ func (m *mapper) moment(f hl7.Field) (string, bool) {
 	if stamp == "" {
 		return "", true
 	}
+	if known, ok := m.moments[stamp]; ok {
+		return known, true
+	}
+	text, ok := m.momentOf(stamp)
+	if ok {
+		if m.moments == nil {
+			m.moments = map[string]string{}
+		}
+		m.moments[stamp] = text
+	}
+	return text, ok
+}
+
+func (m *mapper) momentOf(stamp string) (string, bool) {
 	digits, zone := stamp, ""
 	if at := strings.IndexAny(stamp, "+-"); at > 0 {
 		digits, zone = stamp[:at], stamp[at:]

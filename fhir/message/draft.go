@@ -55,13 +55,33 @@ func (d *Draft) Link() string {
 // idOf returns an id that follows from what is given, in the form of a UUID of version
 // 8. Nothing of what is given can be read from it.
 func idOf(parts ...string) string {
-	h := sha256.New()
-	h.Write([]byte("amate message"))
+	sum := digestOf(parts...)
+	return uuidOf(sum[:8], sum[8:16])
+}
+
+// idIn is idOf for one of several resources that are written together: the first half
+// follows from what they have in common, so that their ids are neighbours in the indexes of a
+// store, and 62 bits from what sets them apart.
+func idIn(common [sha256.Size]byte, parts ...string) string {
+	sum := digestOf(append([]string{string(common[:])}, parts...)...)
+	return uuidOf(common[:8], sum[:8])
+}
+
+func digestOf(parts ...string) [sha256.Size]byte {
+	b := append(make([]byte, 0, 256), "amate message"...)
 	for _, p := range parts {
-		h.Write([]byte{0})
-		h.Write([]byte(p))
+		b = append(append(b, 0), p...)
 	}
-	sum := h.Sum(nil)[:16]
+	return sha256.Sum256(b)
+}
+
+// uuidOf writes two halves of 8 bytes as a UUID of version 8.
+//
+// See https://www.rfc-editor.org/rfc/rfc9562.html#section-5.8.
+func uuidOf(high, low []byte) string {
+	var sum [16]byte
+	copy(sum[:8], high)
+	copy(sum[8:], low)
 	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80
 	var b [36]byte
 	hex.Encode(b[:8], sum[:4])

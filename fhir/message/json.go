@@ -1,6 +1,8 @@
 package message
 
 import (
+	"sync"
+
 	"github.com/amate-health/amate/fhir/element"
 )
 
@@ -10,9 +12,19 @@ type object struct {
 	open bool // nothing stands in the innermost object or list yet
 }
 
+// objects lends what JSON is put together in: a message has a hundred objects.
+var objects = sync.Pool{New: func() any { return new(object) }}
+
+// begin returns an object that begins with text. It is given back by end or bytes.
+func begin(text string, open bool) *object {
+	o := objects.Get().(*object)
+	o.b, o.open = append(o.b[:0], text...), open
+	return o
+}
+
 func newObject(resource string) *object {
-	o := &object{b: make([]byte, 0, 1024)}
-	o.b = append(append(append(o.b, `{"resourceType":"`...), resource...), '"')
+	o := begin(`{"resourceType":"`, false)
+	o.b = append(append(o.b, resource...), '"')
 	return o
 }
 
@@ -58,7 +70,14 @@ func (o *object) list(name string, items []string) *object {
 
 // reference writes a Reference to a URL, with a display in its place or beside; none without both.
 func (o *object) reference(name, url, display string) *object {
-	return o.raw(name, reference(url, display))
+	if url == "" && display == "" {
+		return o
+	}
+	o.name(name)
+	o.b, o.open = append(o.b, '{'), true
+	o.text("reference", url).text("display", display)
+	o.b, o.open = append(o.b, '}'), false
+	return o
 }
 
 func reference(url, display string) string {
@@ -80,14 +99,25 @@ func appendList(b []byte, items []string) []byte {
 }
 
 // inner begins an object that is no resource.
-func inner() *object { return &object{b: append(make([]byte, 0, 128), '{'), open: true} }
+func inner() *object { return begin("{", true) }
 
-// end returns the JSON of the object, "" when nothing was written.
+// end returns the JSON of the object, "" when nothing was written. Nothing can be done with
+// the object after it.
 func (o *object) end() string {
-	if o.open {
-		return ""
+	text := ""
+	if !o.open {
+		o.b = append(o.b, '}')
+		text = string(o.b)
 	}
-	return string(append(o.b, '}'))
+	objects.Put(o)
+	return text
+}
+
+// bytes is end for a resource.
+func (o *object) bytes() []byte {
+	text := append(append(make([]byte, 0, len(o.b)+1), o.b...), '}')
+	objects.Put(o)
+	return text
 }
 
 func quoted(s string) string { return string(element.Quote(nil, s)) }
@@ -109,5 +139,8 @@ func coding(system, code, display string) string {
 
 // concept returns a CodeableConcept of one code.
 func concept(system, code, display string) string {
-	return inner().list("coding", []string{coding(system, code, display)}).end()
+	o := begin(`{"coding":[{`, true)
+	o.text("system", system).text("code", code).text("display", display)
+	o.b = append(o.b, "}]"...)
+	return o.end()
 }

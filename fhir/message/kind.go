@@ -35,6 +35,7 @@ type mapper struct {
 	encounter string            // Link of the encounter; "" for none
 	people    map[string]string // References to practitioners, by what the message says of them
 	numbered  map[string]bool   // numbers of groups
+	moments   map[string]string // stamps of HL7, as FHIR writes them
 }
 
 func (m *mapper) fail(e *hl7.Error) { m.faults = append(m.faults, e) }

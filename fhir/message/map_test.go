@@ -321,3 +321,34 @@ func BenchmarkMap(b *testing.B) {
 		}
 	}
 }
+
+// TestOrderIDs: what one order has is at neighbouring ids, of which no two are the same,
+// and the same message has the same ones.
+func TestOrderIDs(t *testing.T) {
+	const obx = "OBX|1|NM|A^A^L||1||||||||||||||||I7^H1\rOBX|2|NM|A^A^L||2\rOBX|3|NM|B^B^L||3\r"
+	all, _ := mapText(t, header+obx)
+	again, _ := mapText(t, header+obx)
+	other, _ := mapText(t, strings.Replace(header+obx, "|F1|", "|F2|", 1))
+	seen := map[string]bool{}
+	for i, d := range all {
+		if d.ID != again[i].ID {
+			t.Errorf("%s is at %s, and then at %s", d.Type, d.ID, again[i].ID)
+		}
+		if d.Way != Put {
+			continue
+		}
+		if seen[d.ID] || seen[other[i].ID] {
+			t.Errorf("two are at %s or %s", d.ID, other[i].ID)
+		}
+		seen[d.ID], seen[other[i].ID] = true, true
+		if of := all[len(all)-1].ID; d.ID[:13] != of[:13] || other[i].ID[:13] == of[:13] {
+			t.Errorf("%s and %s are of one order, %s is not", d.ID, of, other[i].ID)
+		}
+	}
+	if len(seen) != 10 {
+		t.Errorf("%d ids", len(seen))
+	}
+	if first, second := string(all[2].JSON), string(all[3].JSON); !strings.Contains(first, `"identifier":[{"system":"urn:h1","value":"I7"}]`) || strings.Contains(second, `"identifier"`) {
+		t.Errorf("the numbers of results: %s %s", first, second)
+	}
+}

@@ -75,7 +75,7 @@ func (o operations) replay(ctx context.Context, call *operation.Call) (*operatio
 }
 
 func parameters(parts []string) *operation.Answer {
-	return &operation.Answer{JSON: []byte(newObject("Parameters").list("parameter", parts).end())}
+	return &operation.Answer{JSON: newObject("Parameters").list("parameter", parts).bytes()}
 }
 
 // letterPart writes a letter as a parameter.

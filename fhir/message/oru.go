@@ -1,6 +1,7 @@
 package message
 
 import (
+	"crypto/sha256"
 	"strconv"
 	"strings"
 
@@ -21,7 +22,8 @@ type group struct {
 	results  []result
 	specimen []*hl7.Segment // SPM
 
-	number     string // what its resources are numbered by
+	number     string            // what its resources are numbered by
+	digest     [sha256.Size]byte // of the sender and that
 	filler     Identifier
 	placer     Identifier
 	order      string // Link of the ServiceRequest
@@ -164,6 +166,7 @@ func (m *mapper) numbers(g *group, index int) {
 		m.numbered = map[string]bool{}
 	}
 	m.numbered[g.number] = true
+	g.digest = digestOf(m.sender.Name, "order", g.number)
 	if g.obr.Field(4).Empty() {
 		m.fail(g.obr.At(hl7.RequiredField, 4, "what was examined is missing"))
 	}
@@ -202,11 +205,11 @@ func (m *mapper) specimen(g *group) {
 	if sub := kind.Component(1); len(g.specimen) == 0 && strings.IndexByte(sub.Raw, m.msg.Encoding.Sub) >= 0 {
 		what = inner().list("coding", nonempty(coding(m.specimenSystem(text(sub, 3)), text(sub, 1), text(sub, 2)))).text("text", text(sub, 2)).end()
 	}
-	d := Draft{Way: Put, Type: "Specimen", ID: idOf(m.sender.Name, "Specimen", g.number)}
+	d := Draft{Way: Put, Type: "Specimen", ID: idIn(g.digest, "Specimen")}
 	o := newObject("Specimen").text("id", d.ID)
 	o.list("identifier", identifiers(id)).raw("type", what).reference("subject", m.patient, "").text("receivedTime", received)
 	o.raw("collection", inner().text("collectedDateTime", collected).end())
-	d.JSON = []byte(o.end())
+	d.JSON = o.bytes()
 	g.sample = m.draft(d)
 }
 
@@ -243,7 +246,7 @@ func (m *mapper) serviceRequest(g *group) {
 			status = "revoked"
 		}
 	}
-	d := Draft{Way: Put, Type: "ServiceRequest", ID: idOf(m.sender.Name, "ServiceRequest", g.number)}
+	d := Draft{Way: Put, Type: "ServiceRequest", ID: idIn(g.digest, "ServiceRequest")}
 	o := newObject("ServiceRequest").text("id", d.ID)
 	o.list("identifier", orderIDs(g)).text("status", status).text("intent", "order").raw("code", m.concept(g.obr.Field(4))).
 		reference("subject", m.patient, "").reference("encounter", m.encounter, "")
@@ -268,7 +271,7 @@ func (m *mapper) serviceRequest(g *group) {
 	if g.sample != "" {
 		o.list("specimen", []string{reference(g.sample, "")})
 	}
-	d.JSON = []byte(o.list("note", annotations(g.notes)).end())
+	d.JSON = o.list("note", annotations(g.notes)).bytes()
 	g.order = m.draft(d)
 }
 
@@ -297,7 +300,7 @@ func (m *mapper) report(g *group) {
 			status = "final"
 		}
 	}
-	d := Draft{Way: Put, Type: "DiagnosticReport", ID: idOf(m.sender.Name, "DiagnosticReport", g.number)}
+	d := Draft{Way: Put, Type: "DiagnosticReport", ID: idIn(g.digest, "DiagnosticReport")}
 	o := newObject("DiagnosticReport").text("id", d.ID)
 	o.list("identifier", orderIDs(g)).list("basedOn", []string{reference(g.order, "")}).text("status", status)
 	category := concept("http://terminology.hl7.org/CodeSystem/observation-category", g.category, "")
@@ -323,7 +326,7 @@ func (m *mapper) report(g *group) {
 	for _, l := range g.seen {
 		links = append(links, reference(l, ""))
 	}
-	d.JSON = []byte(o.list("result", links).list("presentedForm", g.forms).end())
+	d.JSON = o.list("result", links).list("presentedForm", g.forms).bytes()
 	m.draft(d)
 }
 

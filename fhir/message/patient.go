@@ -102,5 +102,5 @@ func (m *mapper) demographics(pid *hl7.Segment, ids []Identifier) (json []byte, 
 			clear = append(clear, member.name)
 		}
 	}
-	return []byte(o.end()), clear
+	return o.bytes(), clear
 }

@@ -70,10 +70,11 @@ type Processor struct {
 
 // workers is how many transactions are made side by side; messages about one patient of
 // one sender always go to the same worker, in their order. most is how many messages
-// share a transaction.
+// share a transaction, unless they are mostResources or more before.
 const (
-	workers = 4
-	most    = 64
+	workers       = 4
+	most          = 256
+	mostResources = 2000
 )
 
 // New starts a Processor.
@@ -92,7 +93,7 @@ func New(cfg Config) *Processor {
 	}
 	p := &Processor{Config: cfg, shards: make([]chan *unit, workers)}
 	for i := range p.shards {
-		p.shards[i] = make(chan *unit, 4*most)
+		p.shards[i] = make(chan *unit, 2*most)
 		p.ended.Go(func() { p.work(p.shards[i]) })
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -300,15 +301,15 @@ func (p *Processor) open(ctx context.Context, in Incoming) *unit {
 // work takes what waits together, until the shard is closed.
 func (p *Processor) work(shard chan *unit) {
 	for first := range shard {
-		units := []*unit{first}
+		units, resources := []*unit{first}, len(first.drafts)
 	gather:
-		for len(units) < most {
+		for len(units) < most && resources < mostResources {
 			select {
 			case u, ok := <-shard:
 				if !ok {
 					break gather
 				}
-				units = append(units, u)
+				units, resources = append(units, u), resources+len(u.drafts)
 			default:
 				break gather
 			}

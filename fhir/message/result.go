@@ -3,7 +3,6 @@ package message
 import (
 	"encoding/base64"
 	"encoding/hex"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -74,11 +73,9 @@ func (m *mapper) result(g *group, r *result) {
 			status = "final"
 		}
 	}
-	d := Draft{Way: Put, Type: "Observation", ID: idOf(m.sender.Name, "Observation", g.number, key)}
+	d := Draft{Way: Put, Type: "Observation", ID: idIn(g.digest, "Observation", key)}
 	o := newObject("Observation").text("id", d.ID)
-	if g.filler.Value != "" {
-		o.list("identifier", identifiers(Identifier{g.filler.System, g.filler.Value + "/" + strings.ReplaceAll(key, " ", "/")}))
-	}
+	o.list("identifier", identifiers(m.ei(obx.Field(21), "observation")))
 	o.list("basedOn", []string{reference(g.order, "")}).text("status", status)
 	o.list("category", []string{concept("http://terminology.hl7.org/CodeSystem/observation-category", g.category, "")})
 	o.raw("code", m.concept(obx.Field(3))).reference("subject", m.patient, "").reference("encounter", m.encounter, "")
@@ -111,7 +108,7 @@ func (m *mapper) result(g *group, r *result) {
 	if ranged := m.reference(obx); ranged != "" && value != "" {
 		o.list("referenceRange", []string{ranged})
 	}
-	d.JSON = []byte(o.end())
+	d.JSON = o.bytes()
 	g.seen = append(g.seen, m.draft(d))
 }
 
@@ -165,39 +162,80 @@ func (m *mapper) several(v hl7.Field) string {
 	return inner().list("coding", codings).text("text", strings.Join(texts, "; ")).end()
 }
 
-var (
-	decimal   = regexp.MustCompile(`^(-?)\+?0*(\d*)(?:\.(\d*))?$`)
-	compared  = regexp.MustCompile(`^(<=|>=|<|>)?\s*([-+]?[\d.]+)$`)
-	rangeText = regexp.MustCompile(`^\s*(-?[\d.]+)\s*-\s*(-?[\d.]+)\s*$`)
-)
-
 // decimalOf returns a number as FHIR writes it, its digits kept; "" where it is none.
 func decimalOf(s string) string {
-	p := decimal.FindStringSubmatch(strings.TrimSpace(s))
-	if p == nil || p[2] == "" && p[3] == "" && !strings.Contains(s, "0") {
+	s = strings.TrimSpace(s)
+	rest, negative := strings.CutPrefix(s, "-")
+	whole, fraction, _ := strings.Cut(strings.TrimPrefix(rest, "+"), ".")
+	if !only(whole, digits) || !only(fraction, digits) || whole+fraction == "" {
 		return ""
 	}
-	whole := p[2]
-	if whole == "" {
+	if whole = strings.TrimLeft(whole, "0"); whole == "" {
 		whole = "0"
 	}
-	if p[3] != "" {
-		whole += "." + p[3]
+	if fraction != "" {
+		whole += "." + fraction
 	}
-	return p[1] + whole
+	if negative {
+		return "-" + whole
+	}
+	return whole
+}
+
+const (
+	digits = "0123456789"
+	blanks = " \t\n\f\r"
+)
+
+// only reports whether s has no other characters than those of set.
+func only(s, set string) bool { return strings.Trim(s, set) == "" }
+
+// compared parts a number from the comparator before it, "" for none.
+func compared(s string) (comparator, number string, ok bool) {
+	number = strings.TrimSpace(s)
+	for _, c := range []string{"<=", ">=", "<", ">"} {
+		if rest, found := strings.CutPrefix(number, c); found {
+			comparator, number = c, strings.TrimLeft(rest, blanks)
+			break
+		}
+	}
+	unsigned := number
+	if number != "" && (number[0] == '-' || number[0] == '+') {
+		unsigned = number[1:]
+	}
+	return comparator, number, unsigned != "" && only(unsigned, digits+".")
+}
+
+// rangeOf parts two numbers with a hyphen between them.
+func rangeOf(s string) (low, high string, ok bool) {
+	s = strings.TrimSpace(s)
+	at := strings.IndexByte(s, '-')
+	if at == 0 { // the first number is negative
+		at = 1 + strings.IndexByte(s[1:], '-')
+	}
+	if at <= 0 {
+		return "", "", false
+	}
+	low, high = strings.TrimRight(s[:at], blanks), strings.TrimLeft(s[at+1:], blanks)
+	for _, n := range []string{low, high} {
+		if n = strings.TrimPrefix(n, "-"); n == "" || !only(n, digits+".") {
+			return "", "", false
+		}
+	}
+	return low, high, true
 }
 
 // number returns a Quantity, "" where s is no number: the text is kept then.
 func (m *mapper) number(s string, obx *hl7.Segment) string {
-	p := compared.FindStringSubmatch(strings.TrimSpace(s))
-	if p == nil {
+	comparator, number, ok := compared(s)
+	if !ok {
 		return ""
 	}
-	n := decimalOf(p[2])
+	n := decimalOf(number)
 	if n == "" {
 		return ""
 	}
-	return m.quantity(p[1], n, obx)
+	return m.quantity(comparator, n, obx)
 }
 
 func (m *mapper) quantity(comparator, n string, obx *hl7.Segment) string {
@@ -278,13 +316,13 @@ func (m *mapper) reference(obx *hl7.Segment) string {
 		return ""
 	}
 	o := inner()
-	if p := rangeText.FindStringSubmatch(sent); p != nil {
-		low, high := decimalOf(p[1]), decimalOf(p[2])
+	if first, second, ok := rangeOf(sent); ok {
+		low, high := decimalOf(first), decimalOf(second)
 		if low != "" && high != "" {
 			o.raw("low", m.quantity("", low, obx)).raw("high", m.quantity("", high, obx))
 		}
-	} else if p := compared.FindStringSubmatch(sent); p != nil && p[1] != "" {
-		if n := decimalOf(p[2]); n != "" && strings.HasPrefix(p[1], "<") {
+	} else if comparator, number, ok := compared(sent); ok && comparator != "" {
+		if n := decimalOf(number); n != "" && comparator[0] == '<' {
 			o.raw("high", m.quantity("", n, obx))
 		} else if n != "" {
 			o.raw("low", m.quantity("", n, obx))
@@ -316,9 +354,9 @@ func (m *mapper) file(g *group, r *result, key string) {
 		return
 	}
 	media := mediaOf(content)
-	binary := Draft{Way: Put, Type: "Binary", ID: idOf(m.sender.Name, "Binary", g.number, key)}
-	binary.JSON = []byte(newObject("Binary").text("id", binary.ID).text("contentType", media).reference("securityContext", m.patient, "").
-		text("data", base64.StdEncoding.EncodeToString(content)).end())
+	binary := Draft{Way: Put, Type: "Binary", ID: idIn(g.digest, "Binary", key)}
+	binary.JSON = newObject("Binary").text("id", binary.ID).text("contentType", media).reference("securityContext", m.patient, "").
+		text("data", base64.StdEncoding.EncodeToString(content)).bytes()
 	title := r.obx.Field(3).Text(2)
 	attachment := inner().text("contentType", media).text("url", m.draft(binary)).text("title", title).text("creation", m.at(g.obr, 22)).end()
 	status, doc := "current", ""
@@ -332,7 +370,7 @@ func (m *mapper) file(g *group, r *result, key string) {
 	case "final":
 		doc = "final"
 	}
-	d := Draft{Way: Put, Type: "DocumentReference", ID: idOf(m.sender.Name, "DocumentReference", g.number, key)}
+	d := Draft{Way: Put, Type: "DocumentReference", ID: idIn(g.digest, "DocumentReference", key)}
 	o := newObject("DocumentReference").text("id", d.ID)
 	o.list("identifier", orderIDs(g)).text("status", status).text("docStatus", doc).raw("type", m.concept(r.obx.Field(3))).reference("subject", m.patient, "")
 	o.text("date", m.instant(g.obr, 22)).text("description", title).list("content", []string{inner().raw("attachment", attachment).end()})
@@ -340,7 +378,7 @@ func (m *mapper) file(g *group, r *result, key string) {
 	if m.encounter != "" {
 		related.list("encounter", []string{reference(m.encounter, "")})
 	}
-	d.JSON = []byte(o.raw("context", related.end()).end())
+	d.JSON = o.raw("context", related.end()).bytes()
 	m.draft(d)
 	g.forms = append(g.forms, attachment)
 }

@@ -62,7 +62,7 @@ func (m *mapper) encounterOf(pv1 *hl7.Segment, number Identifier, status string)
 	if place := m.place(pv1.Field(3)); place != "" {
 		o.list("location", []string{inner().raw("location", place).end()})
 	}
-	return []byte(o.reference("serviceProvider", m.sender.Facility, "").end())
+	return o.reference("serviceProvider", m.sender.Facility, "").bytes()
 }
 
 // class returns the class of an encounter, from PV1-2.
@@ -102,7 +102,7 @@ func (m *mapper) practitioner(f hl7.Field) string {
 			o.list("name", []string{n})
 		}
 		who = reference(m.draft(Draft{
-			Way: Ensure, Type: "Practitioner", ID: idOf(m.sender.Name, "Practitioner", id.System, id.Value), Identifiers: []Identifier{id}, JSON: []byte(o.end()),
+			Way: Ensure, Type: "Practitioner", ID: idOf(m.sender.Name, "Practitioner", id.System, id.Value), Identifiers: []Identifier{id}, JSON: o.bytes(),
 		}), display)
 	}
 	if m.people == nil {
@@ -131,7 +131,7 @@ func (m *mapper) place(f hl7.Field) string {
 	o := newObject("Location")
 	o.list("identifier", identifiers(id)).text("status", "active").text("name", strings.Join(parts, " ")).text("mode", "instance")
 	return reference(m.draft(Draft{
-		Way: Ensure, Type: "Location", ID: idOf(m.sender.Name, "Location", id.System, id.Value), Identifiers: []Identifier{id}, JSON: []byte(o.end()),
+		Way: Ensure, Type: "Location", ID: idOf(m.sender.Name, "Location", id.System, id.Value), Identifiers: []Identifier{id}, JSON: o.bytes(),
 	}), "")
 }
 
@@ -153,6 +153,6 @@ func (m *mapper) organization(f hl7.Field) string {
 	o := newObject("Organization")
 	o.list("identifier", identifiers(id)).raw("active", "true").text("name", name)
 	return reference(m.draft(Draft{
-		Way: Ensure, Type: "Organization", ID: idOf(m.sender.Name, "Organization", id.System, id.Value), Identifiers: []Identifier{id}, JSON: []byte(o.end()),
+		Way: Ensure, Type: "Organization", ID: idOf(m.sender.Name, "Organization", id.System, id.Value), Identifiers: []Identifier{id}, JSON: o.bytes(),
 	}), name)
 }
