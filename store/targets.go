@@ -66,18 +66,19 @@ func (f *Feed) load(ctx context.Context, after fhir.Mark, limit int) ([]fhir.Cha
 	changes := make([]fhir.Change, len(rows))
 	targets := make([][]int64, len(rows))
 	var keys []int64
+	refs := make(map[int64]fhir.Ref, len(rows)) // what is written together refers to each other
 	for i := range rows {
 		changes[i] = rows[i].Change
+		refs[changes[i].At.Key] = changes[i].Ref.Current()
 		if targets[i], changes[i].Many, err = targetKeys(rows[i].Targets); err != nil {
 			return nil, err
 		}
 		keys = append(keys, targets[i]...)
 	}
-	refs, err := f.refs(ctx, keys, nil)
-	if err != nil {
+	if err := f.refs(ctx, keys, refs); err != nil {
 		return nil, err
 	}
-	further, err := f.further(ctx, refs)
+	further, err := f.further(ctx, keys, refs)
 	if err != nil {
 		return nil, err
 	}
@@ -98,25 +99,31 @@ func (f *Feed) load(ctx context.Context, after fhir.Mark, limit int) ([]fhir.Cha
 	return changes, nil
 }
 
-// refs adds the resources that have these row keys to known.
-func (f *Feed) refs(ctx context.Context, keys []int64, known map[int64]fhir.Ref) (map[int64]fhir.Ref, error) {
-	slices.Sort(keys)
-	found, err := f.reader.Refs(ctx, slices.Compact(keys))
-	if err == nil && known != nil {
-		maps.Copy(known, found)
+// refs adds those resources that have these row keys to known which it lacks.
+func (f *Feed) refs(ctx context.Context, keys []int64, known map[int64]fhir.Ref) error {
+	var missing []int64
+	for _, key := range keys {
+		if _, ok := known[key]; !ok {
+			missing = append(missing, key)
+		}
 	}
-	return found, err
+	slices.Sort(missing)
+	found, err := f.reader.Refs(ctx, slices.Compact(missing))
+	maps.Copy(known, found)
+	return err
 }
 
-// further returns what those of refs that are Encounters refer to, by their row keys,
-// and adds that to refs.
-func (f *Feed) further(ctx context.Context, refs map[int64]fhir.Ref) (map[int64][]int64, error) {
+// further returns what those of keys that are Encounters refer to, by their row keys, and
+// adds that to refs.
+func (f *Feed) further(ctx context.Context, keys []int64, refs map[int64]fhir.Ref) (map[int64][]int64, error) {
 	var encounters []int64
-	for key, ref := range refs {
-		if ref.Type == "Encounter" {
+	for _, key := range keys {
+		if refs[key].Type == "Encounter" {
 			encounters = append(encounters, key)
 		}
 	}
+	slices.Sort(encounters)
+	encounters = slices.Compact(encounters)
 	if len(encounters) == 0 {
 		return nil, nil
 	}
@@ -134,6 +141,5 @@ func (f *Feed) further(ctx context.Context, refs map[int64]fhir.Ref) (map[int64]
 		}
 		all = append(all, targets[key]...)
 	}
-	_, err = f.refs(ctx, all, refs)
-	return targets, err
+	return targets, f.refs(ctx, all, refs)
 }

@@ -210,7 +210,14 @@ func (c *Condition) missing(m *search.Match) error {
 // present appends that the resource has one of the postings, which need not be Sought.
 func (c *Condition) present(any []int64) {
 	if c.Dialect == SQLite {
-		c.Postings(any)
+		c.Add("(")
+		for i, p := range any {
+			if i > 0 {
+				c.Add(" OR ")
+			}
+			c.Add(HasFunction, "(", c.Row, ".postings, ").Arg(p).Add(")")
+		}
+		c.Add(")")
 		return
 	}
 	c.Add(c.Row, ".postings && ").Arg(any)
@@ -223,7 +230,7 @@ func (c *Condition) OnlyRow(m *search.Match) bool {
 	case InDictionary(m):
 		return true
 	case m.Modifier == "missing":
-		return c.Dialect == Postgres || m.Param.Type == spec.Reference
+		return c.Dialect == Postgres || IsPosting(m) || IsPair(m)
 	}
 	return IsPosting(m) && OnRow(c.PostingsOf(m))
 }

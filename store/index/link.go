@@ -5,6 +5,7 @@ import "strconv"
 // Functions that the SQLite engine gives to SQL, since postings are packed there.
 const (
 	SpanFunction    = "postings_json"   // a packed list as a JSON array
+	HasFunction     = "posting_in"      // whether a packed list has a posting
 	TargetsFunction = "posting_targets" // the row keys of targets of those from the first bound on and below the second, likewise
 )
 

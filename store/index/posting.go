@@ -42,7 +42,7 @@ var presences = sync.OnceValue(func() map[int64]struct{} {
 
 // Sought returns those postings that a search begins with or looks up. The others say
 // that a resource has a value for a parameter; one in five does. They are only ever
-// checked, in the row of the resource, so that PostgreSQL keeps them there alone.
+// checked, in the row of the resource, and are kept there alone.
 func Sought(postings []int64) []int64 {
 	known := presences()
 	sought := make([]int64, 0, len(postings))

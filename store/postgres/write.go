@@ -2,7 +2,9 @@ package postgres
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"slices"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/search"
@@ -250,15 +252,23 @@ func (t *tx) dictionary(writes []store.Write) []call {
 	return []call{{name: stmtInsWord, args: e.arrays(oidInt8, oidInt2, oidInt2, oidText)}}
 }
 
-// postings writes the rows of all writes in the order of their row keys, in which
-// they are read.
+// postings writes the rows of all writes in the order of their index, so that those of
+// one posting are neighbours in the table as well.
 func postings(e *encoder, writes []store.Write, which func(*store.Write) *index.Rows) *encoder {
+	type row struct{ posting, key int64 }
+	var rows []row
 	for i := range writes {
 		for _, p := range index.Sought(which(&writes[i]).Postings) {
-			e.row(2)
-			e.int64(p)
-			e.int64(writes[i].Key)
+			rows = append(rows, row{p, writes[i].Key})
 		}
+	}
+	slices.SortFunc(rows, func(a, b row) int {
+		return cmp.Or(cmp.Compare(a.posting, b.posting), cmp.Compare(a.key, b.key))
+	})
+	for _, r := range rows {
+		e.row(2)
+		e.int64(r.posting)
+		e.int64(r.key)
 	}
 	return e
 }

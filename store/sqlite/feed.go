@@ -93,27 +93,35 @@ func (s *Store) FeedHas(ctx context.Context, at fhir.Mark) (has bool, err error)
 // Refs implements store.FeedReader.
 func (s *Store) Refs(ctx context.Context, keys []int64) (map[int64]fhir.Ref, error) {
 	refs := make(map[int64]fhir.Ref, len(keys))
-	for _, key := range keys {
-		err := s.onFeed(ctx, feedRefs, func(stmt *sqlite.Stmt) {
-			refs[key] = fhir.Ref{Type: index.TypeName(int16(stmt.ColumnInt64(0))), ID: stmt.ColumnText(1)}
-		}, key)
-		if err != nil {
-			return nil, err
-		}
-	}
-	return refs, nil
+	err := s.ofKeys(ctx, feedRefs, keys, func(key int64, stmt *sqlite.Stmt) {
+		refs[key] = fhir.Ref{Type: index.TypeName(int16(stmt.ColumnInt64(0))), ID: stmt.ColumnText(1)}
+	})
+	return refs, err
 }
 
 // Linked implements store.FeedReader.
 func (s *Store) Linked(ctx context.Context, keys []int64) (map[int64][]int64, error) {
 	postings := make(map[int64][]int64, len(keys))
+	err := s.ofKeys(ctx, linked, keys, func(key int64, stmt *sqlite.Stmt) { postings[key] = unpack(bytesOf(stmt, 0)) })
+	return postings, err
+}
+
+// ofKeys runs a SELECT about a row for each of keys.
+func (s *Store) ofKeys(ctx context.Context, sql string, keys []int64, row func(int64, *sqlite.Stmt)) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	conn, err := s.readers.Take(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.readers.Put(conn)
 	for _, key := range keys {
-		err := s.onFeed(ctx, linked, func(stmt *sqlite.Stmt) { postings[key] = unpack(bytesOf(stmt, 0)) }, key)
-		if err != nil {
-			return nil, err
+		if err := each(conn, sql, key, func(stmt *sqlite.Stmt) { row(key, stmt) }); err != nil {
+			return err
 		}
 	}
-	return postings, nil
+	return nil
 }
 
 // OldestFeed implements store.FeedPruner.

@@ -1,14 +1,17 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
+	"sort"
 	"time"
 
 	"zombiezen.com/go/sqlite"
@@ -140,7 +143,21 @@ func prepareReader(conn *sqlite.Conn) error {
 func addFunctions(conn *sqlite.Conn) error {
 	all := &sqlite.FunctionImpl{NArgs: 1, Deterministic: true, Scalar: postingsJSON}
 	targets := &sqlite.FunctionImpl{NArgs: 3, Deterministic: true, Scalar: postingTargets}
-	return errors.Join(conn.CreateFunction(index.SpanFunction, all), conn.CreateFunction(index.TargetsFunction, targets))
+	has := &sqlite.FunctionImpl{NArgs: 2, Deterministic: true, Scalar: postingIn}
+	return errors.Join(conn.CreateFunction(index.SpanFunction, all), conn.CreateFunction(index.TargetsFunction, targets),
+		conn.CreateFunction(index.HasFunction, has))
+}
+
+func postingIn(_ sqlite.Context, args []sqlite.Value) (sqlite.Value, error) {
+	packed, posting := args[0].Blob(), args[1].Int64()
+	n := len(packed) / 8
+	_, found := sort.Find(n, func(i int) int {
+		return cmp.Compare(posting, int64(binary.LittleEndian.Uint64(packed[8*i:])))
+	})
+	if found {
+		return sqlite.IntegerValue(1), nil
+	}
+	return sqlite.IntegerValue(0), nil
 }
 
 func postingsJSON(_ sqlite.Context, args []sqlite.Value) (sqlite.Value, error) {

@@ -2,7 +2,11 @@ package sqlite
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"testing"
+
+	"zombiezen.com/go/sqlite"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/store"
@@ -52,5 +56,43 @@ func TestCriteriaAreBounded(t *testing.T) {
 	})
 	if err != nil {
 		t.Errorf("the next one: %v", err)
+	}
+}
+
+// TestJobsOfOneTransaction: of jobs that share a transaction those that fail leave
+// nothing, wherever they stand, and the others stay.
+func TestJobsOfOneTransaction(t *testing.T) {
+	broken := errors.New("broken")
+	for _, plan := range []string{"+", "-", "-+", "+-", "--+-+", "+-+", "p+", "+p+-", "---"} {
+		s := open(t)
+		var jobs []*job
+		for i := range plan {
+			key := fmt.Sprint(i)
+			jobs = append(jobs, &job{ctx: t.Context(), done: make(chan error, 1), run: func(conn *sqlite.Conn) error {
+				if err := putEntry(conn, &fhir.Entry{Kind: "k", Key: key, Value: []byte("v")}, 1); err != nil {
+					return err
+				}
+				switch plan[i] {
+				case '-':
+					return broken
+				case 'p':
+					panic(broken)
+				}
+				return nil
+			}})
+		}
+		s.writer.transact(jobs)
+		for i, j := range jobs {
+			if err := <-j.done; (err == nil) != (plan[i] == '+') {
+				t.Errorf("%s: job %d ends with %v", plan, i, err)
+			}
+			_, err := s.Entry(t.Context(), "k", fmt.Sprint(i))
+			if (err == nil) != (plan[i] == '+') {
+				t.Errorf("%s: what job %d wrote: %v", plan, i, err)
+			}
+		}
+		if !s.writer.conn.AutocommitEnabled() {
+			t.Errorf("%s: the transaction goes on", plan)
+		}
 	}
 }

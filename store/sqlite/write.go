@@ -182,7 +182,7 @@ func writePostings(conn *sqlite.Conn, writes []store.Write) error {
 		for _, p := range writes[i].Gone.Postings {
 			gone = append(gone, pair{p, writes[i].Key})
 		}
-		for _, p := range writes[i].Added.Postings {
+		for _, p := range index.Sought(writes[i].Added.Postings) {
 			added = append(added, pair{p, writes[i].Key})
 		}
 	}

@@ -51,17 +51,25 @@ func (w *writer) do(ctx context.Context, f func(*sqlite.Conn) error) error {
 
 // transact runs jobs in one transaction. A job that fails is undone alone.
 func (w *writer) transact(jobs []*job) {
-	if err := w.exec("BEGIN IMMEDIATE"); err != nil {
-		answer(jobs, fmt.Errorf("begin: %w", err))
-		return
-	}
 	var done []*job
-	for _, j := range jobs {
-		if err := w.attempt(j); err != nil {
+	for i, j := range jobs {
+		attempt := w.attempt
+		if len(done) == 0 {
+			if err := w.begin(); err != nil {
+				answer(jobs[i:], err)
+				return
+			}
+			attempt = w.attemptFirst
+		}
+		if err := attempt(j); err != nil {
 			j.done <- err
 		} else {
 			done = append(done, j)
 		}
+	}
+	if len(done) == 0 { // nothing was written, but there may be a transaction
+		_ = w.rollback()
+		return
 	}
 	start := time.Now()
 	err := w.exec("COMMIT")
@@ -89,6 +97,31 @@ func (w *writer) attempt(j *job) error {
 		}
 	}
 	return errors.Join(err, w.exec("RELEASE job"))
+}
+
+// begin begins a transaction, unless there is one.
+func (w *writer) begin() error {
+	if !w.conn.AutocommitEnabled() {
+		return nil
+	}
+	if err := w.exec("BEGIN IMMEDIATE"); err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	return nil
+}
+
+// attemptFirst runs j as the first of a transaction. It needs no savepoint, for which every
+// page would be copied before it is changed: what fails is undone with the transaction.
+func (w *writer) attemptFirst(j *job) error {
+	if err := j.ctx.Err(); err != nil {
+		return err
+	}
+	err := guarded(j.run, w.conn)
+	if err != nil {
+		w.block = keyBlock{}
+		err = errors.Join(err, w.rollback())
+	}
+	return err
 }
 
 // guarded turns a panic of f into an error: it must not take other clients' jobs along.
