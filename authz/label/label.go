@@ -13,6 +13,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
@@ -30,9 +31,12 @@ type coding struct{ system, code string }
 var restricted = coding{"http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "R"}
 
 // Rules say which codes get which labels. They do not change.
-type Rules struct {
-	exact  map[coding][]coding // code -> labels
-	begins map[string][]begin  // code system -> beginnings
+type Rules struct{ systems map[string]*ofSystem }
+
+// ofSystem are the rules for the codes of one code system.
+type ofSystem struct {
+	exact  map[string][]coding // code -> labels
+	begins []begin
 }
 
 // begin is the beginning of codes, and their label.
@@ -52,7 +56,7 @@ func Default() *Rules {
 
 // Read reads a table. Errors name the line.
 func Read(in io.Reader) (*Rules, error) {
-	r := &Rules{exact: map[coding][]coding{}, begins: map[string][]begin{}}
+	r := &Rules{systems: map[string]*ofSystem{}}
 	lines := csv.NewReader(in)
 	lines.Comment, lines.TrimLeadingSpace, lines.FieldsPerRecord = '#', true, -1
 	for {
@@ -68,12 +72,17 @@ func Read(in io.Reader) (*Rules, error) {
 			return nil, fmt.Errorf("labels: line %d has not 4 fields: system and code of the label, system, codes", line)
 		}
 		label := coding{strings.TrimSpace(f[0]), strings.TrimSpace(f[1])}
+		system := strings.TrimSpace(f[2])
+		of := r.systems[system]
+		if of == nil {
+			of = &ofSystem{exact: map[string][]coding{}}
+			r.systems[system] = of
+		}
 		for code := range strings.FieldsSeq(f[3]) {
-			system := strings.TrimSpace(f[2])
 			if text, ok := strings.CutSuffix(code, "*"); ok {
-				r.begins[system] = append(r.begins[system], begin{text, label})
+				of.begins = append(of.begins, begin{text, label})
 			} else {
-				r.exact[coding{system, code}] = append(r.exact[coding{system, code}], label)
+				of.exact[code] = append(of.exact[code], label)
 			}
 		}
 	}
@@ -101,9 +110,14 @@ func (r *Rules) Batch(b *bundle.Batch, index func(*fhir.Resource) (search.Index,
 	return &out
 }
 
+// docs lends arenas: every resource that is written is read here once more.
+var docs = sync.Pool{New: func() any { return new(element.Doc) }}
+
 // content returns c with the labels that it lacks; c itself when it lacks none.
 func (r *Rules) content(c *bundle.Content, at fhir.Ref, index func(*fhir.Resource) (search.Index, error)) (*bundle.Content, error) {
-	doc, err := element.Parse(c.Body.JSON)
+	doc := docs.Get().(*element.Doc)
+	defer docs.Put(doc)
+	err := doc.Parse(c.Body.JSON, element.Limits{})
 	if err != nil {
 		return nil, err
 	}
@@ -134,14 +148,22 @@ func (r *Rules) wanted(doc *element.Doc) []coding {
 		if doc.Kind(n) != element.Object {
 			continue
 		}
-		system, code := text(doc, n, "system"), text(doc, n, "code")
-		if system == "" || code == "" {
+		named := doc.Get(n, "system")
+		if named == element.None || doc.Kind(named) != element.String {
 			continue
 		}
-		for _, label := range r.exact[coding{system, code}] {
+		of := r.systems[string(doc.Bytes(named))]
+		if of == nil {
+			continue
+		}
+		code := text(doc, n, "code")
+		if code == "" {
+			continue
+		}
+		for _, label := range of.exact[code] {
 			add(label)
 		}
-		for _, b := range r.begins[system] {
+		for _, b := range of.begins {
 			if strings.HasPrefix(code, b.text) {
 				add(b.label)
 			}
