@@ -40,16 +40,17 @@ func (a *assessing) generateDates(s *patientSeries, d *targetDose) {
 	if row == nil {
 		row = &ageRow{}
 	}
+	wantedBy, lateBy := byAgeOf, byAgeOf
 	s.wanted = a.ageDate(row.earliest) // FORECASTDT-2
 	if s.wanted.IsZero() {
-		s.wanted = a.latestInterval(s, d, earliestOf)
+		s.wanted, wantedBy = a.latestInterval(s, d, earliestOf), byIntervalOf
 	}
 	if s.wanted.IsZero() {
-		s.wanted = s.earliest
+		s.wanted, wantedBy = s.earliest, byEarliestDate
 	}
 	s.late = a.ageDate(row.latest) // FORECASTDT-3
 	if s.late.IsZero() {
-		s.late = a.latestInterval(s, d, latestOf)
+		s.late, lateBy = a.latestInterval(s, d, latestOf), byIntervalOf
 	}
 	if !s.late.IsZero() {
 		s.late--
@@ -63,9 +64,16 @@ func (a *assessing) generateDates(s *patientSeries, d *targetDose) {
 		s.pastDue = max(s.earliest, s.late)
 	}
 	if a.tr != nil {
-		a.tr.forecastDates(s)
+		a.tr.forecastDates(s, wantedBy, lateBy)
 	}
 }
+
+// What gives an unadjusted date, for an explanation.
+const (
+	byAgeOf        = "by age"
+	byIntervalOf   = "by interval"
+	byEarliestDate = "the earliest date"
+)
 
 // ageDate returns the day of an age, NoDate for none.
 func (a *assessing) ageDate(n age) schedule.Date {
@@ -92,6 +100,9 @@ func (a *assessing) latestInterval(s *patientSeries, d *targetDose, part func(*i
 		}
 		if from := a.referenceDate(s, k, len(a.records[s.antigen])); !from.IsZero() {
 			latest = max(latest, from.Add(p))
+			if a.tr != nil {
+				a.tr.from(s, p, from)
+			}
 		}
 	}
 	return latest

@@ -129,10 +129,19 @@ func (t *trace) date(rule string, s *patientSeries, of string, date schedule.Dat
 	t.add(rule, s.series, fmt.Sprintf("target dose %d, %s: %s", s.next+1, of, date))
 }
 
-// forecastDates notes the dates of a series.
-func (t *trace) forecastDates(s *patientSeries) {
-	t.add("7.5", s.series, fmt.Sprintf("target dose %d: earliest %s, recommended %s (unadjusted %s), past due %s (unadjusted %s), latest %s",
-		s.next+1, s.earliest, s.recommended, s.wanted, orNone(s.pastDue), orNone(s.late), orNone(s.latest)))
+// from notes an interval that a date of the forecast is counted by.
+func (t *trace) from(s *patientSeries, p schedule.Period, from schedule.Date) {
+	t.add("7.5", s.series, fmt.Sprintf("target dose %d, interval: %s from %s is %s", s.next+1, p, from, from.Add(p)))
+}
+
+// forecastDates notes the dates of a series, and what gave the unadjusted ones.
+func (t *trace) forecastDates(s *patientSeries, wantedBy, lateBy string) {
+	late := ""
+	if !s.late.IsZero() {
+		late = fmt.Sprintf(" (unadjusted %s, %s)", s.late, lateBy)
+	}
+	t.add("7.5", s.series, fmt.Sprintf("target dose %d: earliest %s, recommended %s (unadjusted %s, %s), past due %s%s, latest %s",
+		s.next+1, s.earliest, s.recommended, s.wanted, wantedBy, orNone(s.pastDue), late, orNone(s.latest)))
 }
 
 // score notes the points of a series.
