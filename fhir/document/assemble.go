@@ -26,13 +26,13 @@ type link struct{ path, reference string }
 func links(d *element.Doc) []link {
 	var all []link
 	add := func(path string, n element.Node) {
-		if reference := text(d, n, "reference"); reference != "" && reference[0] != '#' {
+		if reference := d.TextAt(n, "reference"); reference != "" && reference[0] != '#' {
 			all = append(all, link{path, reference})
 		}
 	}
 	each := func(path string, n element.Node, name string, f func(string, element.Node)) {
 		i := 0
-		for item := range items(d, n, name) {
+		for item := range d.Items(n, name) {
 			f(path+"."+name+"["+strconv.Itoa(i)+"]", item)
 			i++
 		}
@@ -248,8 +248,8 @@ func (s *service) persist(ctx context.Context, call *operation.Call, document []
 	if err != nil {
 		return nil, err
 	}
-	for e := range items(d, 0, "entry") {
-		location := text(d, d.Get(e, "response"), "location")
+	for e := range d.Items(0, "entry") {
+		location := d.TextAt(d.Get(e, "response"), "location")
 		ref, ok := fhir.ParseRef(strings.TrimPrefix(location, call.Base+"/"))
 		if !ok {
 			break

@@ -5,6 +5,7 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/compose"
 	"github.com/amate-health/amate/fhir/element"
 )
 
@@ -69,9 +70,9 @@ func Signed(json []byte) (id string, signed bool) {
 }
 
 func signedIn(d *element.Doc) (id string, signed bool) {
-	for tag := range items(d, d.Get(0, "meta"), "tag") {
-		if text(d, tag, "system") == TagSystem {
-			return text(d, tag, "code"), true
+	for tag := range d.Items(d.Get(0, "meta"), "tag") {
+		if d.TextAt(tag, "system") == TagSystem {
+			return d.TextAt(tag, "code"), true
 		}
 	}
 	return "", false
@@ -79,5 +80,5 @@ func signedIn(d *element.Doc) (id string, signed bool) {
 
 // tagged returns a tag, as JSON.
 func tagged(id string) string {
-	return encode(object{"system": TagSystem, "code": id, "display": "Documento firmado"})
+	return compose.Text(compose.Object{"system": TagSystem, "code": id, "display": "Documento firmado"})
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/compose"
 	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/fhir/search"
 )
@@ -48,11 +49,9 @@ func needed(call *operation.Call, name, what string) (string, error) {
 func uuidOf(id string) string { return strings.ToLower(id) }
 
 // answer returns parameters as what an operation returns.
-func answer(parts []object) *operation.Answer {
-	return &operation.Answer{JSON: []byte(`{"resourceType":"Parameters","parameter":` + encode(parts) + "}")}
+func answer(parts []compose.Object) *operation.Answer {
+	return &operation.Answer{JSON: compose.Parameters(parts...)}
 }
-
-func part(name, typ string, value any) object { return object{"name": name, "value" + typ: value} }
 
 // caller tells callers apart: by their account or client, and whom it acts for.
 func caller(call *operation.Call) string {

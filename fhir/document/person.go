@@ -14,8 +14,8 @@ import (
 // authors returns the authors of a Composition.
 func authors(d *element.Doc, base string) []fhir.Ref {
 	var all []fhir.Ref
-	for a := range items(d, 0, "author") {
-		if ref, ok := fhir.ParseRef(strings.TrimPrefix(text(d, a, "reference"), base+"/")); ok {
+	for a := range d.Items(0, "author") {
+		if ref, ok := fhir.ParseRef(strings.TrimPrefix(d.TextAt(a, "reference"), base+"/")); ok {
 			all = append(all, ref.Current())
 		}
 	}
@@ -97,7 +97,7 @@ func (s *service) person(ctx context.Context, call *operation.Call, ref fhir.Ref
 	if err != nil {
 		return ref, nil // it is not there
 	}
-	if person, ok := fhir.ParseRef(strings.TrimPrefix(text(d, d.Get(0, "practitioner"), "reference"), call.Base+"/")); ok {
+	if person, ok := fhir.ParseRef(strings.TrimPrefix(d.TextAt(d.Get(0, "practitioner"), "reference"), call.Base+"/")); ok {
 		return person.Current(), nil
 	}
 	return ref, nil
@@ -123,8 +123,8 @@ func (s *service) codes(ctx context.Context, call *operation.Call, who fhir.Ref)
 // codesIn returns the identifiers of the resource at n by which a certificate names it.
 func (s *service) codesIn(d *element.Doc, n element.Node) []string {
 	var all []string
-	for id := range items(d, n, "identifier") {
-		if value := text(d, id, "value"); value != "" && slices.Contains(s.PersonSystems, text(d, id, "system")) {
+	for id := range d.Items(n, "identifier") {
+		if value := d.TextAt(id, "value"); value != "" && slices.Contains(s.PersonSystems, d.TextAt(id, "system")) {
 			all = append(all, value)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/compose"
 	"github.com/amate-health/amate/fhir/document/sign"
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/operation"
@@ -49,7 +50,7 @@ type pending struct {
 func (p *pending) receipt(signature []byte, provenance fhir.Ref) fhir.Entry {
 	sum := sha256.Sum256(signature)
 	e := p.entry
-	e.Value = []byte(encode(pending{Composition: p.Composition, BundleID: p.BundleID, Caller: p.Caller, Signed: sum[:], Provenance: provenance.ID}))
+	e.Value = []byte(compose.Text(pending{Composition: p.Composition, BundleID: p.BundleID, Caller: p.Caller, Signed: sum[:], Provenance: provenance.ID}))
 	return e
 }
 
@@ -111,7 +112,7 @@ func (s *service) prepare(ctx context.Context, call *operation.Call) (*operation
 	case !signed && purpose != sign.Author:
 		return nil, refused(fhir.Conflict, "an author signs first", "prepare the signature of an author")
 	}
-	if text(d, 0, "status") == "entered-in-error" {
+	if d.TextAt(0, "status") == "entered-in-error" {
 		return nil, refused(fhir.Conflict, "the document is void", "create another Composition")
 	}
 	p := &pending{Composition: call.ID, Version: c.Ref.Version, Purpose: purpose, BundleID: id, Caller: caller(call)}
@@ -225,8 +226,8 @@ func (s *service) fix(ctx context.Context, call *operation.Call, p *pending, ref
 // and without the marks of the version that is stored now.
 func finished(d *element.Doc, who string, at time.Time) []byte {
 	e := d.Edit(0)
-	set(e, d, 0, "status", `"final"`)
-	push(e, d, 0, "attester", encode(object{"mode": "legal", "time": at.Format(time.RFC3339), "party": object{"reference": who}}))
+	e.Set(0, "status", `"final"`)
+	e.Push(0, "attester", compose.Text(compose.Object{"mode": "legal", "time": at.Format(time.RFC3339), "party": compose.Object{"reference": who}}))
 	unmark(e, d)
 	return e.AppendTo(nil)
 }
@@ -257,9 +258,9 @@ func unmark(e *element.Edit, d *element.Doc) {
 //
 // See https://hl7.org/fhir/R4/composition-definitions.html#Composition.relatesTo.
 func (s *service) related(ctx context.Context, call *operation.Call, d *element.Doc) error {
-	about := text(d, d.Get(0, "subject"), "reference")
-	for r := range items(d, 0, "relatesTo") {
-		reference := text(d, d.Get(r, "targetReference"), "reference")
+	about := d.TextAt(d.Get(0, "subject"), "reference")
+	for r := range d.Items(0, "relatesTo") {
+		reference := d.TextAt(d.Get(r, "targetReference"), "reference")
 		ref, ok := fhir.ParseRef(strings.TrimPrefix(reference, call.Base+"/"))
 		if !ok || ref.Type != "Composition" {
 			continue // it is elsewhere, or an identifier
@@ -284,9 +285,9 @@ func (s *service) related(ctx context.Context, call *operation.Call, d *element.
 		switch {
 		case !signed:
 			return fault("it is not signed, and can be changed itself")
-		case text(t, 0, "status") == "entered-in-error":
+		case t.TextAt(0, "status") == "entered-in-error":
 			return fault("it is void")
-		case strings.TrimPrefix(text(t, t.Get(0, "subject"), "reference"), call.Base+"/") != strings.TrimPrefix(about, call.Base+"/"):
+		case strings.TrimPrefix(t.TextAt(t.Get(0, "subject"), "reference"), call.Base+"/") != strings.TrimPrefix(about, call.Base+"/"):
 			return fault("it is about somebody else")
 		}
 	}
@@ -305,21 +306,21 @@ func (s *service) await(ctx context.Context, p *pending, chain []*x509.Certifica
 	}
 	p.Header = prepared.Header
 	key, expires := s.NewID(), s.Now().Add(pendingFor)
-	e := fhir.Entry{Kind: pendingKind, Key: key, Group: p.Composition, Expires: expires, Value: []byte(encode(p))}
+	e := fhir.Entry{Kind: pendingKind, Key: key, Group: p.Composition, Expires: expires, Value: []byte(compose.Text(p))}
 	if err := s.Store.Put(ctx, e); err != nil {
 		return nil, err
 	}
-	parts := []object{
-		part("pending", "Id", key),
-		part("algorithm", "Code", prepared.Algorithm()),
-		part("header", "String", prepared.Header),
-		part("digest", "Base64Binary", base64.StdEncoding.EncodeToString(prepared.Digest())),
-		part("when", "Instant", at.Format(fhir.InstantLayout)),
-		part("who", "Reference", object{"reference": p.Who}),
-		part("expires", "Instant", expires.UTC().Format(fhir.InstantLayout)),
+	parts := []compose.Object{
+		compose.Part("pending", "Id", key),
+		compose.Part("algorithm", "Code", prepared.Algorithm()),
+		compose.Part("header", "String", prepared.Header),
+		compose.Part("digest", "Base64Binary", base64.StdEncoding.EncodeToString(prepared.Digest())),
+		compose.Part("when", "Instant", at.Format(fhir.InstantLayout)),
+		compose.Part("who", "Reference", compose.Object{"reference": p.Who}),
+		compose.Part("expires", "Instant", expires.UTC().Format(fhir.InstantLayout)),
 	}
 	for _, ref := range absent {
-		parts = append(parts, part("absent", "Reference", object{"reference": ref}))
+		parts = append(parts, compose.Part("absent", "Reference", compose.Object{"reference": ref}))
 	}
-	return answer(append(parts, object{"name": "document", "resource": json.RawMessage(p.Bundle)})), nil
+	return answer(append(parts, compose.Object{"name": "document", "resource": json.RawMessage(p.Bundle)})), nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/compose"
 	"github.com/amate-health/amate/fhir/document/sign"
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/operation"
@@ -97,19 +98,19 @@ func (s *service) complete(ctx context.Context, p *pending, signature []byte) (j
 //
 // See https://hl7.org/fhir/R4/datatypes.html#Signature.
 func Element(jws, purpose, who string, at time.Time) []byte {
-	return []byte(encode(signatureElement(jws, purpose, who, at)))
+	return []byte(compose.Text(signatureElement(jws, purpose, who, at)))
 }
 
-func signatureElement(jws, purpose, who string, at time.Time) object {
+func signatureElement(jws, purpose, who string, at time.Time) compose.Object {
 	name, _ := sign.PurposeName(purpose)
-	return object{
-		"type": []object{{"system": sign.PurposeSystem, "code": purpose, "display": name}},
-		"when": at.UTC().Format(fhir.InstantLayout), "who": object{"reference": who},
+	return compose.Object{
+		"type": []compose.Object{{"system": sign.PurposeSystem, "code": purpose, "display": name}},
+		"when": at.UTC().Format(fhir.InstantLayout), "who": compose.Object{"reference": who},
 		"targetFormat": targetFormat, "sigFormat": "application/jose", "data": base64.StdEncoding.EncodeToString([]byte(jws)),
 	}
 }
 
-func signatureOf(p *pending, jws string, at time.Time) object {
+func signatureOf(p *pending, jws string, at time.Time) compose.Object {
 	return signatureElement(jws, p.Purpose, p.Who, at)
 }
 
@@ -122,11 +123,11 @@ func again(p *pending, signature []byte) (*operation.Answer, error) {
 }
 
 func signedAnswer(p *pending, provenance fhir.Ref) *operation.Answer {
-	parts := []object{
-		part("composition", "Reference", object{"reference": "Composition/" + p.Composition}),
-		part("document", "Reference", object{"reference": "Bundle/" + p.BundleID}),
+	parts := []compose.Object{
+		compose.Part("composition", "Reference", compose.Object{"reference": "Composition/" + p.Composition}),
+		compose.Part("document", "Reference", compose.Object{"reference": "Bundle/" + p.BundleID}),
 	}
-	return answer(append(parts, part("provenance", "Reference", object{"reference": provenance.String()})))
+	return answer(append(parts, compose.Part("provenance", "Reference", compose.Object{"reference": provenance.String()})))
 }
 
 // store writes the signed document: Bundle, Composition and Provenance, or nothing.
@@ -140,7 +141,7 @@ func (s *service) store(ctx context.Context, call *operation.Call, p *pending, c
 		return nil, err
 	}
 	e := d.Edit(0)
-	set(e, d, 0, "signature", encode(signature))
+	e.Set(0, "signature", compose.Text(signature))
 	e.Prepend(0, `"meta":{"tag":[`+tagged(p.BundleID)+`]}`)
 	e.Prepend(0, `"id":"`+p.BundleID+`"`)
 	signedBundle := e.AppendTo(nil)
@@ -175,7 +176,7 @@ func Mark(json []byte, id string) ([]byte, error) {
 	}
 	e := d.Edit(0)
 	if meta := d.Get(0, "meta"); meta != element.None {
-		push(e, d, meta, "tag", tagged(id))
+		e.Push(meta, "tag", tagged(id))
 	} else {
 		e.Append(0, `"meta":{"tag":[`+tagged(id)+`]}`)
 	}
@@ -194,34 +195,34 @@ func (s *service) countersign(ctx context.Context, call *operation.Call, p *pend
 // provenance is the record of who signed, or voided, what.
 //
 // See https://hl7.org/fhir/R4/provenance.html.
-func (s *service) provenance(call *operation.Call, id string, about []fhir.Ref, who string, signature, void object) []byte {
-	targets := make([]object, len(about))
+func (s *service) provenance(call *operation.Call, id string, about []fhir.Ref, who string, signature, void compose.Object) []byte {
+	targets := make([]compose.Object, len(about))
 	for i, ref := range about {
-		targets[i] = object{"reference": ref.String()}
+		targets[i] = compose.Object{"reference": ref.String()}
 	}
-	agent := object{"who": object{"reference": who}, "type": coded("http://terminology.hl7.org/CodeSystem/provenance-participant-type", "author", "Author")}
+	agent := compose.Object{"who": compose.Object{"reference": who}, "type": coded("http://terminology.hl7.org/CodeSystem/provenance-participant-type", "author", "Author")}
 	if void != nil {
-		agent = object{"who": object{"reference": who}, "type": coded("http://terminology.hl7.org/CodeSystem/provenance-participant-type", "performer", "Performer")}
+		agent = compose.Object{"who": compose.Object{"reference": who}, "type": coded("http://terminology.hl7.org/CodeSystem/provenance-participant-type", "performer", "Performer")}
 	}
 	if who == "" {
-		agent["who"] = object{"display": "system", "identifier": object{"system": "urn:amate:principal", "value": call.Caller.Principal}}
+		agent["who"] = compose.Object{"display": "system", "identifier": compose.Object{"system": "urn:amate:principal", "value": call.Caller.Principal}}
 	}
-	p := object{
-		"resourceType": "Provenance", "meta": object{"tag": []json.RawMessage{json.RawMessage(tagged(id))}},
-		"target": targets, "recorded": s.Now().UTC().Format(fhir.InstantLayout), "agent": []object{agent},
+	p := compose.Object{
+		"resourceType": "Provenance", "meta": compose.Object{"tag": []json.RawMessage{json.RawMessage(tagged(id))}},
+		"target": targets, "recorded": s.Now().UTC().Format(fhir.InstantLayout), "agent": []compose.Object{agent},
 	}
 	if signature != nil {
-		p["signature"] = []object{signature}
+		p["signature"] = []compose.Object{signature}
 		p["activity"] = coded("http://terminology.hl7.org/CodeSystem/v3-DocumentCompletion", "LA", "legally authenticated")
 	}
 	for name, value := range void {
 		p[name] = value
 	}
-	return []byte(encode(p))
+	return []byte(compose.Text(p))
 }
 
-func coded(system, code, display string) object {
-	return object{"coding": []object{{"system": system, "code": code, "display": display}}}
+func coded(system, code, display string) compose.Object {
+	return compose.Object{"coding": []compose.Object{{"system": system, "code": code, "display": display}}}
 }
 
 // change is a write of this package.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/compose"
 	"github.com/amate-health/amate/fhir/document/sign"
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/operation"
@@ -34,13 +35,13 @@ type found struct {
 
 // signatureAt reads the Signature at n.
 func signatureAt(d *element.Doc, n element.Node) found {
-	f := found{who: text(d, d.Get(n, "who"), "reference"), data: text(d, n, "data")}
-	for t := range items(d, n, "type") {
-		if text(d, t, "system") == sign.PurposeSystem {
-			f.purpose = text(d, t, "code")
+	f := found{who: d.TextAt(d.Get(n, "who"), "reference"), data: d.TextAt(n, "data")}
+	for t := range d.Items(n, "type") {
+		if d.TextAt(t, "system") == sign.PurposeSystem {
+			f.purpose = d.TextAt(t, "code")
 		}
 	}
-	f.when, _ = time.Parse(time.RFC3339, text(d, n, "when")) // none is compared with none
+	f.when, _ = time.Parse(time.RFC3339, d.TextAt(n, "when")) // none is compared with none
 	return f
 }
 
@@ -52,7 +53,7 @@ func (v *Verifier) Verify(ctx context.Context, json []byte, witnessed time.Time)
 	if err != nil {
 		return nil, err
 	}
-	if text(d, 0, "resourceType") != "Bundle" || text(d, 0, "type") != "document" {
+	if d.TextAt(0, "resourceType") != "Bundle" || d.TextAt(0, "type") != "document" {
 		return nil, fhir.Errorf(fhir.Invalid, "a document is a Bundle of type document")
 	}
 	n := d.Get(0, "signature")
@@ -88,9 +89,9 @@ func (v *Verifier) check(ctx context.Context, d *element.Doc, json []byte, f fou
 
 // isAuthor reports whether the Composition of a document names who as an author.
 func isAuthor(d *element.Doc, who string) bool {
-	for e := range items(d, 0, "entry") {
-		for a := range items(d, d.Get(e, "resource"), "author") {
-			if who != "" && text(d, a, "reference") == who {
+	for e := range d.Items(0, "entry") {
+		for a := range d.Items(d.Get(e, "resource"), "author") {
+			if who != "" && d.TextAt(a, "reference") == who {
 				return true
 			}
 		}
@@ -103,8 +104,8 @@ func isAuthor(d *element.Doc, who string) bool {
 func (v *Verifier) codes(d *element.Doc, who string) []string {
 	s := service{Config{PersonSystems: v.PersonSystems}}
 	n := entryOf(d, who)
-	if text(d, n, "resourceType") == "PractitionerRole" {
-		n = entryOf(d, text(d, d.Get(n, "practitioner"), "reference"))
+	if d.TextAt(n, "resourceType") == "PractitionerRole" {
+		n = entryOf(d, d.TextAt(d.Get(n, "practitioner"), "reference"))
 	}
 	if n == element.None {
 		return nil
@@ -118,8 +119,8 @@ func (v *Verifier) codes(d *element.Doc, who string) []string {
 // See https://hl7.org/fhir/R4/bundle.html#references.
 func entryOf(d *element.Doc, reference string) element.Node {
 	at := element.None
-	for e := range items(d, 0, "entry") {
-		url := text(d, e, "fullUrl")
+	for e := range d.Items(0, "entry") {
+		url := d.TextAt(e, "fullUrl")
 		if reference == "" || url != reference && !(strings.HasSuffix(url, "/"+reference) && !strings.Contains(reference, "://")) {
 			continue
 		}
@@ -215,15 +216,15 @@ func (s *service) followed(ctx context.Context, call *operation.Call, b *fhir.Re
 	if err != nil {
 		return err
 	}
-	for e := range items(d, 0, "entry") {
-		r.composition = fhir.Ref{Type: "Composition", ID: text(d, d.Get(e, "resource"), "id")}
+	for e := range d.Items(0, "entry") {
+		r.composition = fhir.Ref{Type: "Composition", ID: d.TextAt(d.Get(e, "resource"), "id")}
 		break
 	}
 	current, err := s.find(ctx, call.Restriction, r.composition)
 	if err != nil {
 		return err
 	}
-	if c, err := element.Parse(current[r.composition].JSON); err == nil && text(c, 0, "status") == "entered-in-error" {
+	if c, err := element.Parse(current[r.composition].JSON); err == nil && c.TextAt(0, "status") == "entered-in-error" {
 		r.state = voided
 	}
 	q, err := search.Parse("Composition", []search.Param{{Name: "related-ref", Value: r.composition.String()}}, call.Search)
@@ -258,14 +259,14 @@ func (s *service) countersigned(ctx context.Context, call *operation.Call, v *Ve
 	if err != nil {
 		return err
 	}
-	own := text(d, d.Get(0, "signature"), "data")
+	own := d.TextAt(d.Get(0, "signature"), "data")
 	for _, m := range res.Matches {
 		id, ok := Signed(m.JSON)
 		p, err := element.Parse(m.JSON)
 		if !ok || id != b.Ref.ID || err != nil {
 			continue
 		}
-		for n := range items(p, 0, "signature") {
+		for n := range p.Items(0, "signature") {
 			f := signatureAt(p, n)
 			if f.data == own {
 				continue
@@ -308,31 +309,31 @@ func (r *report) status() sign.Result {
 }
 
 func (r *report) answer(language string) *operation.Answer {
-	parts := []object{
-		part("result", "Boolean", r.status() == sign.Passed),
-		part("status", "Code", string(r.status())),
+	parts := []compose.Object{
+		compose.Part("result", "Boolean", r.status() == sign.Passed),
+		compose.Part("status", "Code", string(r.status())),
 	}
 	if r.state != "" {
-		parts = append(parts, part("document", "Code", r.state))
+		parts = append(parts, compose.Part("document", "Code", r.state))
 	}
 	for _, ref := range r.later {
-		parts = append(parts, part("later", "Reference", object{"reference": ref.String()}))
+		parts = append(parts, compose.Part("later", "Reference", compose.Object{"reference": ref.String()}))
 	}
 	for _, one := range r.signatures {
-		parts = append(parts, object{"name": "signature", "part": one.parts(language)})
+		parts = append(parts, compose.Object{"name": "signature", "part": one.parts(language)})
 	}
 	return answer(parts)
 }
 
 // parts says what is found of a signature.
-func (s *Signature) parts(language string) []object {
-	parts := []object{
-		part("status", "Code", string(s.Status())),
-		part("text", "String", s.Text(language)),
+func (s *Signature) parts(language string) []compose.Object {
+	parts := []compose.Object{
+		compose.Part("status", "Code", string(s.Status())),
+		compose.Part("text", "String", s.Text(language)),
 	}
 	add := func(name, value string) {
 		if value != "" {
-			parts = append(parts, part(name, "String", value))
+			parts = append(parts, compose.Part(name, "String", value))
 		}
 	}
 	add("name", s.Signer.Name)
@@ -341,22 +342,22 @@ func (s *Signature) parts(language string) []object {
 	add("certificate", s.Signer.Serial)
 	add("issuer", s.Signer.Issuer)
 	if s.Who != "" {
-		parts = append(parts, part("who", "Reference", object{"reference": s.Who}))
+		parts = append(parts, compose.Part("who", "Reference", compose.Object{"reference": s.Who}))
 	}
 	if s.Purpose != "" {
 		name, _ := sign.PurposeName(s.Purpose)
-		coding := object{"system": sign.PurposeSystem, "code": s.Purpose}
+		coding := compose.Object{"system": sign.PurposeSystem, "code": s.Purpose}
 		if name != "" {
 			coding["display"] = name
 		}
-		parts = append(parts, part("type", "Coding", coding))
+		parts = append(parts, compose.Part("type", "Coding", coding))
 	}
 	if !s.SignedAt.IsZero() {
-		parts = append(parts, part("when", "Instant", s.SignedAt.UTC().Format(fhir.InstantLayout)))
+		parts = append(parts, compose.Part("when", "Instant", s.SignedAt.UTC().Format(fhir.InstantLayout)))
 	}
 	for _, c := range s.Checks {
-		parts = append(parts, object{"name": "check", "part": []object{
-			part("name", "Code", c.Name), part("result", "Code", string(c.Result)), part("reason", "Code", c.Reason), part("text", "String", c.Text(language)),
+		parts = append(parts, compose.Object{"name": "check", "part": []compose.Object{
+			compose.Part("name", "Code", c.Name), compose.Part("result", "Code", string(c.Result)), compose.Part("reason", "Code", c.Reason), compose.Part("text", "String", c.Text(language)),
 		}})
 	}
 	return parts

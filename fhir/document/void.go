@@ -7,6 +7,7 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/compose"
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/operation"
 )
@@ -42,7 +43,7 @@ func (s *service) void(ctx context.Context, call *operation.Call) (*operation.An
 	if !signed {
 		return nil, refused(fhir.Conflict, "the document is not signed", "update it with the status entered-in-error")
 	}
-	if text(d, 0, "status") == "entered-in-error" {
+	if d.TextAt(0, "status") == "entered-in-error" {
 		return nil, refused(fhir.Conflict, "the document is void already", "nothing is left to do")
 	}
 	who, err := s.voids(ctx, call, d)
@@ -50,11 +51,11 @@ func (s *service) void(ctx context.Context, call *operation.Call) (*operation.An
 		return nil, err
 	}
 	e := d.Edit(0)
-	set(e, d, 0, "status", `"entered-in-error"`)
+	e.Set(0, "status", `"entered-in-error"`)
 	after := fhir.Ref{Type: "Composition", ID: call.ID, Version: c.Ref.Version + 1}
 	provenance := fhir.Ref{Type: "Provenance", ID: s.NewID()}
-	why := object{
-		"reason":   []object{{"text": reason}},
+	why := compose.Object{
+		"reason":   []compose.Object{{"text": reason}},
 		"activity": coded("http://terminology.hl7.org/CodeSystem/v3-DataOperation", "NULLIFY", "nullify"),
 	}
 	about := []fhir.Ref{after, {Type: "Bundle", ID: id}}
@@ -90,7 +91,7 @@ func (s *service) charged(ctx context.Context, call *operation.Call, d *element.
 	if org == "" && slices.ContainsFunc(s.Registrars, func(role string) bool { return slices.Contains(call.Caller.Roles, role) }) {
 		return nil
 	}
-	custodian, ok := fhir.ParseRef(strings.TrimPrefix(text(d, d.Get(0, "custodian"), "reference"), call.Base+"/"))
+	custodian, ok := fhir.ParseRef(strings.TrimPrefix(d.TextAt(d.Get(0, "custodian"), "reference"), call.Base+"/"))
 	if ok && org != "" {
 		found, err := s.find(ctx, call.Restriction, custodian.Current())
 		if err != nil {
@@ -101,8 +102,8 @@ func (s *service) charged(ctx context.Context, call *operation.Call, d *element.
 			if err != nil {
 				return err
 			}
-			for id := range items(o, 0, "identifier") {
-				if text(o, id, "system") == s.PlaceSystem && text(o, id, "value") == org {
+			for id := range o.Items(0, "identifier") {
+				if o.TextAt(id, "system") == s.PlaceSystem && o.TextAt(id, "value") == org {
 					return nil
 				}
 			}

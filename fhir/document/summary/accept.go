@@ -19,7 +19,7 @@ func (t *takeIn) keep(ctx context.Context) (string, error) {
 	tx := newTransaction()
 	tx.add(made, "Bundle", t.tag, t.safe())
 	d := t.doc
-	said := text(d, t.composition(), "title")
+	said := d.TextAt(t.composition(), "title")
 	if said == "" {
 		said = title.es
 	}
@@ -45,7 +45,7 @@ func (t *takeIn) write(ctx context.Context, accepted []*proposal, document strin
 	var targets []string
 	for _, p := range accepted {
 		url := "urn:uuid:" + p.id
-		tx.add(url, text(t.doc, p.node, "resourceType"), p.id, p.json)
+		tx.add(url, t.doc.TextAt(p.node, "resourceType"), p.id, p.json)
 		targets = append(targets, `{"reference":"`+url+`"}`)
 	}
 	tag := uuid("provenance", t.tag, strings.Join(targets, ","))[9:]
@@ -110,7 +110,7 @@ func (x *transaction) send(ctx context.Context, send func(context.Context, []byt
 	}
 	var places []string
 	each(d, 0, "entry", func(e element.Node) {
-		at := text(d, d.Get(e, "response"), "location")
+		at := d.TextAt(d.Get(e, "response"), "location")
 		if i := strings.Index(at, "/_history/"); i >= 0 {
 			at = at[:i]
 		}
@@ -151,7 +151,7 @@ func (t *takeIn) safe() []byte {
 		return e.AppendTo(nil)
 	}
 	each(d, meta, "extension", func(x element.Node) {
-		if text(d, x, "url") == search.OfPatient { // it was said elsewhere, of somebody there
+		if d.TextAt(x, "url") == search.OfPatient { // it was said elsewhere, of somebody there
 			e.Drop(x)
 		}
 	})
@@ -186,7 +186,7 @@ func harmless(narrative []byte) bool {
 			return false
 		}
 	}
-	div := strings.ToLower(text(d, d.Get(0, "text"), "div"))
+	div := strings.ToLower(d.TextAt(d.Get(0, "text"), "div"))
 	return !strings.Contains(div, "script:") && !outward.MatchString(div)
 }
 

@@ -12,33 +12,33 @@ func (m *making) cells(it *item) [4]string {
 	d, w := it.doc, m.words
 	switch it.Ref.Type {
 	case "MedicationStatement", "MedicationRequest":
-		return [4]string{m.medicine(d), w.dosage(d), w.status(text(d, 0, "status")), day(it.when)}
+		return [4]string{m.medicine(d), w.dosage(d), w.status(d.TextAt(0, "status")), day(it.when)}
 	case "AllergyIntolerance":
-		return [4]string{w.name(d, d.Get(0, "code")), w.status(text(d, 0, "criticality")), w.reactions(d), day(it.when)}
+		return [4]string{w.name(d, d.Get(0, "code")), w.status(d.TextAt(0, "criticality")), w.reactions(d), day(it.when)}
 	case "Condition":
 		return [4]string{w.name(d, d.Get(0, "code")), w.status(code(d, d.Get(0, "clinicalStatus"))), w.certainty(d), day(it.when)}
 	case "Immunization":
-		return [4]string{w.name(d, d.Get(0, "vaccineCode")), w.dose(d), text(d, 0, "lotNumber"), day(it.when)}
+		return [4]string{w.name(d, d.Get(0, "vaccineCode")), w.dose(d), d.TextAt(0, "lotNumber"), day(it.when)}
 	case "Procedure":
-		return [4]string{w.name(d, d.Get(0, "code")), w.status(text(d, 0, "status")), w.sites(d), day(it.when)}
+		return [4]string{w.name(d, d.Get(0, "code")), w.status(d.TextAt(0, "status")), w.sites(d), day(it.when)}
 	case "Observation":
 		return [4]string{w.name(d, d.Get(0, "code")), w.values(d), w.interpretation(d), day(it.when)}
 	case "DiagnosticReport":
-		said := text(d, 0, "conclusion")
+		said := d.TextAt(0, "conclusion")
 		if said == "" {
 			said = w.all(d, d.Get(0, "conclusionCode"))
 		}
 		return [4]string{w.name(d, d.Get(0, "code")), said, "", day(it.when)}
 	case "DeviceUseStatement":
-		return [4]string{m.device(d), w.status(text(d, 0, "status")), w.name(d, d.Get(0, "bodySite")), day(it.when)}
+		return [4]string{m.device(d), w.status(d.TextAt(0, "status")), w.name(d, d.Get(0, "bodySite")), day(it.when)}
 	case "CarePlan":
-		title := text(d, 0, "title")
+		title := d.TextAt(0, "title")
 		if title == "" {
 			title = w.all(d, d.Get(0, "category"))
 		}
 		return [4]string{title, w.status("active"), w.activities(d), day(it.when)}
 	case "ClinicalImpression":
-		return [4]string{w.name(d, d.Get(0, "code")), w.status(text(d, 0, "status")), text(d, 0, "summary"), day(it.when)}
+		return [4]string{w.name(d, d.Get(0, "code")), w.status(d.TextAt(0, "status")), d.TextAt(0, "summary"), day(it.when)}
 	case "Consent":
 		return [4]string{w.all(d, d.Get(0, "category")), w.status("active"), "", day(it.when)}
 	}
@@ -65,7 +65,7 @@ func (m *making) referred(d *element.Doc, member, typ, concept string) string {
 	if id, ok := strings.CutPrefix(ref, "#"); ok {
 		name := ""
 		each(d, 0, "contained", func(c element.Node) {
-			if text(d, c, "id") == id {
+			if d.TextAt(c, "id") == id {
 				name = m.words.thing(d, c, concept)
 			}
 		})
@@ -76,7 +76,7 @@ func (m *making) referred(d *element.Doc, member, typ, concept string) string {
 			return m.words.thing(r.doc, 0, concept)
 		}
 	}
-	if display := text(d, d.Get(0, member), "display"); display != "" {
+	if display := d.TextAt(d.Get(0, member), "display"); display != "" {
 		return display
 	}
 	return "—"
@@ -87,7 +87,7 @@ func (w *reader) thing(d *element.Doc, n element.Node, concept string) string {
 	name := w.name(d, d.Get(n, concept))
 	each(d, n, "deviceName", func(c element.Node) {
 		if name == "" {
-			name = text(d, c, "name")
+			name = d.TextAt(c, "name")
 		}
 	})
 	return name
@@ -112,9 +112,9 @@ func (w *reader) dosage(d *element.Doc) string {
 	}
 	var lines []string
 	each(d, 0, member, func(n element.Node) {
-		line := text(d, n, "text")
+		line := d.TextAt(n, "text")
 		if line == "" {
-			line = text(d, n, "patientInstruction")
+			line = d.TextAt(n, "patientInstruction")
 		}
 		if line == "" {
 			line = w.dosing(d, n)
@@ -135,14 +135,14 @@ func (w *reader) dosing(d *element.Doc, n element.Node) string {
 		}
 	})
 	repeat := d.Get(d.Get(n, "timing"), "repeat")
-	if often, every := text(d, repeat, "frequency"), text(d, repeat, "period"); often != "" && every != "" {
-		unit := w.status("period-" + text(d, repeat, "periodUnit"))
+	if often, every := d.TextAt(repeat, "frequency"), d.TextAt(repeat, "period"); often != "" && every != "" {
+		unit := w.status("period-" + d.TextAt(repeat, "periodUnit"))
 		parts = append(parts, phrase{often + " cada " + every + " " + unit, often + " every " + every + " " + unit}.in(w.language))
 	}
 	if route := w.name(d, d.Get(n, "route")); route != "" {
 		parts = append(parts, route)
 	}
-	if text(d, n, "asNeededBoolean") == "true" {
+	if d.TextAt(n, "asNeededBoolean") == "true" {
 		parts = append(parts, phrase{"si se necesita", "as needed"}.in(w.language))
 	}
 	return strings.Join(parts, ", ")
@@ -153,7 +153,7 @@ func (w *reader) reactions(d *element.Doc) string {
 	var all []string
 	each(d, 0, "reaction", func(r element.Node) {
 		if s := w.all(d, d.Get(r, "manifestation")); s != "" {
-			if grave := text(d, r, "severity"); grave != "" {
+			if grave := d.TextAt(r, "severity"); grave != "" {
 				s += " (" + w.status(grave) + ")"
 			}
 			all = append(all, s)
@@ -204,7 +204,7 @@ func (w *reader) activities(d *element.Doc) string {
 // interpretation is high, low, and what else an observation says of its value.
 func (w *reader) interpretation(d *element.Doc) string {
 	said := w.all(d, d.Get(0, "interpretation"))
-	if status := text(d, 0, "status"); status == "preliminary" {
+	if status := d.TextAt(0, "status"); status == "preliminary" {
 		said = strings.Trim(w.status(status)+"; "+said, "; ")
 	}
 	return said
@@ -236,7 +236,7 @@ func (w *reader) value(d *element.Doc, v element.Node, name string) string {
 	case strings.HasSuffix(name, "Ratio"):
 		return quantity(d, d.Get(v, "numerator")) + " / " + quantity(d, d.Get(v, "denominator"))
 	case strings.HasSuffix(name, "Period"):
-		return day(text(d, v, "start")) + " – " + day(text(d, v, "end"))
+		return day(d.TextAt(v, "start")) + " – " + day(d.TextAt(v, "end"))
 	case strings.HasSuffix(name, "Boolean"):
 		if d.Text(v) == "true" {
 			return phrase{"sí", "yes"}.in(w.language)
@@ -252,11 +252,11 @@ func (w *reader) value(d *element.Doc, v element.Node, name string) string {
 }
 
 func quantity(d *element.Doc, n element.Node) string {
-	unit := text(d, n, "unit")
+	unit := d.TextAt(n, "unit")
 	if unit == "" {
-		unit = text(d, n, "code")
+		unit = d.TextAt(n, "code")
 	}
-	return strings.TrimSpace(text(d, n, "comparator") + short(text(d, n, "value")) + " " + unit)
+	return strings.TrimSpace(d.TextAt(n, "comparator") + short(d.TextAt(n, "value")) + " " + unit)
 }
 
 // short is a decimal for people: of what has more than four decimals, five figures.

@@ -58,7 +58,7 @@ func (c *chooser) take(r *record) {
 	case "Condition":
 		c.condition(r)
 	case "Immunization":
-		if c.own(d, "patient") && text(d, 0, "status") == "completed" {
+		if c.own(d, "patient") && d.TextAt(0, "status") == "completed" {
 			when := moment(d, 0, "occurrence")
 			names := names(d, d.Get(0, "vaccineCode"))
 			for i := range names {
@@ -67,7 +67,7 @@ func (c *chooser) take(r *record) {
 			c.add(immunizations, r, negated(d, d.Get(0, "vaccineCode")), when, names)
 		}
 	case "Procedure":
-		if status := text(d, 0, "status"); c.own(d, "subject") && (status == "completed" || status == "in-progress") {
+		if status := d.TextAt(0, "status"); c.own(d, "subject") && (status == "completed" || status == "in-progress") {
 			c.add(procedures, r, negated(d, d.Get(0, "code")), moment(d, 0, "performed"), names(d, d.Get(0, "code")))
 		}
 	case "Observation":
@@ -75,27 +75,27 @@ func (c *chooser) take(r *record) {
 	case "DiagnosticReport":
 		c.report(r)
 	case "DeviceUseStatement":
-		if status := text(d, 0, "status"); c.own(d, "subject") && (status == "active" || status == "on-hold") {
+		if status := d.TextAt(0, "status"); c.own(d, "subject") && (status == "active" || status == "on-hold") {
 			device := strings.TrimPrefix(reference(d, 0, "device"), c.base)
 			c.told[device] = true
-			c.add(devices, r, 0, cmp.Or(moment(d, 0, "timing"), text(d, 0, "recordedOn")), []string{"=" + device})
+			c.add(devices, r, 0, cmp.Or(moment(d, 0, "timing"), d.TextAt(0, "recordedOn")), []string{"=" + device})
 		}
 	case "Device":
-		if status := text(d, 0, "status"); c.own(d, "patient") && status == "active" {
+		if status := d.TextAt(0, "status"); c.own(d, "patient") && status == "active" {
 			c.bearers = append(c.bearers, r)
 		}
 	case "CarePlan":
-		intent := text(d, 0, "intent")
-		if c.own(d, "subject") && text(d, 0, "status") == "active" && intent != "proposal" && !ended(text(d, d.Get(0, "period"), "end"), c.now) {
-			c.add(plan, r, 0, cmp.Or(text(d, d.Get(0, "period"), "start"), text(d, 0, "created")), nil)
+		intent := d.TextAt(0, "intent")
+		if c.own(d, "subject") && d.TextAt(0, "status") == "active" && intent != "proposal" && !ended(d.TextAt(d.Get(0, "period"), "end"), c.now) {
+			c.add(plan, r, 0, cmp.Or(d.TextAt(d.Get(0, "period"), "start"), d.TextAt(0, "created")), nil)
 		}
 	case "ClinicalImpression":
-		if c.own(d, "subject") && text(d, 0, "status") == "completed" && has(d, d.Get(0, "code"), loinc, sections[functional].code) {
-			c.add(functional, r, 0, cmp.Or(moment(d, 0, "effective"), text(d, 0, "date")), nil)
+		if c.own(d, "subject") && d.TextAt(0, "status") == "completed" && has(d, d.Get(0, "code"), loinc, sections[functional].code) {
+			c.add(functional, r, 0, cmp.Or(moment(d, 0, "effective"), d.TextAt(0, "date")), nil)
 		}
 	case "Consent":
-		if c.own(d, "patient") && text(d, 0, "status") == "active" && directive(d) {
-			c.add(directives, r, 0, text(d, 0, "dateTime"), nil)
+		if c.own(d, "patient") && d.TextAt(0, "status") == "active" && directive(d) {
+			c.add(directives, r, 0, d.TextAt(0, "dateTime"), nil)
 		}
 	}
 }
@@ -126,24 +126,24 @@ func negated(d *element.Doc, concept element.Node) int {
 
 func (c *chooser) statement(r *record) {
 	d := r.doc
-	switch text(d, 0, "status") {
+	switch d.TextAt(0, "status") {
 	case "active", "intended", "on-hold", "unknown":
 	default:
 		return
 	}
-	if !c.own(d, "subject") || ended(text(d, d.Get(0, "effectivePeriod"), "end"), c.now) {
+	if !c.own(d, "subject") || ended(d.TextAt(d.Get(0, "effectivePeriod"), "end"), c.now) {
 		return
 	}
 	concept := d.Get(0, "medicationCodeableConcept")
-	c.add(medications, r, negated(d, concept), cmp.Or(moment(d, 0, "effective"), text(d, 0, "dateAsserted")), c.medication(d, concept))
+	c.add(medications, r, negated(d, concept), cmp.Or(moment(d, 0, "effective"), d.TextAt(0, "dateAsserted")), c.medication(d, concept))
 }
 
 func (c *chooser) prescription(r *record) {
 	d := r.doc
-	if status := text(d, 0, "status"); !c.own(d, "subject") || status != "active" && status != "on-hold" || text(d, 0, "doNotPerform") == "true" {
+	if status := d.TextAt(0, "status"); !c.own(d, "subject") || status != "active" && status != "on-hold" || d.TextAt(0, "doNotPerform") == "true" {
 		return
 	}
-	switch text(d, 0, "intent") {
+	switch d.TextAt(0, "intent") {
 	case "proposal", "plan", "option":
 		return
 	}
@@ -151,12 +151,12 @@ func (c *chooser) prescription(r *record) {
 	each(d, 0, "dosageInstruction", func(dose element.Node) {
 		lines = true
 		bounds := d.Get(d.Get(d.Get(dose, "timing"), "repeat"), "boundsPeriod")
-		over = over && ended(text(d, bounds, "end"), c.now)
+		over = over && ended(d.TextAt(bounds, "end"), c.now)
 	})
 	if lines && over {
 		return
 	}
-	c.add(medications, r, 0, text(d, 0, "authoredOn"), c.medication(d, d.Get(0, "medicationCodeableConcept")))
+	c.add(medications, r, 0, d.TextAt(0, "authoredOn"), c.medication(d, d.Get(0, "medicationCodeableConcept")))
 }
 
 // medication returns what a medication is known as.
@@ -178,9 +178,9 @@ func (c *chooser) allergy(r *record) {
 	concept := d.Get(0, "code")
 	rank := negated(d, concept)
 	if rank == 0 {
-		rank = map[string]int{"high": 3, "unable-to-assess": 2, "": 1}[text(d, 0, "criticality")]
+		rank = map[string]int{"high": 3, "unable-to-assess": 2, "": 1}[d.TextAt(0, "criticality")]
 	}
-	c.add(allergies, r, rank, cmp.Or(moment(d, 0, "onset"), text(d, 0, "recordedDate")), names(d, concept))
+	c.add(allergies, r, rank, cmp.Or(moment(d, 0, "onset"), d.TextAt(0, "recordedDate")), names(d, concept))
 }
 
 func (c *chooser) condition(r *record) {
@@ -189,7 +189,7 @@ func (c *chooser) condition(r *record) {
 		return
 	}
 	concept, status := d.Get(0, "code"), d.Get(0, "clinicalStatus")
-	when := cmp.Or(moment(d, 0, "onset"), text(d, 0, "recordedDate"))
+	when := cmp.Or(moment(d, 0, "onset"), d.TextAt(0, "recordedDate"))
 	abated, _ := typed(d, 0, "abatement")
 	switch {
 	case has(d, status, "", "inactive", "remission", "resolved") || status == element.None && abated != element.None:
@@ -220,7 +220,7 @@ const gestation = 300
 
 func (c *chooser) observation(r *record) {
 	d := r.doc
-	switch text(d, 0, "status") {
+	switch d.TextAt(0, "status") {
 	case "final", "amended", "corrected", "preliminary":
 	default:
 		return
@@ -229,7 +229,7 @@ func (c *chooser) observation(r *record) {
 		return
 	}
 	what, category := d.Get(0, "code"), d.Get(0, "category")
-	when := cmp.Or(moment(d, 0, "effective"), text(d, 0, "issued"))
+	when := cmp.Or(moment(d, 0, "effective"), d.TextAt(0, "issued"))
 	to := results
 	switch {
 	case has(d, what, loinc, expecting...):
@@ -259,12 +259,12 @@ func valued(d *element.Doc) bool {
 // report takes a report that concludes something. A note that travels as a report is none.
 func (c *chooser) report(r *record) {
 	d := r.doc
-	switch text(d, 0, "status") {
+	switch d.TextAt(0, "status") {
 	case "final", "amended", "corrected", "appended":
 	default:
 		return
 	}
-	if !c.own(d, "subject") || text(d, 0, "conclusion") == "" && d.Get(0, "conclusionCode") == element.None ||
+	if !c.own(d, "subject") || d.TextAt(0, "conclusion") == "" && d.Get(0, "conclusionCode") == element.None ||
 		has(d, d.Get(0, "category"), loinc, "34117-2", "51847-2", "11488-4", "11506-3", "18842-5") {
 		return
 	}
@@ -272,7 +272,7 @@ func (c *chooser) report(r *record) {
 	for i := range keys {
 		keys[i] = "report " + keys[i]
 	}
-	c.add(results, r, 0, cmp.Or(moment(d, 0, "effective"), text(d, 0, "issued")), keys)
+	c.add(results, r, 0, cmp.Or(moment(d, 0, "effective"), d.TextAt(0, "issued")), keys)
 }
 
 // directive reports whether a Consent is an advance directive.
@@ -336,8 +336,8 @@ func secrecy(r *record) int {
 		return at
 	}
 	each(r.doc, r.doc.Get(0, "meta"), "security", func(l element.Node) {
-		if strings.HasSuffix(text(r.doc, l, "system"), string(labelSystem)) {
-			at = max(at, slices.Index(confidentiality, text(r.doc, l, "code")))
+		if strings.HasSuffix(r.doc.TextAt(l, "system"), string(labelSystem)) {
+			at = max(at, slices.Index(confidentiality, r.doc.TextAt(l, "code")))
 		}
 	})
 	return at

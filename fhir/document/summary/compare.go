@@ -11,7 +11,7 @@ import (
 type known struct{ byName map[string][]*record }
 
 func (k *known) add(r *record) {
-	if text(r.doc, 0, "status") == "entered-in-error" || has(r.doc, r.doc.Get(0, "verificationStatus"), "", "entered-in-error") {
+	if r.doc.TextAt(0, "status") == "entered-in-error" || has(r.doc, r.doc.Get(0, "verificationStatus"), "", "entered-in-error") {
 		return
 	}
 	for _, name := range about(r.doc, 0, nil) {
@@ -35,7 +35,7 @@ var occasions = map[string]string{"Immunization": "occurrence", "Procedure": "pe
 // about returns the names of what a resource is about. medication is the concept of one
 // that only refers to it.
 func about(d *element.Doc, n element.Node, medication *concept) []string {
-	typ := text(d, n, "resourceType")
+	typ := d.TextAt(n, "resourceType")
 	var all []string
 	if medication != nil {
 		all = names(medication.doc, medication.node)
@@ -75,9 +75,9 @@ var facts = map[string][]string{
 // differences lists the elements in which two resources disagree. One that only one of
 // them has is no disagreement.
 func differences(a *element.Doc, x element.Node, b *element.Doc) []string {
-	typ := text(a, x, "resourceType")
-	if typ != text(b, 0, "resourceType") { // a statement and a prescription: only that both are in use
-		if text(a, x, "status") != text(b, 0, "status") {
+	typ := a.TextAt(x, "resourceType")
+	if typ != b.TextAt(0, "resourceType") { // a statement and a prescription: only that both are in use
+		if a.TextAt(x, "status") != b.TextAt(0, "status") {
 			return []string{"status"}
 		}
 		return nil
@@ -98,7 +98,7 @@ func fact(d *element.Doc, n element.Node, name string) string {
 	if m == element.None && name == "value" {
 		var property string
 		if m, property = typed(d, n, name); m != element.None && strings.HasSuffix(property, "Quantity") {
-			return text(d, m, "value") + " " + text(d, m, "code")
+			return d.TextAt(m, "value") + " " + d.TextAt(m, "code")
 		}
 	}
 	switch {
@@ -149,7 +149,7 @@ func (k *known) compare(d *element.Doc, p *proposal) {
 
 // opposed makes a conflict of "there are none" where the record has some.
 func (k *known) opposed(d *element.Doc, p *proposal) {
-	typ := text(d, p.node, "resourceType")
+	typ := d.TextAt(p.node, "resourceType")
 	if p.kind != "new" || negated(d, d.Get(p.node, proposable[typ])) == 0 {
 		return
 	}
@@ -169,5 +169,5 @@ func (k *known) opposed(d *element.Doc, p *proposal) {
 // current reports whether a record is of what is so now.
 func current(d *element.Doc) bool {
 	return !has(d, d.Get(0, "clinicalStatus"), "", "inactive", "resolved", "remission") && !has(d, d.Get(0, "verificationStatus"), "", "refuted") &&
-		!slices.Contains([]string{"stopped", "completed", "not-taken"}, text(d, 0, "status"))
+		!slices.Contains([]string{"stopped", "completed", "not-taken"}, d.TextAt(0, "status"))
 }

@@ -7,14 +7,6 @@ import (
 	"github.com/amate-health/amate/fhir/element"
 )
 
-// text returns a member of n that is a string, "" for none.
-func text(d *element.Doc, n element.Node, name string) string {
-	if m := d.Get(n, name); m != element.None && d.Kind(m) != element.Object && d.Kind(m) != element.Array {
-		return d.Text(m)
-	}
-	return ""
-}
-
 // each calls f with the items of a member of n that is a list.
 func each(d *element.Doc, n element.Node, name string, f func(element.Node)) {
 	list := d.Get(n, name)
@@ -41,10 +33,10 @@ func has(d *element.Doc, concept element.Node, system string, codes ...string) b
 	}
 	found := false
 	each(d, concept, "coding", func(c element.Node) {
-		if found || system != "" && text(d, c, "system") != system {
+		if found || system != "" && d.TextAt(c, "system") != system {
 			return
 		}
-		code := text(d, c, "code")
+		code := d.TextAt(c, "code")
 		for _, want := range codes {
 			found = found || code == want
 		}
@@ -57,7 +49,7 @@ func code(d *element.Doc, concept element.Node) string {
 	is := ""
 	each(d, concept, "coding", func(c element.Node) {
 		if is == "" {
-			is = text(d, c, "code")
+			is = d.TextAt(c, "code")
 		}
 	})
 	return is
@@ -67,12 +59,12 @@ func code(d *element.Doc, concept element.Node) string {
 func names(d *element.Doc, concept element.Node) []string {
 	var all []string
 	each(d, concept, "coding", func(c element.Node) {
-		if is := text(d, c, "code"); is != "" {
-			all = append(all, text(d, c, "system")+"|"+is)
+		if is := d.TextAt(c, "code"); is != "" {
+			all = append(all, d.TextAt(c, "system")+"|"+is)
 		}
 	})
 	if all == nil {
-		if t := strings.ToLower(strings.TrimSpace(text(d, concept, "text"))); t != "" {
+		if t := strings.ToLower(strings.TrimSpace(d.TextAt(concept, "text"))); t != "" {
 			all = append(all, " "+t) // no system begins with a space
 		}
 	}
@@ -99,17 +91,17 @@ func moment(d *element.Doc, n element.Node, stem string) string {
 	case strings.HasSuffix(name, "DateTime"), strings.HasSuffix(name, "Instant"):
 		return d.Text(c)
 	case strings.HasSuffix(name, "Period"):
-		if start := text(d, c, "start"); start != "" {
+		if start := d.TextAt(c, "start"); start != "" {
 			return start
 		}
-		return text(d, c, "end")
+		return d.TextAt(c, "end")
 	}
 	return ""
 }
 
 // reference returns what a member of n refers to, as written.
 func reference(d *element.Doc, n element.Node, name string) string {
-	return text(d, d.Get(n, name), "reference")
+	return d.TextAt(d.Get(n, name), "reference")
 }
 
 // ended reports whether a date, with its whole extent, is before now. A month that is not

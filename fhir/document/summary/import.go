@@ -91,16 +91,16 @@ func (t *takeIn) open() error {
 		t.doc, t.root = v.Doc, n
 	}
 	d := t.doc
-	if text(d, t.root, "resourceType") != "Bundle" || text(d, t.root, "type") != "document" {
+	if d.TextAt(t.root, "resourceType") != "Bundle" || d.TextAt(t.root, "type") != "document" {
 		return fhir.Errorf(fhir.Unprocessable, "a summary is a Bundle whose type is document")
 	}
 	each(d, t.root, "entry", func(e element.Node) {
-		if url, r := text(d, e, "fullUrl"), d.Get(e, "resource"); r != element.None {
+		if url, r := d.TextAt(e, "fullUrl"), d.Get(e, "resource"); r != element.None {
 			if url != "" {
 				t.byURL[url] = r
 			}
-			if id := text(d, r, "id"); id != "" {
-				t.byURL[text(d, r, "resourceType")+"/"+id] = r
+			if id := d.TextAt(r, "id"); id != "" {
+				t.byURL[d.TextAt(r, "resourceType")+"/"+id] = r
 			}
 		}
 	})
@@ -108,11 +108,11 @@ func (t *takeIn) open() error {
 	if list := d.Get(t.root, "entry"); list != element.None && d.Kind(list) == element.Array && d.Size(list) > 0 {
 		composition = d.Get(d.First(list), "resource")
 	}
-	if text(d, composition, "resourceType") != "Composition" || !has(d, d.Get(composition, "type"), loinc, "60591-5") {
+	if d.TextAt(composition, "resourceType") != "Composition" || !has(d, d.Get(composition, "type"), loinc, "60591-5") {
 		return fhir.Errorf(fhir.Unprocessable, "the document is no patient summary: its first entry is a Composition of type LOINC 60591-5")
 	}
 	t.person = t.find(reference(d, composition, "subject"))
-	if text(d, t.person, "resourceType") != "Patient" {
+	if d.TextAt(t.person, "resourceType") != "Patient" {
 		return fhir.Errorf(fhir.Unprocessable, "the document does not hold the patient whom it is about: Composition.subject leads to no Patient in it")
 	}
 	sum := sha256.Sum256(append(canonical(d, t.root), t.call.ID...))
@@ -178,21 +178,21 @@ func (t *takeIn) match(patient *record) error {
 	shared, other := false, false
 	each(a, t.person, "identifier", func(x element.Node) {
 		each(b, 0, "identifier", func(y element.Node) {
-			system, value := text(a, x, "system"), text(a, x, "value")
-			if value == "" || system != text(b, y, "system") {
+			system, value := a.TextAt(x, "system"), a.TextAt(x, "value")
+			if value == "" || system != b.TextAt(y, "system") {
 				return
 			}
-			same := value == text(b, y, "value")
+			same := value == b.TextAt(y, "value")
 			shared = shared || same && system != ""
 			other = other || !same
 		})
 	})
 	differ := func(name string) bool {
-		x, y := text(a, t.person, name), text(b, 0, name)
+		x, y := a.TextAt(t.person, name), b.TextAt(0, name)
 		return x != "" && y != "" && !strings.HasPrefix(x, y) && !strings.HasPrefix(y, x)
 	}
-	born := text(a, t.person, "birthDate")
-	alike := !other && born != "" && born == text(b, 0, "birthDate") && sameName(a, t.person, b, 0) && !differ("gender")
+	born := a.TextAt(t.person, "birthDate")
+	alike := !other && born != "" && born == b.TextAt(0, "birthDate") && sameName(a, t.person, b, 0) && !differ("gender")
 	switch {
 	case differ("birthDate"):
 		return fhir.Errorf(fhir.Conflict, "the document is about somebody else: the date of birth differs")
@@ -216,7 +216,7 @@ func sameName(a *element.Doc, x element.Node, b *element.Doc, y element.Node) bo
 
 // nameWords returns the words of a name without accents, sorted.
 func nameWords(d *element.Doc, n element.Node) []string {
-	parts := []string{text(d, n, "family")}
+	parts := []string{d.TextAt(n, "family")}
 	each(d, n, "given", func(g element.Node) {
 		if d.Kind(g) == element.String {
 			parts = append(parts, d.Text(g))
@@ -224,7 +224,7 @@ func nameWords(d *element.Doc, n element.Node) []string {
 	})
 	whole := strings.TrimSpace(strings.Join(parts, " "))
 	if whole == "" {
-		whole = text(d, n, "text")
+		whole = d.TextAt(n, "text")
 	}
 	all := strings.Fields(search.Fold(whole))
 	slices.Sort(all)

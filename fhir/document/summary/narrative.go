@@ -87,7 +87,7 @@ func (m *making) overview(b []byte) []byte {
 	b = escape(b, title.in(l))
 	b = append(b, "</h1><p>"...)
 	b = escape(b, called(d))
-	if born := text(d, 0, "birthDate"); born != "" {
+	if born := d.TextAt(0, "birthDate"); born != "" {
 		b = escape(b, phrase{". Fecha de nacimiento: ", ". Date of birth: "}.in(l)+born)
 	}
 	b = append(b, "</p>"...)
@@ -108,10 +108,10 @@ var title = phrase{"Resumen clínico internacional del paciente", "International
 func called(d *element.Doc) string {
 	name := ""
 	each(d, 0, "name", func(n element.Node) {
-		if name != "" && text(d, n, "use") != "official" {
+		if name != "" && d.TextAt(n, "use") != "official" {
 			return
 		}
-		if s := text(d, n, "text"); s != "" {
+		if s := d.TextAt(n, "text"); s != "" {
 			name = s
 			return
 		}
@@ -121,7 +121,7 @@ func called(d *element.Doc) string {
 				parts = append(parts, d.Text(g))
 			}
 		})
-		if s := strings.Join(append(parts, text(d, n, "family")), " "); strings.TrimSpace(s) != "" {
+		if s := strings.Join(append(parts, d.TextAt(n, "family")), " "); strings.TrimSpace(s) != "" {
 			name = strings.TrimSpace(s)
 		}
 	})

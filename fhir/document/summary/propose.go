@@ -33,7 +33,7 @@ func (t *takeIn) propose(k *known) error {
 	tooMuch := func() bool { return len(t.proposals) > mostProposals || t.call.MaxBytes > 0 && size > t.call.MaxBytes }
 	each(d, t.composition(), "section", func(s element.Node) {
 		each(d, s, "entry", func(ref element.Node) {
-			n := t.find(text(d, ref, "reference"))
+			n := t.find(d.TextAt(ref, "reference"))
 			if n == element.None || seen[n] || tooMuch() || !t.usable(n) {
 				return
 			}
@@ -64,9 +64,9 @@ func (t *takeIn) composition() element.Node {
 // somebody else, and more than that nothing is known.
 func (t *takeIn) usable(n element.Node) bool {
 	d := t.doc
-	typ := text(d, n, "resourceType")
+	typ := d.TextAt(n, "resourceType")
 	member, ok := proposable[typ]
-	if !ok || text(d, n, "status") == "entered-in-error" || has(d, d.Get(n, "verificationStatus"), "", "entered-in-error") {
+	if !ok || d.TextAt(n, "status") == "entered-in-error" || has(d, d.Get(n, "verificationStatus"), "", "entered-in-error") {
 		return false
 	}
 	whose := reference(d, n, "subject")
@@ -95,7 +95,7 @@ func (t *takeIn) medication(n element.Node) *concept {
 	m := t.find(ref)
 	if id, ok := strings.CutPrefix(ref, "#"); ok {
 		each(t.doc, n, "contained", func(c element.Node) {
-			if text(t.doc, c, "id") == id {
+			if t.doc.TextAt(c, "id") == id {
 				m = c
 			}
 		})
@@ -168,15 +168,15 @@ func (t *takeIn) named(ref string) string {
 	if n == element.None {
 		return "en el documento de origen"
 	}
-	if name := text(t.doc, n, "name"); name != "" { // an Organization
+	if name := t.doc.TextAt(n, "name"); name != "" { // an Organization
 		return name
 	}
-	typ := text(t.doc, n, "resourceType")
+	typ := t.doc.TextAt(n, "resourceType")
 	name := ""
 	each(t.doc, n, "name", func(h element.Node) {
 		if name == "" {
-			if name = text(t.doc, h, "text"); name == "" {
-				name = text(t.doc, h, "family")
+			if name = t.doc.TextAt(h, "text"); name == "" {
+				name = t.doc.TextAt(h, "family")
 			}
 		}
 	})

@@ -48,7 +48,7 @@ func spoken(p *record) string {
 	var list []string
 	each(p.doc, 0, "communication", func(c element.Node) {
 		is := code(p.doc, p.doc.Get(c, "language"))
-		if text(p.doc, c, "preferred") == "true" {
+		if p.doc.TextAt(c, "preferred") == "true" {
 			list = append([]string{is}, list...)
 		} else {
 			list = append(list, is)
@@ -71,16 +71,16 @@ func (r *reader) name(d *element.Doc, concept element.Node) string {
 		if known != "" {
 			return
 		}
-		system, code := text(d, c, "system"), text(d, c, "code")
+		system, code := d.TextAt(c, "system"), d.TextAt(c, "code")
 		known = r.translated(system, code)
 		if display == "" {
-			display = text(d, c, "display")
+			display = d.TextAt(c, "display")
 		}
 		if is == "" {
 			is = code
 		}
 	})
-	for _, s := range []string{known, text(d, concept, "text"), display, is} {
+	for _, s := range []string{known, d.TextAt(concept, "text"), display, is} {
 		if s != "" {
 			return s
 		}
@@ -99,8 +99,8 @@ func (r *reader) unspoken(d *element.Doc, concept element.Node) string {
 // absent returns the data-absent-reason of an element.
 func absent(d *element.Doc, n element.Node) (why string) {
 	each(d, n, "extension", func(x element.Node) {
-		if text(d, x, "url") == absentReason {
-			why = text(d, x, "valueCode")
+		if d.TextAt(x, "url") == absentReason {
+			why = d.TextAt(x, "valueCode")
 		}
 	})
 	return why

@@ -129,7 +129,7 @@ func (s *service) whose(ctx context.Context, call *operation.Call) (string, erro
 	token := all[0].Text
 	if n, property := all[0].Typed(); property == "valueIdentifier" {
 		d := all[0].Doc
-		token = escaped(text(d, n, "system")) + "|" + escaped(text(d, n, "value"))
+		token = escaped(d.TextAt(n, "system")) + "|" + escaped(d.TextAt(n, "value"))
 	}
 	if token == "" || strings.HasSuffix(token, "|") {
 		return "", fhir.Errorf(fhir.Invalid, "the parameter identifier needs a value: system|value")

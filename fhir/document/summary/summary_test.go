@@ -29,7 +29,7 @@ func (s shelf) Search(_ context.Context, q *search.Query) (*search.Result, error
 		if err != nil {
 			return nil, err
 		}
-		ref := fhir.Ref{Type: text(d, 0, "resourceType"), ID: text(d, 0, "id"), Version: 1}
+		ref := fhir.Ref{Type: d.TextAt(0, "resourceType"), ID: d.TextAt(0, "id"), Version: 1}
 		if _, ok := q.Restriction.Types[ref.Type]; ok || q.Restriction.Open() {
 			found.Matches = append(found.Matches, fhir.Resource{Ref: ref, JSON: []byte(json)})
 		}

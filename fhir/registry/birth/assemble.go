@@ -8,6 +8,7 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/compose"
 )
 
 type rawJSON = json.RawMessage
@@ -23,11 +24,11 @@ func (s *service) assemble(_ context.Context, p *preparation) (*waiting, error) 
 		x.org = p.org.Ref.Current()
 	}
 	made, newborn := x.project()
-	w := &waiting{Newborn: encode(newborn), Custodian: x.org}
+	w := &waiting{Newborn: compose.JSON(newborn), Custodian: x.org}
 	maker := s.Maker(p.call.Base)
 	c.Held = nil
 	for _, r := range made {
-		raw := encode(r)
+		raw := compose.JSON(r)
 		ref := fhir.Ref{Type: r["resourceType"].(string), ID: r["id"].(string)}
 		if err := valid(maker, raw, ref); err != nil {
 			return nil, err
@@ -38,9 +39,9 @@ func (s *service) assemble(_ context.Context, p *preparation) (*waiting, error) 
 	if err := valid(maker, w.Newborn, c.Newborn.Ref); err != nil {
 		return nil, err
 	}
-	var entries []object
+	var entries []compose.Object
 	enter := func(ref fhir.Ref, raw []byte) {
-		entries = append(entries, object{"fullUrl": p.call.Base + "/" + ref.Current().String(), "resource": rawJSON(raw)})
+		entries = append(entries, compose.Object{"fullUrl": p.call.Base + "/" + ref.Current().String(), "resource": rawJSON(raw)})
 	}
 	enter(c.Held[0], w.Resources[0])
 	enter(c.Newborn.Ref, w.Newborn)
@@ -52,8 +53,8 @@ func (s *service) assemble(_ context.Context, p *preparation) (*waiting, error) 
 	for i, ref := range c.Held[1:] {
 		enter(ref, w.Resources[i+1])
 	}
-	w.Bundle = encode(object{
-		"resourceType": "Bundle", "type": "document", "identifier": object{"system": "urn:ietf:rfc:3986", "value": "urn:uuid:" + strings.ToLower(c.Document)},
+	w.Bundle = compose.JSON(compose.Object{
+		"resourceType": "Bundle", "type": "document", "identifier": compose.Object{"system": "urn:ietf:rfc:3986", "value": "urn:uuid:" + strings.ToLower(c.Document)},
 		"timestamp": p.at.UTC().Format(time.RFC3339), "entry": entries,
 	})
 	return w, valid(maker, w.Bundle, fhir.Ref{Type: "Bundle", ID: c.Document})

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/compose"
 	"github.com/amate-health/amate/fhir/registry/birth/sinac"
 )
 
@@ -29,11 +30,11 @@ func full() *sinac.Row {
 	return r
 }
 
-func projected(r *sinac.Row) ([]object, object) {
+func projected(r *sinac.Row) ([]compose.Object, compose.Object) {
 	n := 0
 	c := &Certificate{Folio: "F-00001", Row: *r, Newborn: Person{Born: "2026-10-03", Sex: "female"}, Mother: Person{Ref: fhir.Ref{Type: "Patient", ID: "m"}, Name: Name{Given: "Ana", First: "García"}}}
 	c.Certifier = Official{Facility: "OCSSA003966", Person: Person{Ref: fhir.Ref{Type: "Practitioner", ID: "d"}}}
-	p := &projection{Certificate: c, at: time.Date(2026, 10, 3, 12, 0, 0, 0, time.UTC), zone: Zone, newborn: fhir.Ref{Type: "Patient", ID: "n"}, custodian: object{"display": "H"}, newID: func() string {
+	p := &projection{Certificate: c, at: time.Date(2026, 10, 3, 12, 0, 0, 0, time.UTC), zone: Zone, newborn: fhir.Ref{Type: "Patient", ID: "n"}, custodian: compose.Object{"display": "H"}, newID: func() string {
 		n++
 		return fmt.Sprint("r", n)
 	}}
@@ -44,7 +45,7 @@ func projected(r *sinac.Row) ([]object, object) {
 func TestNoColumnIsLost(t *testing.T) {
 	row := full()
 	resources, newborn := projected(row)
-	text := string(encode(append(resources, newborn)))
+	text := compose.Text(append(resources, newborn))
 	told := map[sinac.Column]string{ // by what else than its name
 		sinac.Born: `"birthDate":"2026-10-03"`, sinac.BornAt: "2026-10-03T", sinac.Sex: `"gender":"female"`, sinac.MotherBorn: "", sinac.BCG: `"code":"19"`, sinac.HepatitisB: `"code":"08"`,
 		sinac.VitaminA: sinac.VitaminA.Spanish(), sinac.VitaminK: sinac.VitaminK.Spanish(), sinac.HearingScreen: sinac.HearingScreen.Spanish(),
@@ -62,7 +63,7 @@ func TestNoColumnIsLost(t *testing.T) {
 	// What was not given to the child is told as well.
 	row[sinac.BCG] = sinac.No
 	resources, _ = projected(row)
-	if text := string(encode(resources)); strings.Contains(text, `"code":"19"`) || !strings.Contains(text, `"VACUNA_BCG"`) {
+	if text := compose.Text(resources); strings.Contains(text, `"code":"19"`) || !strings.Contains(text, `"VACUNA_BCG"`) {
 		t.Error("that no BCG was given is told by nothing")
 	}
 }
@@ -210,7 +211,7 @@ func BenchmarkProject(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		resources, newborn := projected(row)
-		if len(encode(append(resources, newborn))) == 0 {
+		if len(compose.JSON(append(resources, newborn))) == 0 {
 			b.Fatal("nothing")
 		}
 	}

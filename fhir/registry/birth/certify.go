@@ -11,6 +11,7 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/compose"
 	"github.com/amate-health/amate/fhir/document/sign"
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/operation"
@@ -49,7 +50,7 @@ type preparation struct {
 	official  *fhir.Resource // the certifier
 	woman     *fhir.Resource // the mother, where she is known
 	warnings  []fhir.Issue
-	custodian object
+	custodian compose.Object
 }
 
 // prepare makes a draft; of one that stands for another certificate when replaced is given.
@@ -107,12 +108,12 @@ func (s *service) official(ctx context.Context, p *preparation) error {
 	p.official = found
 	o := Official{Person: personIn(d, 0), Facility: p.facility}
 	o.Ref = who
-	for id := range items(d, 0, "identifier") {
-		switch text(d, id, "system") {
+	for id := range d.Items(0, "identifier") {
+		switch d.TextAt(id, "system") {
 		case identity.SystemCedula:
-			o.Cedula = text(d, id, "value")
+			o.Cedula = d.TextAt(id, "value")
 		case identity.SystemRFC:
-			p.codes = append(p.codes, text(d, id, "value"))
+			p.codes = append(p.codes, d.TextAt(id, "value"))
 		}
 	}
 	if o.CURP == "" {
@@ -271,14 +272,14 @@ func (s *service) place(ctx context.Context, p *preparation) error {
 	if err != nil {
 		return err
 	}
-	p.custodian = object{"identifier": object{"system": identity.SystemCLUES, "value": p.facility}}
+	p.custodian = compose.Object{"identifier": compose.Object{"system": identity.SystemCLUES, "value": p.facility}}
 	if len(found) > 0 {
 		p.org = &found[0]
 		p.custodian["reference"] = p.org.Ref.Current().String()
 		if d, err := element.Parse(p.org.JSON); err == nil {
-			p.cert.Certifier.Place = text(d, 0, "name")
-			for a := range items(d, 0, "address") {
-				p.cert.Certifier.Locality = strings.Trim(text(d, a, "district")+", "+text(d, a, "state"), ", ")
+			p.cert.Certifier.Place = d.TextAt(0, "name")
+			for a := range d.Items(0, "address") {
+				p.cert.Certifier.Locality = strings.Trim(d.TextAt(a, "district")+", "+d.TextAt(a, "state"), ", ")
 				break
 			}
 		}
@@ -383,20 +384,20 @@ func (s *service) await(ctx context.Context, p *preparation) (*operation.Answer,
 		}
 		return nil, err
 	}
-	parts := []object{
-		part("folio", "String", c.Folio), part("pending", "Id", c.Folio),
-		part("algorithm", "Code", prepared.Algorithm()), part("header", "String", prepared.Header),
-		part("digest", "Base64Binary", base64.StdEncoding.EncodeToString(prepared.Digest())),
-		part("when", "Instant", p.at.Format(fhir.InstantLayout)),
-		part("who", "Reference", refer(c.Certifier.Ref)), part("mother", "Reference", refer(c.Mother.Ref)),
-		part("expires", "Instant", w.Expires.Format(fhir.InstantLayout)),
+	parts := []compose.Object{
+		compose.Part("folio", "String", c.Folio), compose.Part("pending", "Id", c.Folio),
+		compose.Part("algorithm", "Code", prepared.Algorithm()), compose.Part("header", "String", prepared.Header),
+		compose.Part("digest", "Base64Binary", base64.StdEncoding.EncodeToString(prepared.Digest())),
+		compose.Part("when", "Instant", p.at.Format(fhir.InstantLayout)),
+		compose.Part("who", "Reference", compose.Reference(c.Certifier.Ref)), compose.Part("mother", "Reference", compose.Reference(c.Mother.Ref)),
+		compose.Part("expires", "Instant", w.Expires.Format(fhir.InstantLayout)),
 	}
-	parts = append(parts, object{"name": "document", "resource": w.Bundle})
+	parts = append(parts, compose.Object{"name": "document", "resource": w.Bundle})
 	if len(p.warnings) > 0 {
-		parts = append(parts, object{"name": "warnings", "resource": rawJSON(operation.AppendOutcome(nil, p.warnings))})
+		parts = append(parts, compose.Object{"name": "warnings", "resource": rawJSON(operation.AppendOutcome(nil, p.warnings))})
 	}
 	for _, flag := range slices.Clone(c.Row.Flags()) {
-		parts = append(parts, part("flag", "Code", flag))
+		parts = append(parts, compose.Part("flag", "Code", flag))
 	}
 	return answer(parts), nil
 }

@@ -3,6 +3,7 @@ package birth
 import (
 	"encoding/json"
 
+	"github.com/amate-health/amate/fhir/compose"
 	"github.com/amate-health/amate/fhir/registry/birth/sinac"
 )
 
@@ -98,10 +99,10 @@ var definitions = []definition{
 // names of their files: fhir/registry/profile ships them.
 func Definitions() map[string][]byte {
 	all := map[string][]byte{}
-	put := func(typ, id string, v object) {
+	put := func(typ, id string, v compose.Object) {
 		v["resourceType"], v["id"], v["url"] = typ, id, base+typ+"/"+id
 		v["version"], v["status"], v["experimental"], v["date"] = "0.1.0", "draft", false, "2026-11-22"
-		v["publisher"], v["jurisdiction"] = "Amate", []object{concept("urn:iso:std:iso:3166", "MX", "Mexico")}
+		v["publisher"], v["jurisdiction"] = "Amate", []compose.Object{compose.Concept("urn:iso:std:iso:3166", "MX", "Mexico")}
 		out, err := json.MarshalIndent(v, "", " ")
 		if err != nil {
 			panic(err) // made of strings
@@ -111,11 +112,11 @@ func Definitions() map[string][]byte {
 	for i := range definitions {
 		put("OperationDefinition", definitions[i].name, definitions[i].resource())
 	}
-	var columns []object
+	var columns []compose.Object
 	for c := range sinac.Column(sinac.Columns) {
-		columns = append(columns, object{"code": c.String(), "display": c.Spanish()})
+		columns = append(columns, compose.Object{"code": c.String(), "display": c.Spanish()})
 	}
-	put("CodeSystem", "sinac", object{
+	put("CodeSystem", "sinac", compose.Object{
 		"name": "SINAC", "title": "Columnas del SINAC", "description": "Columns of the record of a birth as SINAC publishes it.",
 		"content": "complete", "caseSensitive": true, "count": len(columns), "concept": columns,
 	})
@@ -125,18 +126,18 @@ func Definitions() map[string][]byte {
 // resource returns the OperationDefinition.
 //
 // See https://hl7.org/fhir/R4/operationdefinition.html.
-func (d *definition) resource() object {
-	var all []object
+func (d *definition) resource() compose.Object {
+	var all []compose.Object
 	add := func(use string, list []parameter) {
 		for _, p := range list {
 			if p.max == "" {
 				p.max = "1"
 			}
-			one := object{"name": p.name, "use": use, "min": p.min, "max": p.max, "documentation": p.text}
+			one := compose.Object{"name": p.name, "use": use, "min": p.min, "max": p.max, "documentation": p.text}
 			if p.typ != "BackboneElement" {
 				one["type"] = p.typ
 			} else {
-				one["part"] = []object{{"name": "state", "use": use, "min": 0, "max": "1", "type": "code", "documentation": "And other parts, as they apply."}}
+				one["part"] = []compose.Object{{"name": "state", "use": use, "min": 0, "max": "1", "type": "code", "documentation": "And other parts, as they apply."}}
 			}
 			all = append(all, one)
 		}
@@ -148,7 +149,7 @@ func (d *definition) resource() object {
 		}
 	}
 	add("out", d.out)
-	return object{
+	return compose.Object{
 		"name": nameOf(d.name), "title": d.title, "kind": "operation", "description": d.text, "affectsState": d.changes, "code": d.name,
 		"system": true, "type": false, "instance": false, "parameter": all,
 	}

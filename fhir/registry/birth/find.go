@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/compose"
 	"github.com/amate-health/amate/fhir/document/sign"
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/operation"
@@ -68,7 +69,7 @@ func (s *service) find(ctx context.Context, call *operation.Call) (*operation.An
 
 // listed answers with those certificates that the caller may see.
 func (s *service) listed(ctx context.Context, call *operation.Call, found []fhir.Birth) (*operation.Answer, error) {
-	parts := []object{}
+	parts := []compose.Object{}
 	for i := range found {
 		c, err := read(&found[i])
 		if err != nil {
@@ -79,13 +80,13 @@ func (s *service) listed(ctx context.Context, call *operation.Call, found []fhir
 			return nil, err
 		}
 		if ok {
-			parts = append(parts, object{"name": "certificate", "part": summary(c)})
+			parts = append(parts, compose.Object{"name": "certificate", "part": summary(c)})
 		}
 	}
 	if len(found) == mostFound {
-		parts = append(parts, part("after", "String", found[len(found)-1].Folio))
+		parts = append(parts, compose.Part("after", "String", found[len(found)-1].Folio))
 	}
-	return answer(append(parts, part("count", "UnsignedInt", len(parts)))), nil
+	return answer(append(parts, compose.Part("count", "UnsignedInt", len(parts)))), nil
 }
 
 // ofNewborn finds the certificates of a newborn whose Patient the caller sees.
@@ -113,31 +114,31 @@ func (s *service) ofNewborn(ctx context.Context, call *operation.Call) (*operati
 }
 
 // summary is what is said of a certificate.
-func summary(c *Certificate) []object {
-	parts := []object{
-		part("folio", "String", c.Folio), part("state", "Code", string(c.State)), part("facility", "String", c.Certifier.Facility),
-		part("born", "Date", c.Newborn.Born), part("mother", "Reference", refer(c.Mother.Ref)), part("newborn", "Reference", refer(c.Newborn.Ref)),
+func summary(c *Certificate) []compose.Object {
+	parts := []compose.Object{
+		compose.Part("folio", "String", c.Folio), compose.Part("state", "Code", string(c.State)), compose.Part("facility", "String", c.Certifier.Facility),
+		compose.Part("born", "Date", c.Newborn.Born), compose.Part("mother", "Reference", compose.Reference(c.Mother.Ref)), compose.Part("newborn", "Reference", compose.Reference(c.Newborn.Ref)),
 	}
 	for _, t := range []struct {
 		name string
 		at   time.Time
 	}{{"certified", c.Certified}, {"delivered", c.Delivered}, {"voided", c.Voided}, {"assigned", c.Assigned}} {
 		if !t.at.IsZero() {
-			parts = append(parts, part(t.name, "Instant", t.at.Format(fhir.InstantLayout)))
+			parts = append(parts, compose.Part(t.name, "Instant", t.at.Format(fhir.InstantLayout)))
 		}
 	}
 	if r := c.Registration; r != nil {
-		parts = append(parts, part("acta", "String", r.Acta), part("oficialia", "String", r.Office), part("registered", "Date", r.Date))
+		parts = append(parts, compose.Part("acta", "String", r.Acta), compose.Part("oficialia", "String", r.Office), compose.Part("registered", "Date", r.Date))
 	}
 	for _, t := range []struct{ name, v string }{
 		{"curp", c.CURP}, {"reason", c.Reason}, {"replaces", c.Replaces}, {"replacedBy", c.ReplacedBy}, {"token", c.Token}, {"hash", c.Hash},
 	} {
 		if t.v != "" {
-			parts = append(parts, part(t.name, "String", t.v))
+			parts = append(parts, compose.Part(t.name, "String", t.v))
 		}
 	}
 	if c.Document != "" && c.State != Draft {
-		parts = append(parts, part("document", "Reference", object{"reference": "Bundle/" + c.Document}), part("composition", "Reference", refer(c.Held[0])))
+		parts = append(parts, compose.Part("document", "Reference", compose.Object{"reference": "Bundle/" + c.Document}), compose.Part("composition", "Reference", compose.Reference(c.Held[0])))
 	}
 	return parts
 }
@@ -150,7 +151,7 @@ func (s *service) status(ctx context.Context, c *Certificate) (*operation.Answer
 		return nil, err
 	}
 	for _, e := range events {
-		parts = append(parts, object{"name": "event", "part": []object{part("state", "Code", e.Kind), part("at", "Instant", e.At.Format(fhir.InstantLayout))}})
+		parts = append(parts, compose.Object{"name": "event", "part": []compose.Object{compose.Part("state", "Code", e.Kind), compose.Part("at", "Instant", e.At.Format(fhir.InstantLayout))}})
 	}
 	return answer(parts), nil
 }
@@ -217,25 +218,25 @@ func (s *service) verify(ctx context.Context, call *operation.Call) (*operation.
 		return nil, err
 	}
 	valid := c.State.Live() && v.Same && v.Signature.Status() != sign.Failed && (v.Seal == nil || v.Seal.Status() != sign.Failed)
-	parts := []object{
-		part("valid", "Boolean", valid), part("folio", "String", c.Folio), part("state", "Code", string(c.State)), part("unchanged", "Boolean", v.Same),
-		part("facility", "String", c.Certifier.Facility), part("certified", "Instant", c.Certified.Format(fhir.InstantLayout)),
+	parts := []compose.Object{
+		compose.Part("valid", "Boolean", valid), compose.Part("folio", "String", c.Folio), compose.Part("state", "Code", string(c.State)), compose.Part("unchanged", "Boolean", v.Same),
+		compose.Part("facility", "String", c.Certifier.Facility), compose.Part("certified", "Instant", c.Certified.Format(fhir.InstantLayout)),
 	}
 	if c.ReplacedBy != "" {
-		parts = append(parts, part("replacedBy", "String", c.ReplacedBy))
+		parts = append(parts, compose.Part("replacedBy", "String", c.ReplacedBy))
 	}
-	parts = append(parts, object{"name": "signature", "part": verdict(v.Signature)})
+	parts = append(parts, compose.Object{"name": "signature", "part": verdict(v.Signature)})
 	if v.Seal != nil {
-		parts = append(parts, object{"name": "seal", "part": verdict(v.Seal)})
+		parts = append(parts, compose.Object{"name": "seal", "part": verdict(v.Seal)})
 	}
 	return answer(parts), nil
 }
 
-func verdict(v *sign.Verdict) []object {
-	parts := []object{part("status", "Code", string(v.Status())), part("when", "Instant", v.SignedAt.Format(fhir.InstantLayout)), part("name", "String", orDash(v.Signer.Name))}
+func verdict(v *sign.Verdict) []compose.Object {
+	parts := []compose.Object{compose.Part("status", "Code", string(v.Status())), compose.Part("when", "Instant", v.SignedAt.Format(fhir.InstantLayout)), compose.Part("name", "String", orDash(v.Signer.Name))}
 	for _, c := range v.Checks {
-		parts = append(parts, object{"name": "check", "part": []object{
-			part("name", "Code", c.Name), part("result", "Code", string(c.Result)), part("text", "String", c.Text("es")),
+		parts = append(parts, compose.Object{"name": "check", "part": []compose.Object{
+			compose.Part("name", "Code", c.Name), compose.Part("result", "Code", string(c.Result)), compose.Part("text", "String", c.Text("es")),
 		}})
 	}
 	return parts
@@ -251,8 +252,8 @@ func orDash(s string) string {
 
 // signedPart reports whether a resource is part of a signed document, which keeps what it says.
 func signedPart(d *element.Doc) bool {
-	for tag := range items(d, d.Get(0, "meta"), "tag") {
-		if text(d, tag, "system") == documentTag {
+	for tag := range d.Items(d.Get(0, "meta"), "tag") {
+		if d.TextAt(tag, "system") == documentTag {
 			return true
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/compose"
 	"github.com/amate-health/amate/fhir/document"
 	"github.com/amate-health/amate/fhir/document/sign"
 	"github.com/amate-health/amate/fhir/element"
@@ -220,12 +221,12 @@ func (s *service) changes(ctx context.Context, b *bundle.Batch, maker bundle.Mak
 		return err
 	}
 	about := []fhir.Ref{c.Held[0], {Type: "Bundle", ID: c.Document}}
-	who := refer(c.Certifier.Ref)
+	who := compose.Reference(c.Certifier.Ref)
 	if err := s.provenance(maker, b, c, about, who, document.Element(c.Signature, sign.Author, c.Certifier.Ref.String(), at)); err != nil || c.Seal == "" {
 		return err
 	}
 	seal := document.Element(c.Seal, sign.Administrative, s.establishment(w), c.Certified.Truncate(time.Second))
-	return s.provenance(maker, b, c, about, object{"display": "Sello de " + c.Certifier.Facility}, seal)
+	return s.provenance(maker, b, c, about, compose.Object{"display": "Sello de " + c.Certifier.Facility}, seal)
 }
 
 // establishment is who seals: the Organization, or nobody that can be referred to.
@@ -251,15 +252,15 @@ func (s *service) newborn(ctx context.Context, maker bundle.Maker, c *Certificat
 		return bundle.Change{}, err
 	}
 	e := d.Edit(0)
-	for id := range items(d, 0, "identifier") {
-		if text(d, id, "system") == FolioSystem {
-			set(e, d, id, "use", `"old"`)
+	for id := range d.Items(0, "identifier") {
+		if d.TextAt(id, "system") == FolioSystem {
+			e.Set(id, "use", `"old"`)
 		}
 	}
-	push(e, d, 0, "identifier", string(encode(object{"use": "temp", "system": FolioSystem, "value": c.Folio})))
+	e.Push(0, "identifier", compose.Text(compose.Object{"use": "temp", "system": FolioSystem, "value": c.Folio}))
 	for _, name := range []string{"name", "gender", "birthDate", "_birthDate", "multipleBirthBoolean", "multipleBirthInteger"} {
 		if n := fresh.Get(0, name); n != element.None {
-			set(e, d, 0, name, string(fresh.Raw(n)))
+			e.Set(0, name, string(fresh.Raw(n)))
 		} else if n := d.Get(0, name); n != element.None && name != "name" {
 			e.Drop(n)
 		}
@@ -280,24 +281,24 @@ func signedBundle(unsigned []byte, c *Certificate, at time.Time) ([]byte, error)
 }
 
 // provenance adds the record of who signed what.
-func (s *service) provenance(maker bundle.Maker, b *bundle.Batch, c *Certificate, about []fhir.Ref, who object, signature []byte) error {
-	var targets []object
+func (s *service) provenance(maker bundle.Maker, b *bundle.Batch, c *Certificate, about []fhir.Ref, who compose.Object, signature []byte) error {
+	var targets []compose.Object
 	for _, ref := range about {
-		targets = append(targets, refer(ref))
+		targets = append(targets, compose.Reference(ref))
 	}
 	d, err := element.Parse(signature)
 	if err != nil {
 		return err
 	}
-	if text(d, d.Get(0, "who"), "reference") == "#" { // the directory has no such establishment
+	if d.TextAt(d.Get(0, "who"), "reference") == "#" { // the directory has no such establishment
 		e := d.Edit(0)
-		e.Replace(d.Get(0, "who"), string(encode(who)))
+		e.Replace(d.Get(0, "who"), compose.Text(who))
 		signature = e.AppendTo(nil)
 	}
-	raw, err := document.Mark(encode(object{
+	raw, err := document.Mark(compose.JSON(compose.Object{
 		"resourceType": "Provenance", "target": targets, "recorded": c.Certified.Format(fhir.InstantLayout),
-		"activity":  concept("http://terminology.hl7.org/CodeSystem/v3-DocumentCompletion", "LA", "legally authenticated"),
-		"agent":     []object{{"type": concept("http://terminology.hl7.org/CodeSystem/provenance-participant-type", "author", "Author"), "who": who}},
+		"activity":  compose.Concept("http://terminology.hl7.org/CodeSystem/v3-DocumentCompletion", "LA", "legally authenticated"),
+		"agent":     []compose.Object{{"type": compose.Concept("http://terminology.hl7.org/CodeSystem/provenance-participant-type", "author", "Author"), "who": who}},
 		"signature": []rawJSON{signature},
 	}), c.Document)
 	if err != nil {
@@ -310,9 +311,9 @@ func (s *service) provenance(maker bundle.Maker, b *bundle.Batch, c *Certificate
 
 // certified answers with what was certified.
 func certified(c *Certificate) *operation.Answer {
-	return answer([]object{
-		part("folio", "String", c.Folio), part("state", "Code", string(c.State)), part("token", "String", c.Token), part("hash", "String", c.Hash),
-		part("newborn", "Reference", refer(c.Newborn.Ref)), part("mother", "Reference", refer(c.Mother.Ref)),
-		part("composition", "Reference", refer(c.Held[0])), part("document", "Reference", object{"reference": "Bundle/" + c.Document}),
+	return answer([]compose.Object{
+		compose.Part("folio", "String", c.Folio), compose.Part("state", "Code", string(c.State)), compose.Part("token", "String", c.Token), compose.Part("hash", "String", c.Hash),
+		compose.Part("newborn", "Reference", compose.Reference(c.Newborn.Ref)), compose.Part("mother", "Reference", compose.Reference(c.Mother.Ref)),
+		compose.Part("composition", "Reference", compose.Reference(c.Held[0])), compose.Part("document", "Reference", compose.Object{"reference": "Bundle/" + c.Document}),
 	})
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/compose"
 	"github.com/amate-health/amate/fhir/element"
 )
 
@@ -65,8 +66,8 @@ func composedOf(json []byte) string {
 	if err != nil {
 		return ""
 	}
-	if id := d.Get(0, "identifier"); id != element.None && text(d, id, "system") == FolioSystem {
-		return text(d, id, "value")
+	if id := d.Get(0, "identifier"); id != element.None && d.TextAt(id, "system") == FolioSystem {
+		return d.TextAt(id, "value")
 	}
 	return ""
 }
@@ -121,9 +122,9 @@ func tagOf(json []byte) string {
 	if err != nil {
 		return ""
 	}
-	for tag := range items(d, d.Get(0, "meta"), "tag") {
-		if text(d, tag, "system") == TagSystem {
-			return text(d, tag, "code")
+	for tag := range d.Items(d.Get(0, "meta"), "tag") {
+		if d.TextAt(tag, "system") == TagSystem {
+			return d.TextAt(tag, "code")
 		}
 	}
 	return ""
@@ -137,9 +138,9 @@ func foliosIn(json []byte) (all []string) {
 	if err != nil {
 		return nil
 	}
-	for id := range items(d, 0, "identifier") {
-		if text(d, id, "system") == FolioSystem {
-			all = append(all, text(d, id, "value"))
+	for id := range d.Items(0, "identifier") {
+		if d.TextAt(id, "system") == FolioSystem {
+			all = append(all, d.TextAt(id, "value"))
 		}
 	}
 	return all
@@ -152,6 +153,6 @@ func mark(json []byte, document string) ([]byte, error) {
 		return nil, err
 	}
 	e := d.Edit(0)
-	e.Append(0, `"meta":{"tag":[`+string(encode(object{"system": TagSystem, "code": document, "display": "Certificado de nacimiento"}))+`]}`)
+	e.Append(0, `"meta":{"tag":[`+compose.Text(compose.Object{"system": TagSystem, "code": document, "display": "Certificado de nacimiento"})+`]}`)
 	return e.AppendTo(nil), nil
 }

@@ -91,7 +91,7 @@ func (c *claim) party(call *operation.Call, name, typ string) (party, bool, erro
 		p.Ref, err = reference(call, name, typ)
 		return p, true, err
 	}
-	if text(v.Doc, n, "resourceType") != typ {
+	if v.Doc.TextAt(n, "resourceType") != typ {
 		return p, false, fhir.Errorf(fhir.Invalid, "the parameter %s is a %s, or a reference to one", name, typ).At(p.at)
 	}
 	p.json = []byte(v.Doc.Raw(n))
@@ -107,7 +107,7 @@ func reference(call *operation.Call, name, typ string) (fhir.Ref, error) {
 	}
 	said := v.Text
 	if n, property := v.Typed(); property == "valueReference" {
-		said = text(v.Doc, n, "reference")
+		said = v.Doc.TextAt(n, "reference")
 	}
 	ref, ok := fhir.ParseRef(strings.TrimPrefix(said, call.Base+"/"))
 	if !ok || ref.Type != typ {
@@ -119,19 +119,19 @@ func reference(call *operation.Call, name, typ string) (fhir.Ref, error) {
 
 // personIn reads who a Patient, RelatedPerson or Practitioner is.
 func personIn(d *element.Doc, n element.Node) Person {
-	p := Person{Born: text(d, n, "birthDate"), Sex: text(d, n, "gender")}
+	p := Person{Born: d.TextAt(n, "birthDate"), Sex: d.TextAt(n, "gender")}
 	best := element.None
-	for name := range items(d, n, "name") {
-		if use := text(d, name, "use"); best == element.None || use == "official" {
+	for name := range d.Items(n, "name") {
+		if use := d.TextAt(name, "use"); best == element.None || use == "official" {
 			best = name
 		}
 	}
 	if best != element.None {
 		p.Name = nameIn(d, best)
 	}
-	for id := range items(d, n, "identifier") {
-		if text(d, id, "system") == identity.SystemCURP && text(d, id, "use") != "old" {
-			if v := strings.ToUpper(strings.TrimSpace(text(d, id, "value"))); v != identity.GenericCURP {
+	for id := range d.Items(n, "identifier") {
+		if d.TextAt(id, "system") == identity.SystemCURP && d.TextAt(id, "use") != "old" {
+			if v := strings.ToUpper(strings.TrimSpace(d.TextAt(id, "value"))); v != identity.GenericCURP {
 				p.CURP = v
 			}
 		}
@@ -145,28 +145,28 @@ func personIn(d *element.Doc, n element.Node) Person {
 func nameIn(d *element.Doc, n element.Node) Name {
 	var name Name
 	var given []string
-	for g := range items(d, n, "given") {
+	for g := range d.Items(n, "given") {
 		if d.Kind(g) == element.String {
 			given = append(given, d.Text(g))
 		}
 	}
 	name.Given = strings.Join(given, " ")
-	for e := range items(d, d.Get(n, "_family"), "extension") {
-		switch text(d, e, "url") {
+	for e := range d.Items(d.Get(n, "_family"), "extension") {
+		switch d.TextAt(e, "url") {
 		case fathersFamily:
-			name.First = text(d, e, "valueString")
+			name.First = d.TextAt(e, "valueString")
 		case mothersFamily:
-			name.Second = text(d, e, "valueString")
+			name.Second = d.TextAt(e, "valueString")
 		}
 	}
-	family := text(d, n, "family")
+	family := d.TextAt(n, "family")
 	if name.First == "" {
 		name.First, name.Second = family, ""
 	} else if rest, ok := strings.CutPrefix(family, name.First+" "); ok && name.Second == "" {
 		name.Second = rest
 	}
 	if name == (Name{}) {
-		name.Given = text(d, n, "text")
+		name.Given = d.TextAt(n, "text")
 	}
 	return name
 }

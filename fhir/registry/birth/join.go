@@ -6,6 +6,7 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/compose"
 	"github.com/amate-health/amate/fhir/document"
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/operation"
@@ -40,16 +41,16 @@ func (s *service) join(ctx context.Context, call *operation.Call, c *Certificate
 	}
 	change, err := s.patient(ctx, call, c, func(e *element.Edit, d *element.Doc) {
 		retire(e, d)
-		push(e, d, 0, "identifier", string(encode(object{"use": "official", "system": identity.SystemCURP, "value": c.CURP})))
+		e.Push(0, "identifier", compose.Text(compose.Object{"use": "official", "system": identity.SystemCURP, "value": c.CURP}))
 	})
 	return []bundle.Change{change}, err
 }
 
 // retire says of the folio that it stood in for the CURP.
 func retire(e *element.Edit, d *element.Doc) {
-	for id := range items(d, 0, "identifier") {
-		if text(d, id, "system") == FolioSystem {
-			set(e, d, id, "use", `"old"`)
+	for id := range d.Items(0, "identifier") {
+		if d.TextAt(id, "system") == FolioSystem {
+			e.Set(id, "use", `"old"`)
 		}
 	}
 }
@@ -62,8 +63,8 @@ func (s *service) joined(ctx context.Context, call *operation.Call, c *Certifica
 	}
 	change, err := s.patient(ctx, call, c, func(e *element.Edit, d *element.Doc) {
 		retire(e, d)
-		set(e, d, 0, "active", "false")
-		push(e, d, 0, "link", string(encode(object{"other": refer(into), "type": "replaced-by"})))
+		e.Set(0, "active", "false")
+		e.Push(0, "link", compose.Text(compose.Object{"other": compose.Reference(into), "type": "replaced-by"}))
 	})
 	if err != nil {
 		return nil, err
@@ -75,8 +76,8 @@ func (s *service) joined(ctx context.Context, call *operation.Call, c *Certifica
 	}
 	maker := s.Maker(call.Base)
 	e := d.Edit(0)
-	push(e, d, 0, "link", string(encode(object{"other": refer(from), "type": "replaces"})))
-	push(e, d, 0, "identifier", string(encode(object{"use": "old", "system": FolioSystem, "value": c.Folio})))
+	e.Push(0, "link", compose.Text(compose.Object{"other": compose.Reference(from), "type": "replaces"}))
+	e.Push(0, "identifier", compose.Text(compose.Object{"use": "old", "system": FolioSystem, "value": c.Folio}))
 	if change, err = updated(maker, e.AppendTo(nil), to.Ref); err != nil {
 		return nil, err
 	}

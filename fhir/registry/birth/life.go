@@ -8,6 +8,7 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/compose"
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/fhir/registry/birth/sinac"
@@ -124,12 +125,12 @@ func (s *service) register(ctx context.Context, call *operation.Call) (*operatio
 	}
 	c.State, c.Registration = Registered, r
 	change, err := s.patient(ctx, call, c, func(e *element.Edit, d *element.Doc) {
-		push(e, d, 0, "identifier", string(encode(object{
-			"use": "official", "system": ActaSystem, "value": r.Acta, "assigner": object{"display": r.Office}, "period": object{"start": r.Date},
-		})))
+		e.Push(0, "identifier", compose.Text(compose.Object{
+			"use": "official", "system": ActaSystem, "value": r.Acta, "assigner": compose.Object{"display": r.Office}, "period": compose.Object{"start": r.Date},
+		}))
 		if v, ok, _ := call.In.One("name"); ok {
 			if n, property := v.Typed(); property == "valueHumanName" {
-				set(e, d, 0, "name", "["+string(v.Doc.Raw(n))+"]")
+				e.Set(0, "name", "["+string(v.Doc.Raw(n))+"]")
 			}
 		}
 	})
@@ -298,9 +299,9 @@ func (s *service) void(ctx context.Context, call *operation.Call) (*operation.An
 		return nil, err
 	}
 	newborn, err := s.patient(ctx, call, c, func(e *element.Edit, d *element.Doc) {
-		for id := range items(d, 0, "identifier") {
-			if text(d, id, "system") == FolioSystem {
-				set(e, d, id, "use", `"old"`)
+		for id := range d.Items(0, "identifier") {
+			if d.TextAt(id, "system") == FolioSystem {
+				e.Set(id, "use", `"old"`)
 			}
 		}
 	})
@@ -321,14 +322,14 @@ func (s *service) withdrawn(ctx context.Context, maker bundle.Maker, c *Certific
 		e := d.Edit(0)
 		switch ref.Type {
 		case "RelatedPerson":
-			set(e, d, 0, "active", "false")
+			e.Set(0, "active", "false")
 		case "Condition":
 			if n := d.Get(0, "clinicalStatus"); n != element.None {
 				e.Drop(n) // con-5
 			}
-			set(e, d, 0, "verificationStatus", string(encode(concept("http://terminology.hl7.org/CodeSystem/condition-ver-status", "entered-in-error", "Entered in Error"))))
+			e.Set(0, "verificationStatus", compose.Text(compose.Concept("http://terminology.hl7.org/CodeSystem/condition-ver-status", "entered-in-error", "Entered in Error")))
 		default:
-			set(e, d, 0, "status", `"entered-in-error"`)
+			e.Set(0, "status", `"entered-in-error"`)
 		}
 		change, err := updated(maker, e.AppendTo(nil), was)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/compose"
 	"github.com/amate-health/amate/fhir/registry/birth/sinac"
 )
 
@@ -86,12 +87,12 @@ func (p *projection) observation(m *measure) {
 	if m.ofChild {
 		about, encounter = p.newborn, p.during
 	}
-	code := concept(ColumnSystem, m.column.String(), m.column.Spanish())
+	code := compose.Concept(ColumnSystem, m.column.String(), m.column.Spanish())
 	if m.code != "" {
-		code["coding"] = []object{coding(loinc, m.code, m.name), coding(ColumnSystem, m.column.String(), m.column.Spanish())}
+		code["coding"] = []compose.Object{compose.Coding(loinc, m.code, m.name), compose.Coding(ColumnSystem, m.column.String(), m.column.Spanish())}
 	}
-	o := object{
-		"status": "final", "code": code, "subject": refer(about), "encounter": refer(encounter),
+	o := compose.Object{
+		"status": "final", "code": code, "subject": compose.Reference(about), "encounter": compose.Reference(encounter),
 		"effectiveDateTime": p.when(), "issued": p.at.Format(time.RFC3339),
 	}
 	value := p.Row[m.column]
@@ -99,9 +100,9 @@ func (p *projection) observation(m *measure) {
 	meaning, coded := m.column.Meaning(value)
 	switch {
 	case m.unit != "" && err == nil:
-		o["valueQuantity"] = object{"value": n, "unit": m.unit, "system": units, "code": m.unit}
+		o["valueQuantity"] = compose.Object{"value": n, "unit": m.unit, "system": units, "code": m.unit}
 	case coded:
-		o["valueCodeableConcept"] = object{"coding": []object{coding(ColumnSystem+"-"+strings.ToLower(m.column.String()), value, meaning)}}
+		o["valueCodeableConcept"] = compose.Object{"coding": []compose.Object{compose.Coding(ColumnSystem+"-"+strings.ToLower(m.column.String()), value, meaning)}}
 	case err == nil && (value == "0" || !strings.HasPrefix(value, "0")) && m.column != sinac.Occupation && m.column != sinac.Education:
 		o["valueInteger"] = n
 	default:

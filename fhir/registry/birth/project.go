@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/compose"
 	"github.com/amate-health/amate/fhir/registry/birth/sinac"
 	"github.com/amate-health/amate/fhir/registry/identity"
 )
@@ -26,14 +27,14 @@ type projection struct {
 	newID     func() string
 	at        time.Time // of the signature
 	zone      *time.Location
-	custodian object   // reference to the establishment
-	org       fhir.Ref // its Organization; zero where the directory has none
+	custodian compose.Object // reference to the establishment
+	org       fhir.Ref       // its Organization; zero where the directory has none
 
 	newborn           fhir.Ref
 	maternity, during fhir.Ref // Encounter of the mother, and of the newborn within
 	composition       fhir.Ref
 
-	made     []object
+	made     []compose.Object
 	sections map[string][]fhir.Ref // by the code of a section
 }
 
@@ -54,7 +55,7 @@ const (
 )
 
 // add adds a resource to a section, "" for none, and returns where it will be.
-func (p *projection) add(section, typ string, ref fhir.Ref, r object) fhir.Ref {
+func (p *projection) add(section, typ string, ref fhir.Ref, r compose.Object) fhir.Ref {
 	if ref.ID == "" {
 		ref = fhir.Ref{Type: typ, ID: p.newID()}
 	}
@@ -67,7 +68,7 @@ func (p *projection) add(section, typ string, ref fhir.Ref, r object) fhir.Ref {
 }
 
 // project makes all of it, the Composition first. The newborn's Patient is apart.
-func (p *projection) project() (resources []object, newborn object) {
+func (p *projection) project() (resources []compose.Object, newborn compose.Object) {
 	p.sections = map[string][]fhir.Ref{}
 	p.composition = fhir.Ref{Type: "Composition", ID: p.newID()}
 	p.maternity, p.during = fhir.Ref{Type: "Encounter", ID: p.newID()}, fhir.Ref{Type: "Encounter", ID: p.newID()}
@@ -79,46 +80,46 @@ func (p *projection) project() (resources []object, newborn object) {
 	p.route()
 	p.given()
 	p.coverage()
-	return append([]object{p.compose()}, p.made...), newborn
+	return append([]compose.Object{p.compose()}, p.made...), newborn
 }
 
 // humanName writes a name as Mexico's are.
-func humanName(n Name) []object {
+func humanName(n Name) []compose.Object {
 	if n == (Name{}) {
 		return nil
 	}
-	name := object{"use": "official", "text": n.String()}
+	name := compose.Object{"use": "official", "text": n.String()}
 	if n.Given != "" {
 		name["given"] = strings.Fields(n.Given)
 	}
 	if family := strings.TrimSpace(n.First + " " + n.Second); family != "" {
 		name["family"] = family
-		parts := []object{{"url": fathersFamily, "valueString": n.First}}
+		parts := []compose.Object{{"url": fathersFamily, "valueString": n.First}}
 		if n.Second != "" {
-			parts = append(parts, object{"url": mothersFamily, "valueString": n.Second})
+			parts = append(parts, compose.Object{"url": mothersFamily, "valueString": n.Second})
 		}
 		if n.First != "" {
-			name["_family"] = object{"extension": parts}
+			name["_family"] = compose.Object{"extension": parts}
 		}
 	}
-	return []object{name}
+	return []compose.Object{name}
 }
 
-func (p *projection) folioIdentifier() object {
-	return object{"use": "temp", "system": FolioSystem, "value": p.Folio}
+func (p *projection) folioIdentifier() compose.Object {
+	return compose.Object{"use": "temp", "system": FolioSystem, "value": p.Folio}
 }
 
 // patient is the newborn, whose folio stands for the CURP until that is given.
-func (p *projection) patient() object {
-	r := object{
-		"resourceType": "Patient", "id": p.newborn.ID, "identifier": []object{p.folioIdentifier()}, "active": true,
+func (p *projection) patient() compose.Object {
+	r := compose.Object{
+		"resourceType": "Patient", "id": p.newborn.ID, "identifier": []compose.Object{p.folioIdentifier()}, "active": true,
 		"gender": p.Newborn.Sex, "birthDate": p.Newborn.Born,
 	}
 	if name := humanName(p.Newborn.Name); name != nil {
 		r["name"] = name
 	}
 	if at, ok := p.moment(); ok {
-		r["_birthDate"] = object{"extension": []object{{"url": "http://hl7.org/fhir/StructureDefinition/patient-birthTime", "valueDateTime": at}}}
+		r["_birthDate"] = compose.Object{"extension": []compose.Object{{"url": "http://hl7.org/fhir/StructureDefinition/patient-birthTime", "valueDateTime": at}}}
 	}
 	if p.Row[sinac.Plurality] == sinac.One {
 		r["multipleBirthBoolean"] = false
@@ -128,14 +129,14 @@ func (p *projection) patient() object {
 	if p.org.ID != "" {
 		r["managingOrganization"] = p.custodian
 	}
-	place := object{"country": "MX"}
+	place := compose.Object{"country": "MX"}
 	if p.Row.Known(sinac.BirthState) {
 		place["state"] = p.Row[sinac.BirthState]
 		if p.Row.Known(sinac.BirthTown) {
 			place["district"] = p.Row[sinac.BirthState] + p.Row[sinac.BirthTown]
 		}
 	}
-	r["extension"] = []object{{"url": "http://hl7.org/fhir/StructureDefinition/patient-birthPlace", "valueAddress": place}}
+	r["extension"] = []compose.Object{{"url": "http://hl7.org/fhir/StructureDefinition/patient-birthPlace", "valueAddress": place}}
 	return r
 }
 
@@ -155,25 +156,25 @@ func (p *projection) when() string {
 }
 
 func (p *projection) encounters() {
-	inpatient := coding("http://terminology.hl7.org/CodeSystem/v3-ActCode", "IMP", "inpatient encounter")
-	period := object{"start": p.when(), "end": p.when()}
-	place := object{"display": "Lugar de nacimiento " + p.Row[sinac.Place] + ", " + p.Row[sinac.BirthState] + p.Row[sinac.BirthTown] + p.Row[sinac.BirthLocality]}
-	p.add(delivery, "Encounter", p.maternity, object{
-		"status": "finished", "class": inpatient, "subject": refer(p.Mother.Ref), "period": period, "serviceProvider": p.custodian,
-		"type": []object{{"text": "Atención del parto"}},
+	inpatient := compose.Coding("http://terminology.hl7.org/CodeSystem/v3-ActCode", "IMP", "inpatient encounter")
+	period := compose.Object{"start": p.when(), "end": p.when()}
+	place := compose.Object{"display": "Lugar de nacimiento " + p.Row[sinac.Place] + ", " + p.Row[sinac.BirthState] + p.Row[sinac.BirthTown] + p.Row[sinac.BirthLocality]}
+	p.add(delivery, "Encounter", p.maternity, compose.Object{
+		"status": "finished", "class": inpatient, "subject": compose.Reference(p.Mother.Ref), "period": period, "serviceProvider": p.custodian,
+		"type": []compose.Object{{"text": "Atención del parto"}},
 	})
-	birth := object{
-		"status": "finished", "class": inpatient, "subject": refer(p.newborn), "period": period, "serviceProvider": p.custodian,
-		"partOf": refer(p.maternity), "type": []object{{"text": "Nacimiento"}},
-		"location":    []object{{"location": place}},
-		"participant": []object{{"individual": refer(p.Certifier.Ref), "type": []object{concept(loinc, "87287-9", "Birth certifier [US Standard Certificate of Live Birth]")}}},
+	birth := compose.Object{
+		"status": "finished", "class": inpatient, "subject": compose.Reference(p.newborn), "period": period, "serviceProvider": p.custodian,
+		"partOf": compose.Reference(p.maternity), "type": []compose.Object{{"text": "Nacimiento"}},
+		"location":    []compose.Object{{"location": place}},
+		"participant": []compose.Object{{"individual": compose.Reference(p.Certifier.Ref), "type": []compose.Object{compose.Concept(loinc, "87287-9", "Birth certifier [US Standard Certificate of Live Birth]")}}},
 	}
 	p.add(child, "Encounter", p.during, birth)
 }
 
 func (p *projection) people() {
-	related := func(section string, patient fhir.Ref, role, display string, who *Person, more object) {
-		r := object{"active": true, "patient": refer(patient), "relationship": []object{concept(roleCode, role, display)}}
+	related := func(section string, patient fhir.Ref, role, display string, who *Person, more compose.Object) {
+		r := compose.Object{"active": true, "patient": compose.Reference(patient), "relationship": []compose.Object{compose.Concept(roleCode, role, display)}}
 		for name, v := range map[string]string{"gender": who.Sex, "birthDate": who.Born} {
 			if v != "" {
 				r[name] = v
@@ -183,7 +184,7 @@ func (p *projection) people() {
 			r["name"] = name
 		}
 		if who.CURP != "" {
-			r["identifier"] = []object{{"use": "official", "system": identity.SystemCURP, "value": who.CURP}}
+			r["identifier"] = []compose.Object{{"use": "official", "system": identity.SystemCURP, "value": who.CURP}}
 		}
 		for name, v := range more {
 			r[name] = v
@@ -195,7 +196,7 @@ func (p *projection) people() {
 	related(mother, p.newborn, "MTH", "mother", &woman, nil)
 	baby := p.Newborn
 	baby.CURP = ""
-	related(mother, p.Mother.Ref, "CHILD", "child", &baby, object{"identifier": []object{p.folioIdentifier()}})
+	related(mother, p.Mother.Ref, "CHILD", "child", &baby, compose.Object{"identifier": []compose.Object{p.folioIdentifier()}})
 	if p.Father != nil {
 		man := *p.Father
 		related(father, p.newborn, "FTH", "father", &man, nil)
@@ -210,11 +211,11 @@ func (p *projection) anomalies() {
 			continue
 		}
 		dotted := strings.TrimSuffix(code[:3]+"."+code[3:], ".X")
-		p.add(child, "Condition", fhir.Ref{}, object{
-			"clinicalStatus":     concept("http://terminology.hl7.org/CodeSystem/condition-clinical", "active", "Active"),
-			"verificationStatus": concept("http://terminology.hl7.org/CodeSystem/condition-ver-status", "confirmed", "Confirmed"),
-			"category":           []object{concept(loinc, "73780-9", "Congenital anomalies of the newborn [US Standard Certificate of Live Birth]")},
-			"code":               concept("http://hl7.org/fhir/sid/icd-10", dotted, ""), "subject": refer(p.newborn), "encounter": refer(p.during),
+		p.add(child, "Condition", fhir.Ref{}, compose.Object{
+			"clinicalStatus":     compose.Concept("http://terminology.hl7.org/CodeSystem/condition-clinical", "active", "Active"),
+			"verificationStatus": compose.Concept("http://terminology.hl7.org/CodeSystem/condition-ver-status", "confirmed", "Confirmed"),
+			"category":           []compose.Object{compose.Concept(loinc, "73780-9", "Congenital anomalies of the newborn [US Standard Certificate of Live Birth]")},
+			"code":               compose.Concept("http://hl7.org/fhir/sid/icd-10", dotted, ""), "subject": compose.Reference(p.newborn), "encounter": compose.Reference(p.during),
 			"onsetDateTime": p.when(), "recordedDate": p.at.Format(time.RFC3339),
 		})
 	}
@@ -222,9 +223,9 @@ func (p *projection) anomalies() {
 
 // Procedures of delivery.
 var (
-	vaginal   = coding(snomed, "700000006", "Vaginal delivery of fetus")
-	forceps   = coding(snomed, "302383004", "Forceps delivery")
-	caesarean = coding(snomed, "11466000", "Cesarean section")
+	vaginal   = compose.Coding(snomed, "700000006", "Vaginal delivery of fetus")
+	forceps   = compose.Coding(snomed, "302383004", "Forceps delivery")
+	caesarean = compose.Coding(snomed, "11466000", "Cesarean section")
 )
 
 // route is how the child was born. The catalogue of RESOLUCIONEMBARAZO is not public:
@@ -240,15 +241,15 @@ func (p *projection) route() {
 	case !p.Row.Known(sinac.Delivery) || p.Row[sinac.Delivery] != "1":
 		what = nil
 	}
-	code := object{"text": "Resolución del embarazo " + p.Row[sinac.Delivery]}
+	code := compose.Object{"text": "Resolución del embarazo " + p.Row[sinac.Delivery]}
 	if what != nil {
-		code = object{"coding": []object{what}}
+		code = compose.Object{"coding": []compose.Object{what}}
 	} else if p.Row[sinac.Delivery] == "" {
 		return
 	}
-	p.add(delivery, "Procedure", fhir.Ref{}, object{
-		"status": "completed", "category": concept(loinc, "73762-7", "Final route and method of delivery [US Standard Certificate of Live Birth]"),
-		"code": code, "subject": refer(p.Mother.Ref), "encounter": refer(p.maternity), "performedDateTime": p.when(),
+	p.add(delivery, "Procedure", fhir.Ref{}, compose.Object{
+		"status": "completed", "category": compose.Concept(loinc, "73762-7", "Final route and method of delivery [US Standard Certificate of Live Birth]"),
+		"code": code, "subject": compose.Reference(p.Mother.Ref), "encounter": compose.Reference(p.maternity), "performedDateTime": p.when(),
 	})
 }
 
@@ -260,27 +261,27 @@ func (p *projection) given() {
 		spanishTxt string
 	}{{sinac.BCG, "19", "BCG", "BCG"}, {sinac.HepatitisB, "08", "Hep B, adolescent or pediatric", "Hepatitis B"}} {
 		if p.Row[v.column] == sinac.Yes {
-			vaccine := concept("http://hl7.org/fhir/sid/cvx", v.cvx, v.name)
+			vaccine := compose.Concept("http://hl7.org/fhir/sid/cvx", v.cvx, v.name)
 			vaccine["text"] = v.spanishTxt
-			p.add(child, "Immunization", fhir.Ref{}, object{
-				"status": "completed", "vaccineCode": vaccine, "patient": refer(p.newborn), "encounter": refer(p.during),
+			p.add(child, "Immunization", fhir.Ref{}, compose.Object{
+				"status": "completed", "vaccineCode": vaccine, "patient": compose.Reference(p.newborn), "encounter": compose.Reference(p.during),
 				"occurrenceDateTime": p.when()[:len(time.DateOnly)], "primarySource": true, "recorded": p.at.Format(time.RFC3339),
-				"protocolApplied": []object{{"doseNumberPositiveInt": 1}},
+				"protocolApplied": []compose.Object{{"doseNumberPositiveInt": 1}},
 			})
 		}
 	}
 	for _, v := range []sinac.Column{sinac.VitaminA, sinac.VitaminK} {
 		if p.Row[v] == sinac.Yes {
-			p.add(child, "MedicationAdministration", fhir.Ref{}, object{
-				"status": "completed", "medicationCodeableConcept": object{"text": v.Spanish()}, "subject": refer(p.newborn),
-				"context": refer(p.during), "effectiveDateTime": p.when(),
+			p.add(child, "MedicationAdministration", fhir.Ref{}, compose.Object{
+				"status": "completed", "medicationCodeableConcept": compose.Object{"text": v.Spanish()}, "subject": compose.Reference(p.newborn),
+				"context": compose.Reference(p.during), "effectiveDateTime": p.when(),
 			})
 		}
 	}
 	if p.Row[sinac.HearingScreen] == sinac.Yes {
-		p.add(child, "Procedure", fhir.Ref{}, object{
-			"status": "completed", "code": object{"text": sinac.HearingScreen.Spanish()}, "subject": refer(p.newborn),
-			"encounter": refer(p.during), "performedDateTime": p.when(),
+		p.add(child, "Procedure", fhir.Ref{}, compose.Object{
+			"status": "completed", "code": compose.Object{"text": sinac.HearingScreen.Spanish()}, "subject": compose.Reference(p.newborn),
+			"encounter": compose.Reference(p.during), "performedDateTime": p.when(),
 		})
 	}
 }
@@ -304,43 +305,43 @@ func (p *projection) coverage() {
 	if payer == "" {
 		payer = "Afiliación " + code
 	}
-	kind := concept(ColumnSystem, sinac.Affiliation.String(), sinac.Affiliation.Spanish())
+	kind := compose.Concept(ColumnSystem, sinac.Affiliation.String(), sinac.Affiliation.Spanish())
 	kind["text"] = payer
-	p.add(prenatal, "Coverage", fhir.Ref{}, object{
-		"status": "active", "type": kind, "beneficiary": refer(p.Mother.Ref), "payor": []object{{"display": payer}},
-		"period": object{"start": p.when()[:len(time.DateOnly)]},
+	p.add(prenatal, "Coverage", fhir.Ref{}, compose.Object{
+		"status": "active", "type": kind, "beneficiary": compose.Reference(p.Mother.Ref), "payor": []compose.Object{{"display": payer}},
+		"period": compose.Object{"start": p.when()[:len(time.DateOnly)]},
 	})
 }
 
 // compose is the Composition of the certificate.
-func (p *projection) compose() object {
-	var parts []object
+func (p *projection) compose() compose.Object {
+	var parts []compose.Object
 	for _, s := range sections {
 		refs := p.sections[s.code]
 		if len(refs) == 0 {
 			continue
 		}
-		var entries []object
+		var entries []compose.Object
 		for _, ref := range refs {
-			entries = append(entries, refer(ref))
+			entries = append(entries, compose.Reference(ref))
 		}
-		section := object{"title": s.name, "code": concept(loinc, s.code, ""), "entry": entries}
+		section := compose.Object{"title": s.name, "code": compose.Concept(loinc, s.code, ""), "entry": entries}
 		if slices.Contains([]string{prenatal, delivery, mother}, s.code) {
-			section["focus"] = refer(p.Mother.Ref)
+			section["focus"] = compose.Reference(p.Mother.Ref)
 		}
 		parts = append(parts, section)
 	}
-	c := object{
+	c := compose.Object{
 		"resourceType": "Composition", "id": p.composition.ID, "status": "final",
-		"identifier": object{"system": FolioSystem, "value": p.Folio}, "language": "es-MX",
-		"type":    concept(loinc, "68998-4", "US Standard Certificate of Live Birth"),
-		"subject": refer(p.newborn), "encounter": refer(p.during), "date": p.at.Format(time.RFC3339),
-		"author": []object{refer(p.Certifier.Ref)}, "title": "Certificado de nacimiento", "custodian": p.custodian,
-		"attester": []object{{"mode": "legal", "time": p.at.Format(time.RFC3339), "party": refer(p.Certifier.Ref)}},
-		"event":    []object{{"period": object{"start": p.when(), "end": p.when()}}}, "section": parts,
+		"identifier": compose.Object{"system": FolioSystem, "value": p.Folio}, "language": "es-MX",
+		"type":    compose.Concept(loinc, "68998-4", "US Standard Certificate of Live Birth"),
+		"subject": compose.Reference(p.newborn), "encounter": compose.Reference(p.during), "date": p.at.Format(time.RFC3339),
+		"author": []compose.Object{compose.Reference(p.Certifier.Ref)}, "title": "Certificado de nacimiento", "custodian": p.custodian,
+		"attester": []compose.Object{{"mode": "legal", "time": p.at.Format(time.RFC3339), "party": compose.Reference(p.Certifier.Ref)}},
+		"event":    []compose.Object{{"period": compose.Object{"start": p.when(), "end": p.when()}}}, "section": parts,
 	}
 	if p.Replaces != "" {
-		c["relatesTo"] = []object{{"code": "replaces", "targetIdentifier": object{"system": FolioSystem, "value": p.Replaces}}}
+		c["relatesTo"] = []compose.Object{{"code": "replaces", "targetIdentifier": compose.Object{"system": FolioSystem, "value": p.Replaces}}}
 	}
 	return c
 }

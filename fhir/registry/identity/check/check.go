@@ -95,7 +95,7 @@ func (p *Policy) Check(d *element.Doc, root element.Node, typ string) []fhir.Iss
 	i := -1
 	for n := d.First(list); n != element.None; n = d.Next(list, n) {
 		i++
-		system, value := text(d, n, "system"), text(d, n, "value")
+		system, value := d.TextAt(n, "system"), d.TextAt(n, "value")
 		mode := p.mode(system)
 		if mode == Off || value == "" {
 			continue
@@ -104,7 +104,7 @@ func (p *Policy) Check(d *element.Doc, root element.Node, typ string) []fhir.Iss
 		for _, problem := range identity.Check(system, value, p.now()) {
 			issues = append(issues, p.issue(d, d.Get(n, "value"), problem, mode == Refuse && (!problem.Warning || generic(problem)), at))
 		}
-		if system == identity.SystemCURP && typ == "Patient" && text(d, n, "use") != "old" {
+		if system == identity.SystemCURP && typ == "Patient" && d.TextAt(n, "use") != "old" {
 			for _, problem := range identity.CURPProblems(value, PersonOf(d, root)) {
 				issues = append(issues, p.issue(d, d.Get(n, "value"), problem, false, at))
 			}
@@ -180,8 +180,8 @@ func claims(json []byte) []string {
 		if d.Kind(n) == element.Object {
 			if list := d.Get(n, "extension"); list != element.None && d.Kind(list) == element.Array {
 				for e := d.First(list); e != element.None; e = d.Next(list, e) {
-					if text(d, e, "url") == identity.Verification && text(d, e, "valueCode") == identity.RenapoVerified {
-						all = append(all, text(d, n, "system")+"|"+text(d, n, "value"))
+					if d.TextAt(e, "url") == identity.Verification && d.TextAt(e, "valueCode") == identity.RenapoVerified {
+						all = append(all, d.TextAt(n, "system")+"|"+d.TextAt(n, "value"))
 					}
 				}
 			}
@@ -196,12 +196,3 @@ func claims(json []byte) []string {
 	return all
 }
 
-func text(d *element.Doc, n element.Node, name string) string {
-	if n == element.None || d.Kind(n) != element.Object {
-		return ""
-	}
-	if m := d.Get(n, name); m != element.None && d.Kind(m) == element.String {
-		return d.Text(m)
-	}
-	return ""
-}

@@ -24,7 +24,7 @@ func PersonOf(d *element.Doc, root element.Node) identity.Person {
 		p.Given = joined(d, d.Get(name, "given"))
 		p.Father = extension(d, d.Get(name, "_family"), fathersFamily)
 		p.Mother = extension(d, d.Get(name, "_family"), mothersFamily)
-		if words := strings.Fields(text(d, name, "family")); p.Father == "" && len(words) <= 2 && len(words) > 0 {
+		if words := strings.Fields(d.TextAt(name, "family")); p.Father == "" && len(words) <= 2 && len(words) > 0 {
 			p.Father = words[0]
 			if len(words) == 2 {
 				p.Mother = words[1]
@@ -34,10 +34,10 @@ func PersonOf(d *element.Doc, root element.Node) identity.Person {
 			p.Given = "" // a name is compared as a whole, or not
 		}
 	}
-	if born, err := time.Parse(time.DateOnly, text(d, root, "birthDate")); err == nil {
+	if born, err := time.Parse(time.DateOnly, d.TextAt(root, "birthDate")); err == nil {
 		p.Born = born
 	}
-	switch text(d, root, "gender") {
+	switch d.TextAt(root, "gender") {
 	case "male":
 		p.Sex = 'H'
 	case "female":
@@ -52,8 +52,8 @@ func PersonOf(d *element.Doc, root element.Node) identity.Person {
 // officialName returns the official name, or the first that is not old.
 func officialName(d *element.Doc, root element.Node) element.Node {
 	best := element.None
-	for n := range items(d, root, "name") {
-		switch use := text(d, n, "use"); {
+	for n := range d.Items(root, "name") {
+		switch use := d.TextAt(n, "use"); {
 		case use == "old" || use == "maiden" || use == "nickname" || use == "anonymous":
 		case use == "official":
 			return n
@@ -66,18 +66,18 @@ func officialName(d *element.Doc, root element.Node) element.Node {
 
 // bornIn returns the entity of birth as a CURP has it, "" when it is not said so.
 func bornIn(d *element.Doc, root element.Node) string {
-	for e := range items(d, root, "extension") {
-		if text(d, e, "url") != birthPlace {
+	for e := range d.Items(root, "extension") {
+		if d.TextAt(e, "url") != birthPlace {
 			continue
 		}
 		a := d.Get(e, "valueAddress")
 		if a == element.None {
 			return ""
 		}
-		if country := text(d, a, "country"); country != "" && country != "MX" && country != "MEX" {
+		if country := d.TextAt(a, "country"); country != "" && country != "MX" && country != "MEX" {
 			return identity.Abroad
 		}
-		if entity, ok := identity.EntityOf(text(d, a, "state")); ok {
+		if entity, ok := identity.EntityOf(d.TextAt(a, "state")); ok {
 			return entity
 		}
 	}
@@ -85,9 +85,9 @@ func bornIn(d *element.Doc, root element.Node) string {
 }
 
 func extension(d *element.Doc, n element.Node, url string) string {
-	for e := range items(d, n, "extension") {
-		if text(d, e, "url") == url {
-			return text(d, e, "valueString")
+	for e := range d.Items(n, "extension") {
+		if d.TextAt(e, "url") == url {
+			return d.TextAt(e, "valueString")
 		}
 	}
 	return ""
@@ -106,20 +106,3 @@ func joined(d *element.Doc, list element.Node) string {
 	return strings.Join(all, " ")
 }
 
-// items returns the items of an array member.
-func items(d *element.Doc, n element.Node, name string) func(func(element.Node) bool) {
-	return func(yield func(element.Node) bool) {
-		if n == element.None || d.Kind(n) != element.Object {
-			return
-		}
-		list := d.Get(n, name)
-		if list == element.None || d.Kind(list) != element.Array {
-			return
-		}
-		for c := d.First(list); c != element.None; c = d.Next(list, c) {
-			if !yield(c) {
-				return
-			}
-		}
-	}
-}

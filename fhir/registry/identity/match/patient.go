@@ -24,8 +24,8 @@ const (
 func (r Reading) Patient(d *element.Doc, n element.Node) Person {
 	var p Person
 	r.names(&p, d, n)
-	p.Birth = ParseDate(text(d, n, "birthDate"))
-	switch text(d, n, "gender") {
+	p.Birth = ParseDate(d.TextAt(n, "birthDate"))
+	switch d.TextAt(n, "gender") {
 	case "male":
 		p.Sex = 'M'
 	case "female":
@@ -33,23 +33,23 @@ func (r Reading) Patient(d *element.Doc, n element.Node) Person {
 	case "other":
 		p.Sex = 'X'
 	}
-	for id := range items(d, n, "identifier") {
+	for id := range d.Items(n, "identifier") {
 		if v, ok := r.id(d, id); ok {
 			p.IDs = append(p.IDs, v)
 		}
 	}
-	for t := range items(d, n, "telecom") {
-		if system := text(d, t, "system"); text(d, t, "use") != "old" && (system == "phone" || system == "sms") {
-			if v := Telephone(text(d, t, "value")); v != "" {
+	for t := range d.Items(n, "telecom") {
+		if system := d.TextAt(t, "system"); d.TextAt(t, "use") != "old" && (system == "phone" || system == "sms") {
+			if v := Telephone(d.TextAt(t, "value")); v != "" {
 				p.Phones = append(p.Phones, v)
 			}
 		}
 	}
-	for a := range items(d, n, "address") {
-		if text(d, a, "use") == "old" {
+	for a := range d.Items(n, "address") {
+		if d.TextAt(a, "use") == "old" {
 			continue
 		}
-		if h := ParseHome(line(d, a), text(d, a, "city"), text(d, a, "state"), text(d, a, "postalCode")); h.Known() {
+		if h := ParseHome(line(d, a), d.TextAt(a, "city"), d.TextAt(a, "state"), d.TextAt(a, "postalCode")); h.Known() {
 			p.Homes = append(p.Homes, h)
 		}
 	}
@@ -61,7 +61,7 @@ func (r Reading) Patient(d *element.Doc, n element.Node) Person {
 			}
 		}
 	}
-	p.Multiple = p.Multiple || text(d, n, "multipleBirthBoolean") == "true"
+	p.Multiple = p.Multiple || d.TextAt(n, "multipleBirthBoolean") == "true"
 	p.Mother = mother(d, n)
 	return p
 }
@@ -70,11 +70,11 @@ func (r Reading) Patient(d *element.Doc, n element.Node) Person {
 // those of before.
 func (r Reading) names(p *Person, d *element.Doc, n element.Node) {
 	best, found := element.None, false
-	for name := range items(d, n, "name") {
-		switch use := text(d, name, "use"); {
+	for name := range d.Items(n, "name") {
+		switch use := d.TextAt(name, "use"); {
 		case use == "old" || use == "maiden":
 			p.Former = append(p.Former, family(d, name)...)
-		case !found || use == "official" && text(d, best, "use") != "official":
+		case !found || use == "official" && d.TextAt(best, "use") != "official":
 			best, found = name, true
 		}
 	}
@@ -82,11 +82,11 @@ func (r Reading) names(p *Person, d *element.Doc, n element.Node) {
 		return
 	}
 	given := ""
-	for g := range items(d, best, "given") {
+	for g := range d.Items(best, "given") {
 		given += " " + d.Text(g)
 	}
 	p.Given, p.Family = Names(given), family(d, best)
-	for s := range items(d, best, "suffix") {
+	for s := range d.Items(best, "suffix") {
 		p.Suffix += Fold(d.Text(s))
 	}
 }
@@ -97,7 +97,7 @@ func family(d *element.Doc, name element.Node) []string {
 	extra := d.Get(name, "_family")
 	father := Surnames(extension(d, extra, fathersFamily))
 	if len(father) == 0 {
-		return Surnames(text(d, name, "family"))
+		return Surnames(d.TextAt(name, "family"))
 	}
 	both := father[:1]
 	if mother := Surnames(extension(d, extra, mothersFamily)); len(mother) > 0 {
@@ -107,8 +107,8 @@ func family(d *element.Doc, name element.Node) []string {
 }
 
 func (r Reading) id(d *element.Doc, n element.Node) (ID, bool) {
-	id := ID{System: text(d, n, "system"), Value: Fold(text(d, n, "value"))}
-	if id.Value == "" || text(d, n, "use") == "old" || text(d, n, "use") == "temp" {
+	id := ID{System: d.TextAt(n, "system"), Value: Fold(d.TextAt(n, "value"))}
+	if id.Value == "" || d.TextAt(n, "use") == "old" || d.TextAt(n, "use") == "temp" {
 		return ID{}, false
 	}
 	if id.System == identity.SystemCURP {
@@ -121,15 +121,15 @@ func (r Reading) id(d *element.Doc, n element.Node) (ID, bool) {
 
 // mother returns the words of the mother's name.
 func mother(d *element.Doc, n element.Node) []string {
-	for c := range items(d, n, "contact") {
-		for rel := range items(d, c, "relationship") {
-			for coding := range items(d, rel, "coding") {
-				if code := text(d, coding, "code"); code != "MTH" && code != "NMTH" {
+	for c := range d.Items(n, "contact") {
+		for rel := range d.Items(c, "relationship") {
+			for coding := range d.Items(rel, "coding") {
+				if code := d.TextAt(coding, "code"); code != "MTH" && code != "NMTH" {
 					continue
 				}
 				name := d.Get(c, "name")
-				words := text(d, name, "family")
-				for g := range items(d, name, "given") {
+				words := d.TextAt(name, "family")
+				for g := range d.Items(name, "given") {
 					words = d.Text(g) + " " + words
 				}
 				return Names(words)
@@ -142,50 +142,20 @@ func mother(d *element.Doc, n element.Node) []string {
 // line joins the lines of an address.
 func line(d *element.Doc, a element.Node) string {
 	all := ""
-	for l := range items(d, a, "line") {
+	for l := range d.Items(a, "line") {
 		all += " " + d.Text(l)
 	}
 	return all
 }
 
-// text returns the primitive called name of n, "" when there is none.
-func text(d *element.Doc, n element.Node, name string) string {
-	if n == element.None {
-		return ""
-	}
-	c := d.Get(n, name)
-	if c == element.None || d.Kind(c) == element.Object || d.Kind(c) == element.Array {
-		return ""
-	}
-	return d.Text(c)
-}
-
-// items goes through the list called name of n.
-func items(d *element.Doc, n element.Node, name string) func(func(element.Node) bool) {
-	return func(yield func(element.Node) bool) {
-		if n == element.None {
-			return
-		}
-		list := d.Get(n, name)
-		if list == element.None || d.Kind(list) != element.Array {
-			return
-		}
-		for c := d.First(list); c != element.None; c = d.Next(list, c) {
-			if !yield(c) {
-				return
-			}
-		}
-	}
-}
-
 // extension returns the primitive value of the extension of n with a URL.
 func extension(d *element.Doc, n element.Node, url string) string {
-	for e := range items(d, n, "extension") {
-		if text(d, e, "url") != url {
+	for e := range d.Items(n, "extension") {
+		if d.TextAt(e, "url") != url {
 			continue
 		}
 		for _, value := range []string{"valueString", "valueCode"} {
-			if v := text(d, e, value); v != "" {
+			if v := d.TextAt(e, value); v != "" {
 				return v
 			}
 		}

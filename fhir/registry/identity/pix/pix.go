@@ -139,9 +139,9 @@ func answer(found []fhir.Resource, system, value string, targets []string) (*ope
 			continue
 		}
 		for n := d.First(list); n != element.None; n = d.Next(list, n) {
-			sys, val := text(d, n, "system"), text(d, n, "value")
+			sys, val := d.TextAt(n, "system"), d.TextAt(n, "value")
 			same := sys == system && val == value || slices.Contains(seen, sys+"|"+val)
-			if same || sys == "" || val == "" || text(d, n, "use") == "old" || len(targets) > 0 && !slices.Contains(targets, sys) {
+			if same || sys == "" || val == "" || d.TextAt(n, "use") == "old" || len(targets) > 0 && !slices.Contains(targets, sys) {
 				continue
 			}
 			seen = append(seen, sys+"|"+val)
@@ -157,12 +157,3 @@ func answer(found []fhir.Resource, system, value string, targets []string) (*ope
 	return &operation.Answer{JSON: append(b, '}')}, nil
 }
 
-func text(d *element.Doc, n element.Node, name string) string {
-	if d.Kind(n) != element.Object {
-		return ""
-	}
-	if m := d.Get(n, name); m != element.None && d.Kind(m) == element.String {
-		return d.Text(m)
-	}
-	return ""
-}
