@@ -71,7 +71,7 @@ func (t *turning) day(all ...schedule.Date) {
 }
 
 func (t *turning) series(s *schedule.Series) {
-	t.ageRange(s.Select.MinAgeToStart, s.Select.MaxAgeToStart)
+	t.ageRange(s.Select.MinAgeToStart, s.Select.MaxAgeToStart, s.FromAge, s.ToAge)
 	for _, i := range s.Indications {
 		t.ageRange(i.Begin, i.End)
 	}
