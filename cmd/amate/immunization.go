@@ -17,7 +17,8 @@ import (
 
 // immunizations works with schedules of immunization.
 type immunizations struct {
-	Check scheduleCheck `cmd:"" help:"Run test cases of a schedule: evaluation of every dose, status and forecast of the series. Exits with 1 when one fails."`
+	Check     scheduleCheck `cmd:"" help:"Run test cases of a schedule: evaluation of every dose, status and forecast of the series. Exits with 1 when one fails."`
+	Recompute recompute     `cmd:"" help:"Work out anew which vaccines are due to all Patients."`
 }
 
 // scheduleCheck runs test cases.

@@ -20,8 +20,7 @@ type progress struct {
 	bytes     counter // read so far
 	resources counter
 	started   time.Time
-	stop      chan struct{}
-	stopped   chan struct{}
+	stop      func()
 }
 
 const (
@@ -31,11 +30,11 @@ const (
 )
 
 func newProgress(out io.Writer, files []input) *progress {
-	p := &progress{out: out, files: len(files), started: time.Now(), stop: make(chan struct{}), stopped: make(chan struct{})}
+	p := &progress{out: out, files: len(files), started: time.Now()}
 	for _, f := range files {
 		p.size += f.size
 	}
-	go p.show(isTerminal(out))
+	p.stop = watching(out, p.started, p.line)
 	return p
 }
 
@@ -49,13 +48,23 @@ func (p *progress) skip(f input) {
 }
 
 // end stops showing.
-func (p *progress) end() {
-	close(p.stop)
-	<-p.stopped
+func (p *progress) end() { p.stop() }
+
+// watching shows now and then how far something is that began at a time: a bar on a
+// terminal, else a line. What it returns stops that.
+func watching(out io.Writer, started time.Time, line func(took time.Duration, terminal bool) string) (stop func()) {
+	stopping, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		show(out, isTerminal(out), started, line, stopping)
+	}()
+	return func() {
+		close(stopping)
+		<-stopped
+	}
 }
 
-func (p *progress) show(terminal bool) {
-	defer close(p.stopped)
+func show(out io.Writer, terminal bool, started time.Time, line func(time.Duration, bool) string, stop <-chan struct{}) {
 	every, form := lineEvery, "%s\n"
 	if terminal {
 		every, form = barEvery, "\r%s\x1b[K" // to the end of the line, clear
@@ -65,10 +74,10 @@ func (p *progress) show(terminal bool) {
 	for {
 		select {
 		case <-tick.C:
-			fmt.Fprintf(p.out, form, p.line(time.Since(p.started), terminal))
-		case <-p.stop:
+			fmt.Fprintf(out, form, line(time.Since(started), terminal))
+		case <-stop:
 			if terminal {
-				fmt.Fprintf(p.out, "\r%s\x1b[K\n", p.line(time.Since(p.started), true))
+				fmt.Fprintf(out, "\r%s\x1b[K\n", line(time.Since(started), true))
 			}
 			return
 		}

@@ -42,6 +42,7 @@ type serve struct {
 	Signing           signing     `embed:"" prefix:"signature-"`
 	Certifying        certifying  `embed:"" prefix:"birth-"`
 	Numbering         numbering   `embed:""`
+	Forecasting       forecasting `embed:""`
 	CORSOrigins       []string    `help:"Origins of pages whose scripts may call the API, beside those of registered apps." name:"cors-origins" placeholder:"ORIGIN"`
 	TrustedProxies    []string    `help:"Addresses and networks of proxies whose X-Forwarded-For is believed." placeholder:"NETWORK"`
 }
@@ -107,6 +108,12 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 	}
 	store.handleMerges()
 	store.handleRecalls()
+	if store.schedules, err = s.Forecasting.open(); err != nil {
+		return err
+	}
+	if err := store.handleForecasts(ctx); err != nil {
+		return err
+	}
 	if err := store.handleChanges(ctx); err != nil {
 		return err
 	}

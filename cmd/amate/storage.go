@@ -24,6 +24,7 @@ import (
 	"github.com/amate-health/amate/fhir/registry/identity/merge"
 	"github.com/amate-health/amate/fhir/registry/identity/mpi"
 	"github.com/amate-health/amate/fhir/registry/identity/renapo"
+	"github.com/amate-health/amate/fhir/registry/immunization/recommend"
 	"github.com/amate-health/amate/fhir/registry/rights"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/search"
@@ -58,6 +59,7 @@ type engine interface {
 	People(ctx context.Context, keys []int64, most int, each func(key int64, features []byte)) error
 	Secret() []byte
 	birthLedger
+	recommend.Store
 	BlobsUsed(ctx context.Context, hashes ...[]byte) ([]bool, error)
 	Close() error
 
@@ -92,6 +94,7 @@ type opened struct {
 	signing  signing                // whose signatures of documents are believed
 
 	certifying certifying // of births
+	schedules  *schedules // of immunization; nil until somebody asks
 
 	replaced     merge.Links     // Patients who were merged into others
 	survivorship []merge.Rule    // of merges; nil are the default ones
