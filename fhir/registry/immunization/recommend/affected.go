@@ -110,10 +110,8 @@ func (k *Keeper) subjects(ctx context.Context, refs []fhir.Ref) (ids []string, e
 			if err != nil {
 				return nil, err
 			}
-			for _, name := range [...]string{"patient", "subject"} {
-				if to, ok := fhir.ParseRef(str(doc, doc.Get(doc.Get(0, name), "reference"))); ok && to.Type == "Patient" {
-					ids = append(ids, to.ID)
-				}
+			if id := PatientOf(doc); id != "" {
+				ids = append(ids, id)
 			}
 		}
 	}

@@ -116,6 +116,9 @@ func (l *Library) Until(asked string, on schedule.Date) (next schedule.Date) {
 	return next
 }
 
+// Assessor returns what judges doses by b. Errors: the schedule cannot be used.
+func (b *Book) Assessor() (immunization.Assessor, error) { return b.compile() }
+
 // Assess assesses by b on a day. Errors: the schedule cannot be used.
 func (b *Book) Assess(h *immunization.History, on schedule.Date) (*immunization.Assessment, error) {
 	a, err := b.compile()

@@ -5,12 +5,27 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/registry/immunization/history"
 	"github.com/amate-health/amate/fhir/search"
 )
 
 // types are the resources that a history is read from, beside the Patient.
 var types = []string{"Immunization", "Condition", "AllergyIntolerance", "Observation"}
+
+// Types returns the types of resources that a forecast is made from.
+func Types() []string { return append([]string{"Patient"}, types...) }
+
+// PatientOf returns the id of the Patient whom one of those is about; "" for none.
+func PatientOf(doc *element.Doc) string {
+	for _, name := range [...]string{"patient", "subject"} {
+		if to, ok := fhir.ParseRef(str(doc, doc.Get(doc.Get(0, name), "reference"))); ok && to.Type == "Patient" {
+			return to.ID
+		}
+	}
+	return ""
+}
 
 // linksOf returns what belongs to a history in the record of a Patient: of Observations
 // only those that can say something.
