@@ -140,7 +140,7 @@ var testImports = map[string]string{
 	"fhir/document/sign":            "fhir/document/sign/signtest",
 	"fhir/registry/birth/paper":     "fhir/document/sign/signtest",
 	"fhir/registry/card/health":     "fhir/samples",
-	"fhir/registry/card":            "store/sqlite",
+	"fhir/registry/card":            "fhir/bundle store/sqlite",
 	"fhir/terminology/service":      "fhir/validate",
 	"cmd/amate":                     "fhir/samples store/storetest store/storetest/naive fhir/document/sign/signtest",
 	"authz/label":                   "fhir/spec",
@@ -208,12 +208,12 @@ var outsideTests = map[string]string{
 	"github.com/go-chi/chi":      "fhir/feed",
 	"github.com/jackc/pgx":       "cmd/amate authz/audit", // what a read is compared with; where faults are planted
 	"zombiezen.com/go/sqlite":    "authz/audit",
-	"os/exec":                    "cmd/amate fhir/document/page fhir/document/qr fhir/registry/birth/paper fhir/registry/card fhir/spec/gen telehealth/video",
+	"os/exec":                    "cmd/amate fhir/document/page fhir/document/qr fhir/registry/birth/paper fhir/registry/card/health fhir/spec/gen telehealth/video",
 	"go.yaml.in/yaml/v3":         "fhir/fhirpath", // public cases are written in it
 	"github.com/google/fhir":     "fhir/spec/gen",
 	"google.golang.org/protobuf": "fhir/spec/gen",
 	"github.com/chromedp":        "cmd/amate telehealth/video",
-	"github.com/go-jose":         "fhir/document/sign fhir/registry/card", // what signatures are compared with
+	"github.com/go-jose":         "fhir/document/sign fhir/registry/card/health fhir/registry/card/link", // what signatures are compared with
 }
 
 func TestImports(t *testing.T) {

@@ -39,6 +39,7 @@ func operations(store *opened) []operation.Operation {
 	all = append(all, store.birthOperations()...)
 	all = append(all, store.doseOperations()...)
 	all = append(all, store.paperOperations()...)
+	all = append(all, store.cardOperations()...)
 	documented(all)
 	return all
 }

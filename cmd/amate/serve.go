@@ -41,6 +41,7 @@ type serve struct {
 	Matching          matching    `embed:""`
 	Signing           signing     `embed:"" prefix:"signature-"`
 	Certifying        certifying  `embed:"" prefix:"birth-"`
+	Carding           carding     `embed:"" prefix:"card-"`
 	Numbering         numbering   `embed:""`
 	Forecasting       forecasting `embed:""`
 	CORSOrigins       []string    `help:"Origins of pages whose scripts may call the API, beside those of registered apps." name:"cors-origins" placeholder:"ORIGIN"`
@@ -98,7 +99,7 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 	if store.office, err = s.ARCO.open(); err != nil {
 		return err
 	}
-	store.signing, store.certifying = s.Signing, s.Certifying
+	store.signing, store.certifying, store.carding = s.Signing, s.Certifying, s.Carding
 	if err := s.Numbering.open(store, s.Demo); err != nil {
 		return err
 	}
@@ -115,6 +116,9 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 		return err
 	}
 	if err := store.handleChanges(ctx); err != nil {
+		return err
+	}
+	if err := store.handleCards(ctx); err != nil {
 		return err
 	}
 	retain, err := store.handleRetention(s.Retention, log)
@@ -236,7 +240,9 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 	if err := store.mount(r, api, log); err != nil {
 		return nil, err
 	}
-	store.mountPortal(r, base, m, log)
+	if err := store.mountPortal(r, base, m, log); err != nil {
+		return nil, err
+	}
 	handler, err := s.outermost(base, store, r, log)
 	if err != nil {
 		return nil, err

@@ -94,6 +94,7 @@ type opened struct {
 	signing  signing                // whose signatures of documents are believed
 
 	certifying certifying // of births
+	carding    carding    // of vaccination cards
 	schedules  *schedules // of immunization; nil until somebody asks
 
 	replaced     merge.Links     // Patients who were merged into others

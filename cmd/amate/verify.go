@@ -35,7 +35,11 @@ func (o *opened) paperOperations() []operation.Operation {
 
 // mountPortal puts on r the pages that anybody may open: they need no token, and none is
 // asked for.
-func (o *opened) mountPortal(r chi.Router, base string, m *metrics, log *slog.Logger) {
+func (o *opened) mountPortal(r chi.Router, base string, m *metrics, log *slog.Logger) error {
+	cards, err := o.newCardVerifier()
+	if err != nil {
+		return err
+	}
 	outcomes := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "amate_verifications_total", Help: "Looks at the public page of a document, by outcome.",
 	}, []string{"outcome"})
@@ -45,12 +49,14 @@ func (o *opened) mountPortal(r chi.Router, base string, m *metrics, log *slog.Lo
 		prefix = strings.TrimRight(u.Path, "/")
 	}
 	pages := portal.New(portal.Config{
-		Verifiers: []portal.Verifier{birthVerifier{birth.Book{Rows: o}}}, Prefix: prefix, Log: log,
+		Verifiers: []portal.Verifier{birthVerifier{birth.Book{Rows: o}}, cards}, Cards: cards, Prefix: prefix, Log: log,
 		Observe: func(outcome portal.Outcome) { outcomes.WithLabelValues(string(outcome)).Inc() },
 	})
 	r.Handle(prefix+portal.Path+"*", pages)
 	r.Handle(prefix+strings.TrimSuffix(portal.Path, "/"), http.RedirectHandler(prefix+portal.Path, http.StatusPermanentRedirect))
 	r.Get(prefix+birthKeysPath, keysHandler(&paper.Ring{State: o}, log))
+	o.mountCards(r, prefix, log)
+	return nil
 }
 
 // keysHandler publishes the public parts of keys.
