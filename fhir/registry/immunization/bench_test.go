@@ -5,8 +5,6 @@ import (
 
 	"github.com/amate-health/amate/fhir/registry/immunization"
 	"github.com/amate-health/amate/fhir/registry/immunization/schedule"
-	"github.com/amate-health/amate/fhir/registry/immunization/schedule/cdsi"
-	"github.com/amate-health/amate/fhir/samples"
 )
 
 // twoYearOld is a child of 24 months with the doses of a schedule, by CVX code and months
@@ -37,17 +35,7 @@ func BenchmarkAssess(b *testing.B) {
 	run("mx", mexican, map[string][]int{
 		"19": {0}, "08": {0}, "146": {2, 4, 6, 18}, "133": {2, 4, 12}, "116": {2, 4, 6}, "140": {6, 7, 19}, "03": {12, 18},
 	})
-	run("cdc", func(b testing.TB) *immunization.Engine {
-		s, err := cdsi.Load(samples.Path(b, "cdsi"))
-		if err != nil {
-			b.Fatal(err)
-		}
-		e, err := immunization.New(s)
-		if err != nil {
-			b.Fatal(err)
-		}
-		return e
-	}, map[string][]int{
+	run("cdc", american, map[string][]int{
 		"08": {0, 2, 6}, "20": {2, 4, 6, 18}, "10": {2, 4, 6}, "48": {2, 4, 6, 15}, "133": {2, 4, 6, 12}, "116": {2, 4, 6},
 		"03": {12}, "21": {12}, "83": {12, 18}, "88": {6, 7},
 	})

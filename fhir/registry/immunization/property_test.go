@@ -11,7 +11,9 @@ import (
 
 	"github.com/amate-health/amate/fhir/registry/immunization"
 	"github.com/amate-health/amate/fhir/registry/immunization/schedule"
+	"github.com/amate-health/amate/fhir/registry/immunization/schedule/cdsi"
 	"github.com/amate-health/amate/fhir/registry/immunization/schedule/mexico"
+	"github.com/amate-health/amate/fhir/samples"
 )
 
 // mexican returns an engine of Mexico's schedule.
@@ -26,6 +28,26 @@ func mexican(t testing.TB) *immunization.Engine {
 		t.Fatal(err)
 	}
 	return e
+}
+
+// american returns an engine of CDC's data.
+func american(t testing.TB) *immunization.Engine {
+	t.Helper()
+	s, err := cdsi.Load(samples.Path(t, "cdsi"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := immunization.New(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// forEach runs a test for each schedule.
+func forEach(t *testing.T, test func(*testing.T, *immunization.Engine)) {
+	t.Run("mx", func(t *testing.T) { test(t, mexican(t)) })
+	t.Run("cdc", func(t *testing.T) { test(t, american(t)) })
 }
 
 // anyHistory draws a person of up to 20 years with up to 14 doses of the vaccines of a
@@ -45,7 +67,29 @@ func anyHistory(t *rapid.T, s *schedule.Schedule) (*immunization.History, schedu
 		}
 		h.Doses = append(h.Doses, d)
 	}
+	if codes := observationsOf(s); len(codes) > 0 {
+		for range rapid.IntRange(-3, 2).Draw(t, "observations") {
+			h.Observations = append(h.Observations, immunization.Observation{Code: rapid.SampledFrom(codes).Draw(t, "observation"), Date: h.Born})
+		}
+	}
 	return h, h.Born + schedule.Date(rapid.IntRange(0, 7_300).Draw(t, "on"))
+}
+
+// observationsOf returns the observation codes that a schedule asks for.
+func observationsOf(s *schedule.Schedule) []string {
+	var codes []string
+	for _, a := range s.Antigens {
+		codes = append(codes, a.Immunity.History...)
+		for _, k := range a.Against {
+			codes = append(codes, k.Observation)
+		}
+		for _, r := range a.Series {
+			for _, i := range r.Indications {
+				codes = append(codes, i.Observation)
+			}
+		}
+	}
+	return codes
 }
 
 // byDose writes what an assessment says of each dose by its ID, and its forecasts.
@@ -64,8 +108,9 @@ func byDose(h *immunization.History, a *immunization.Assessment) []string {
 }
 
 // An assessment depends on nothing but the history, as a set, and the day.
-func TestAssessIsPure(t *testing.T) {
-	e := mexican(t)
+func TestAssessIsPure(t *testing.T) { forEach(t, assessIsPure) }
+
+func assessIsPure(t *testing.T, e *immunization.Engine) {
 	rapid.Check(t, func(t *rapid.T) {
 		h, day := anyHistory(t, e.Schedule())
 		want := byDose(h, e.Assess(h, day))
@@ -81,8 +126,9 @@ func TestAssessIsPure(t *testing.T) {
 }
 
 // Many goroutines get the answers of one.
-func TestAssessAtOnce(t *testing.T) {
-	e := mexican(t)
+func TestAssessAtOnce(t *testing.T) { forEach(t, assessAtOnce) }
+
+func assessAtOnce(t *testing.T, e *immunization.Engine) {
 	type question struct {
 		h    *immunization.History
 		on   schedule.Date
@@ -108,20 +154,16 @@ func TestAssessAtOnce(t *testing.T) {
 	wait.Wait()
 }
 
-// A valid dose stays valid when a later dose of other antigens, which does no harm to its
-// vaccine, is added.
-func TestLaterDosesOfOthersChangeNothing(t *testing.T) {
-	e := mexican(t)
+// A valid dose stays valid when a later dose of other antigens is added.
+func TestLaterDosesOfOthersChangeNothing(t *testing.T) { forEach(t, laterDosesOfOthersChangeNothing) }
+
+func laterDosesOfOthersChangeNothing(t *testing.T, e *immunization.Engine) {
 	s := e.Schedule()
 	holds := map[string][]string{}
 	for _, v := range s.Vaccines {
 		for _, a := range v.Antigens {
 			holds[v.CVX] = append(holds[v.CVX], a.Antigen)
 		}
-	}
-	live := map[string]bool{}
-	for _, c := range s.Live {
-		live[c.Previous], live[c.Current] = true, true
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		h, day := anyHistory(t, s)
@@ -135,7 +177,7 @@ func TestLaterDosesOfOthersChangeNothing(t *testing.T) {
 		more.Doses = append(slices.Clone(h.Doses), immunization.Dose{ID: "added", CVX: added, Date: last + schedule.Date(rapid.IntRange(0, 400).Draw(t, "later"))})
 		after := e.Assess(&more, day)
 		for _, v := range before.Evaluations {
-			if v.Status != immunization.Valid || slices.Contains(holds[added], v.Antigen) || live[added] {
+			if v.Status != immunization.Valid || slices.Contains(holds[added], v.Antigen) {
 				continue
 			}
 			n := slices.IndexFunc(after.Evaluations, func(w immunization.Evaluation) bool { return w.Dose == v.Dose && w.Antigen == v.Antigen })
@@ -148,14 +190,13 @@ func TestLaterDosesOfOthersChangeNothing(t *testing.T) {
 
 // No dose is forecast before birth, before its absolute minimum age, or before the last
 // dose of the series; and the dates are in order.
-func TestForecastsAreNotTooEarly(t *testing.T) {
-	e := mexican(t)
-	absolute := map[string]schedule.Period{} // of the first doses
+func TestForecastsAreNotTooEarly(t *testing.T) { forEach(t, forecastsAreNotTooEarly) }
+
+func forecastsAreNotTooEarly(t *testing.T, e *immunization.Engine) {
+	doses := map[string][]schedule.TargetDose{} // by series
 	for _, a := range e.Schedule().Antigens {
 		for _, s := range a.Series {
-			if rows := s.Doses[0].Ages; len(rows) == 1 {
-				absolute[s.Name] = rows[0].AbsoluteMin
-			}
+			doses[s.Name] = s.Doses
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
@@ -167,7 +208,7 @@ func TestForecastsAreNotTooEarly(t *testing.T) {
 				}
 				continue
 			}
-			if f.Number < 1 || f.Earliest < h.Born || f.Earliest < h.Born.Add(absolute[f.Series]) || f.Recommended < f.Earliest {
+			if f.Number < 1 || f.Earliest < h.Born || f.Earliest < youngest(doses[f.Series], h.Born) || f.Recommended < f.Earliest {
 				t.Fatalf("born %s: %+v", h.Born, f)
 			}
 			if !f.PastDue.IsZero() && f.PastDue < f.Earliest || !f.Latest.IsZero() && f.Latest < f.Earliest {
@@ -175,4 +216,22 @@ func TestForecastsAreNotTooEarly(t *testing.T) {
 			}
 		}
 	})
+}
+
+// youngest returns the earliest absolute minimum age of any of some doses: which of them
+// is forecast depends on what is skipped.
+func youngest(doses []schedule.TargetDose, born schedule.Date) schedule.Date {
+	first := schedule.NoDate
+	for _, d := range doses {
+		at := born
+		for i, row := range d.Ages {
+			if day := born.Add(row.AbsoluteMin); i == 0 || day < at {
+				at = day
+			}
+		}
+		if first.IsZero() || at < first {
+			first = at
+		}
+	}
+	return first
 }
