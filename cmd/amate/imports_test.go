@@ -156,7 +156,7 @@ var testImports = map[string]string{
 	"fhir/registry/identity/merge":  "store/sqlite",
 	"fhir/registry/identity/renapo": "store/sqlite",
 	"fhir/registry/rights":          "store/sqlite", // what is decided is written, and found again
-	"fhir/registry/profile":         "fhir/element fhir/guide fhir/profile fhir/registry/demo fhir/validate",
+	"fhir/registry/profile":         "fhir/element fhir/guide fhir/profile fhir/registry/demo fhir/registry/immunization/code fhir/validate",
 	"fhir/registry/record":          "fhir/guide fhir/profile fhir/registry/demo fhir/rest fhir/validate store/sqlite store/postgres store/storetest",
 	"fhir/validate":                 "fhir/xml fhir/samples",
 	"fhir/rest":                     "fhir/chart fhir/validate store/postgres store/sqlite store/storetest", // behaviour is tested on real engines

@@ -79,10 +79,31 @@ func installOwn(ctx context.Context, store rest.Store) error {
 	if err != nil {
 		return err
 	}
+	if err := leaveLoaded(ctx, store, g); err != nil {
+		return err
+	}
 	refused, err := installPackage(ctx, store, g, io.Discard)
 	if err == nil && refused > 0 {
 		err = fmt.Errorf("%s: %d definitions were refused", g, refused)
 	}
+	return err
+}
+
+// leaveLoaded takes out of a package the code systems of others, such as CVX, of which
+// somebody has loaded a list that is not the one shipped.
+func leaveLoaded(ctx context.Context, store rest.Store, g *guide.Package) error {
+	loaded := map[string]bool{}
+	err := eachOf(ctx, store, "CodeSystem", func(r *fhir.Resource) error {
+		var s struct{ URL, Publisher string }
+		if err := json.Unmarshal(r.JSON, &s); err != nil {
+			return err
+		}
+		if s.Publisher != "Amate" {
+			loaded[s.URL] = true
+		}
+		return nil
+	})
+	g.Definitions = slices.DeleteFunc(g.Definitions, func(d guide.Definition) bool { return d.Type == "CodeSystem" && loaded[d.URL] })
 	return err
 }
 
