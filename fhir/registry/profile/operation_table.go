@@ -111,6 +111,23 @@ var definitions = []definition{
 		}},
 	{name: "legal-holds", title: "List the legal holds on a record", scope: onInstance, types: onPatient, out: holdsOut, text: "All of them, also those that were released."},
 
+	// Immunization.
+	{name: "immunization-status", title: "Which vaccines are due", scope: onInstance, types: onPatient,
+		text: "What the immunization schedule says of a Patient by what is recorded: of each dose whether it counts, of each vaccine group which dose is next, and when. To who may not see all that it rests on it says that, and gives no day.",
+		in: []parameter{
+			{name: "date", typ: "date", text: "Day of the assessment; today when left out."},
+			{name: "schedule", typ: "string", text: "Another schedule, or one version of it: name, or name|version."},
+			{name: "explain", typ: "boolean", text: "Give the reasons in words."},
+		},
+		out: []parameter{
+			{name: "evaluation", typ: "ImmunizationEvaluation", max: "*", text: "What a dose is worth against one disease."},
+			{name: "recommendation", typ: "ImmunizationRecommendation", min: 1, text: "What is due."},
+			{name: "schedule", typ: "string", min: 1, text: "Version that it was assessed by: name|version."},
+			{name: "explanation", typ: "string", text: "The reasons, for people who maintain schedules."},
+			{name: "doubts", typ: "OperationOutcome", text: "What of the record could not be counted, or was with a reserve."},
+			{name: "partial", typ: "boolean", min: 1, text: "Whether there is something that the caller may not see."},
+		}},
+
 	// Reports and exchange.
 	{name: "giis-export", title: "File of outpatient visits for the Ministry of Health", scope: onSystem,
 		text: "The visits of a month as guide GIIS-B015 has them: as text/plain the file, as text/csv what was found wrong, as FHIR the counts and what was found.",
