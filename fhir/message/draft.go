@@ -13,6 +13,7 @@ type Way uint8
 const (
 	Put    Way = 1 + iota // at an id that follows from the sender and its number for it
 	Ensure                // where nothing has one of its identifiers, it is created; else it is only referred to
+	Prefer                // like Put, unless something of the same patient, written by others, has one of its identifiers: that is referred to
 	Merge                 // the one that has one of its identifiers takes what the message says, and keeps the rest; else it is created
 )
 
@@ -33,7 +34,8 @@ func searchText(s string) string {
 type Draft struct {
 	Way         Way
 	Type, ID    string       // ID: for Put; for the others, what stands for it within the message
-	Identifiers []Identifier // Ensure and Merge: what it is found by, the best first
+	Identifiers []Identifier // all but Put: what it is found by, the best first
+	Patient     string       // Prefer: Link of the patient
 	JSON        []byte       // complete, with references to other drafts as their Link
 	Clear       []string     // Merge: members that are to go
 
@@ -46,7 +48,7 @@ type Draft struct {
 
 // Link is how other drafts of the message refer to d.
 func (d *Draft) Link() string {
-	if d.Way == Put {
+	if d.Way == Put || d.Way == Prefer {
 		return d.Type + "/" + d.ID
 	}
 	return "urn:uuid:" + d.ID

@@ -231,7 +231,8 @@ func (m *mapper) specimenSystem(name string) string {
 	return m.local("code", name)
 }
 
-// serviceRequest makes the order.
+// serviceRequest makes the order. One that was placed otherwise, by its placer's number,
+// stays as who placed it has it.
 func (m *mapper) serviceRequest(g *group) {
 	status := ""
 	if g.orc != nil {
@@ -247,6 +248,9 @@ func (m *mapper) serviceRequest(g *group) {
 		}
 	}
 	d := Draft{Way: Put, Type: "ServiceRequest", ID: idIn(g.digest, "ServiceRequest")}
+	if g.placer.Value != "" {
+		d.Way, d.Identifiers, d.Patient = Prefer, []Identifier{g.placer}, m.patient
+	}
 	o := newObject("ServiceRequest").text("id", d.ID)
 	o.list("identifier", orderIDs(g)).text("status", status).text("intent", "order").raw("code", m.concept(g.obr.Field(4))).
 		reference("subject", m.patient, "").reference("encounter", m.encounter, "")

@@ -22,6 +22,7 @@ type stored struct {
 	json        []byte
 	identifiers []Identifier
 	replacedBy  string
+	subject     string // reference
 }
 
 // lookups are what the identifiers of some messages lead to.
@@ -55,7 +56,11 @@ func (p *Processor) resolve(ctx context.Context, units []*unit) (*lookups, error
 	for typ, ids := range asked {
 		found.by[typ] = map[Identifier][]*stored{}
 		for chunk := range slices.Chunk(ids, 100) {
-			if err := p.find(ctx, typ, chunk, found.by[typ]); err != nil {
+			err := p.find(ctx, typ, chunk, found.by[typ])
+			if typ == "ServiceRequest" && fhir.CodeOf(err) == fhir.Forbidden {
+				break // who may see no orders refers to none of others
+			}
+			if err != nil {
 				return nil, err
 			}
 			if err := p.blocked(ctx, typ, chunk, found.by[typ]); err != nil {
@@ -150,6 +155,7 @@ func storedIn(d *element.Doc, n element.Node) *stored {
 	if s.ref.Type == "Patient" {
 		s.replacedBy = replacedBy(d, n)
 	}
+	s.subject = textAt(d, d.Get(n, "subject"), "reference")
 	return s
 }
 
@@ -173,6 +179,25 @@ func (p *Processor) match(ctx context.Context, d *Draft, found *lookups) (*store
 		}
 	}
 	return one, nil, nil
+}
+
+// preferred returns what d leaves its place to: the one resource of the same patient that has
+// one of its identifiers, "" where there is none, or several, or d itself is there already.
+func (l *lookups) preferred(d *Draft, links map[string]string) string {
+	patient := links[d.Patient]
+	ref := ""
+	for _, id := range d.Identifiers {
+		for _, s := range l.by[d.Type][id] {
+			at := s.ref.Current().String()
+			if at == d.Link() || ref != "" && ref != at {
+				return ""
+			}
+			if patient != "" && s.subject == patient {
+				ref = at
+			}
+		}
+	}
+	return ref
 }
 
 // read reads a resource by its reference, as the sender.

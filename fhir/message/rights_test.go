@@ -74,8 +74,11 @@ func TestSharedAddress(t *testing.T) {
 		} else {
 			by = s.Client
 		}
-		if err != nil || a.Verdict != want || api.by[value] != by {
-			t.Errorf("message %d: %v %v, written by %q, want %v by %q", n, a.Verdict, err, api.by[value], want, by)
+		api.mu.Lock()
+		wrote := api.by[value]
+		api.mu.Unlock()
+		if err != nil || a.Verdict != want || wrote != by {
+			t.Errorf("message %d: %v %v, written by %q, want %v by %q", n, a.Verdict, err, wrote, want, by)
 		}
 	}
 }

@@ -151,7 +151,13 @@ func replacer(links map[string]string) *strings.Replacer {
 // entry decides what becomes of a draft: nil where there is nothing to write. Where a
 // draft stands for something that is stored, links says so.
 func (p *Processor) entry(ctx context.Context, t *transaction, u *unit, d *Draft, links map[string]string) (*entry, *hl7.Error, error) {
-	if d.Way == Put {
+	if d.Way == Prefer {
+		if ref := t.found.preferred(d, links); ref != "" {
+			links[d.Link()] = ref
+			return nil, nil, nil
+		}
+	}
+	if d.Way == Put || d.Way == Prefer {
 		if u.replay != nil {
 			newer, err := p.newer(ctx, u, d)
 			if err != nil || newer {
