@@ -196,7 +196,8 @@ func (a *assessing) recommendFrom(f *groupForecast, from int, flagged bool) {
 }
 
 // recommendOf applies rule FORECASTRECVAC-1 to the target dose forecast of a series;
-// without flagged, to vaccines that are not flagged for it.
+// without flagged, to vaccines that are not flagged for it. A dose that is late is given
+// on the day of the assessment at the soonest, so its vaccine is one for that age.
 func (a *assessing) recommendOf(s *patientSeries, from int, flagged bool) {
 	if s.status != NotComplete {
 		return
@@ -206,7 +207,7 @@ func (a *assessing) recommendOf(s *patientSeries, from int, flagged bool) {
 		p := &d.preferable[i]
 		cvx := a.plan.vaccines[p.vaccine].cvx
 		if p.forecast == flagged && !a.vaccineContraindicated(s, p.vaccine) &&
-			(a.within(s.earliest, p.begin, p.end) || a.within(s.recommended, p.begin, p.end)) &&
+			(a.within(max(a.on, s.earliest), p.begin, p.end) || a.within(max(a.on, s.recommended), p.begin, p.end)) &&
 			!slices.Contains(a.texts[from:], cvx) {
 			a.texts = append(a.texts, cvx)
 		}

@@ -17,7 +17,7 @@ type groupForecast struct {
 
 // forecastGroup returns the forecast of a vaccine group. Best series of the risk type are
 // not blended with standard ones; of the forecasts that a person may then have, the one
-// to act upon is given.
+// to act upon is given; when both are due, that of the risk.
 //
 // See the CDSi Logic Specification, chapter 9 "Identify and evaluate vaccine group".
 func (a *assessing) forecastGroup(g *group) groupForecast {
@@ -30,7 +30,8 @@ func (a *assessing) forecastGroup(g *group) groupForecast {
 		return risk
 	}
 	now, then := a.urgency(risk.status, risk.followed), a.urgency(standard.status, standard.followed)
-	if now > then || now == then && risk.recommended <= standard.recommended {
+	bothDue := risk.recommended <= a.on && standard.recommended <= a.on
+	if now > then || now == then && (bothDue || risk.recommended <= standard.recommended) {
 		return risk
 	}
 	return standard
