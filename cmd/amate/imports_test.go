@@ -137,41 +137,42 @@ var imports = map[string]string{
 
 // testImports says what the tests of a package may import beyond that.
 var testImports = map[string]string{
-	"fhir/document/sign":            "fhir/document/sign/signtest",
-	"fhir/registry/birth/paper":     "fhir/document/sign/signtest",
-	"fhir/registry/card/health":     "fhir/samples",
-	"fhir/registry/card":            "fhir/bundle store/sqlite",
-	"fhir/terminology/service":      "fhir/validate",
-	"cmd/amate":                     "fhir/samples store/storetest store/storetest/naive fhir/document/sign/signtest",
-	"authz/label":                   "fhir/spec",
-	"authz":                         "fhir/bundle fhir/chart fhir/document fhir/document/mhd fhir/document/summary fhir/feed fhir/registry/birth fhir/registry/birth/paper fhir/registry/birth/sinac fhir/registry/identity/match fhir/registry/identity/merge fhir/registry/identity/mpi fhir/registry/identity/pix fhir/registry/identity/renapo fhir/registry/record fhir/registry/record/giis fhir/registry/rights store store/postgres store/sqlite store/storetest",
-	"authz/audit":                   "store/postgres store/sqlite store/storetest",
-	"authz/smart":                   "store/sqlite",
-	"authz/people":                  "store/sqlite",
-	"authz/token":                   "store/sqlite",
-	"fhir/feed":                     "authz fhir/bundle fhir/rest store store/postgres store/sqlite store/storetest", // under real rights
-	"fhir/fhirpath":                 "fhir/xml fhir/samples",                                                         // the input of public cases
-	"fhir/fhirpath/lab":             "fhir/search fhir/samples",
-	"fhir/registry/demo":            "fhir fhir/element fhir/validate fhir/samples",
-	"fhir/registry/identity/merge":  "store/sqlite",
-	"fhir/registry/identity/renapo": "store/sqlite",
-	"fhir/registry/rights":          "store/sqlite", // what is decided is written, and found again
-	"fhir/registry/profile":         "fhir/element fhir/guide fhir/profile fhir/registry/demo fhir/registry/immunization/code fhir/validate",
-	"fhir/registry/record":          "fhir/guide fhir/profile fhir/registry/demo fhir/rest fhir/validate store/sqlite store/postgres store/storetest",
-	"fhir/validate":                 "fhir/xml fhir/samples",
-	"fhir/rest":                     "fhir/chart fhir/validate store/postgres store/sqlite store/storetest", // behaviour is tested on real engines
-	"migrations":                    "store/storetest",
-	"store/postgres":                "fhir/element fhir/spec store/storetest",
-	"store/sqlite":                  "store/storetest",
-	"store/job":                     "store/postgres store/sqlite store/storetest",
-	"store/parameter":               "store/postgres store/sqlite store/storetest",
-	"fhir/element":                  "fhir/samples",
-	"fhir/r4":                       "fhir/samples",
-	"fhir/search":                   "fhir/samples",
-	"fhir/xml":                      "fhir/samples",
-	"fhir/ucum":                     "fhir/samples",
-	"fhir/patch":                    "fhir/samples",
-	"fhir/bundle":                   "fhir/samples",
+	"fhir/document/sign":              "fhir/document/sign/signtest",
+	"fhir/registry/birth/paper":       "fhir/document/sign/signtest",
+	"fhir/registry/card/health":       "fhir/samples",
+	"fhir/registry/card":              "fhir/bundle store/sqlite",
+	"fhir/terminology/service":        "fhir/validate",
+	"cmd/amate":                       "fhir/samples store/storetest store/storetest/naive fhir/document/sign/signtest",
+	"authz/label":                     "fhir/spec",
+	"authz":                           "fhir/bundle fhir/chart fhir/document fhir/document/mhd fhir/document/summary fhir/feed fhir/registry/birth fhir/registry/birth/paper fhir/registry/birth/sinac fhir/registry/identity/match fhir/registry/identity/merge fhir/registry/identity/mpi fhir/registry/identity/pix fhir/registry/identity/renapo fhir/registry/immunization fhir/registry/immunization/dose fhir/registry/immunization/schedule fhir/registry/record fhir/registry/record/giis fhir/registry/rights store store/postgres store/sqlite store/storetest",
+	"authz/audit":                     "store/postgres store/sqlite store/storetest",
+	"authz/smart":                     "store/sqlite",
+	"authz/people":                    "store/sqlite",
+	"authz/token":                     "store/sqlite",
+	"fhir/feed":                       "authz fhir/bundle fhir/rest store store/postgres store/sqlite store/storetest", // under real rights
+	"fhir/fhirpath":                   "fhir/xml fhir/samples",                                                         // the input of public cases
+	"fhir/fhirpath/lab":               "fhir/search fhir/samples",
+	"fhir/registry/demo":              "fhir fhir/element fhir/validate fhir/samples",
+	"fhir/registry/identity/merge":    "store/sqlite",
+	"fhir/registry/immunization/dose": "store/postgres store/sqlite store/storetest",
+	"fhir/registry/identity/renapo":   "store/sqlite",
+	"fhir/registry/rights":            "store/sqlite", // what is decided is written, and found again
+	"fhir/registry/profile":           "fhir/element fhir/guide fhir/profile fhir/registry/demo fhir/registry/immunization/code fhir/validate",
+	"fhir/registry/record":            "fhir/guide fhir/profile fhir/registry/demo fhir/rest fhir/validate store/sqlite store/postgres store/storetest",
+	"fhir/validate":                   "fhir/xml fhir/samples",
+	"fhir/rest":                       "fhir/chart fhir/validate store/postgres store/sqlite store/storetest", // behaviour is tested on real engines
+	"migrations":                      "store/storetest",
+	"store/postgres":                  "fhir/element fhir/spec store/storetest",
+	"store/sqlite":                    "store/storetest",
+	"store/job":                       "store/postgres store/sqlite store/storetest",
+	"store/parameter":                 "store/postgres store/sqlite store/storetest",
+	"fhir/element":                    "fhir/samples",
+	"fhir/r4":                         "fhir/samples",
+	"fhir/search":                     "fhir/samples",
+	"fhir/xml":                        "fhir/samples",
+	"fhir/ucum":                       "fhir/samples",
+	"fhir/patch":                      "fhir/samples",
+	"fhir/bundle":                     "fhir/samples",
 }
 
 // outside says who may import packages that reach out of the process or bring
