@@ -56,7 +56,7 @@ func watching(out io.Writer, started time.Time, line func(took time.Duration, te
 	stopping, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
-		show(out, isTerminal(out), started, line, stopping)
+		telling(out, isTerminal(out), started, line, stopping)
 	}()
 	return func() {
 		close(stopping)
@@ -64,7 +64,7 @@ func watching(out io.Writer, started time.Time, line func(took time.Duration, te
 	}
 }
 
-func show(out io.Writer, terminal bool, started time.Time, line func(time.Duration, bool) string, stop <-chan struct{}) {
+func telling(out io.Writer, terminal bool, started time.Time, line func(time.Duration, bool) string, stop <-chan struct{}) {
 	every, form := lineEvery, "%s\n"
 	if terminal {
 		every, form = barEvery, "\r%s\x1b[K" // to the end of the line, clear

@@ -83,8 +83,8 @@ type recomputation struct {
 	next   int           // the first page that is not done
 }
 
-// page is some Patients, with their place among all pages.
-type page struct {
+// pageOfPatients is some Patients, with their place among all pages.
+type pageOfPatients struct {
 	number  int
 	records []search.PatientRecord
 }
@@ -144,7 +144,7 @@ func (r *recomputation) pass(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r.behind = map[int]int64{}
-	pages := make(chan page)
+	pages := make(chan pageOfPatients)
 	var working sync.WaitGroup
 	for range r.Workers {
 		working.Go(func() {
@@ -161,7 +161,7 @@ func (r *recomputation) pass(ctx context.Context) error {
 	return errors.Join(err, context.Cause(ctx))
 }
 
-func (r *recomputation) read(ctx context.Context, pages chan<- page) error {
+func (r *recomputation) read(ctx context.Context, pages chan<- pageOfPatients) error {
 	for n, after := 0, r.at.After; ; n++ {
 		records, err := r.keeper.Read(ctx, after, recomputePage)
 		if err != nil || len(records) == 0 {
@@ -174,13 +174,13 @@ func (r *recomputation) read(ctx context.Context, pages chan<- page) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case pages <- page{n, records}:
+		case pages <- pageOfPatients{n, records}:
 		}
 	}
 }
 
 // work works on a page, and notes that it is done.
-func (r *recomputation) work(ctx context.Context, p page) error {
+func (r *recomputation) work(ctx context.Context, p pageOfPatients) error {
 	t, err := r.keeper.Keep(ctx, p.records)
 	if err != nil {
 		return err
