@@ -241,7 +241,7 @@ type figures struct {
 // signal answers AdverseEvent/$esavi-by-lot: how many events there are of each lot, of
 // those that the caller may see. It tells of no patient.
 func (s *Service) signal(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
-	if err := known(call, "lot", "manufacturer", "vaccine", "facility", "from", "until", "_format"); err != nil {
+	if err := known(call, "lot", "manufacturer", "vaccine", "facility", "from", "until"); err != nil {
 		return nil, err
 	}
 	w, err := asked(call)

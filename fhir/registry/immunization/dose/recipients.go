@@ -88,7 +88,7 @@ func (r *reader) date(name string) schedule.Date {
 // recipients answers Medication/$lot-recipients: who was given a lot, as Immunizations, page
 // by page; or as a file for those who go and look for them.
 func (s *Service) recipients(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
-	if err := known(call, "lot", "manufacturer", "vaccine", "facility", "from", "until", "_count", "_format"); err != nil {
+	if err := known(call, "lot", "manufacturer", "vaccine", "facility", "from", "until", "_count"); err != nil {
 		return nil, err
 	}
 	w, err := asked(call)
