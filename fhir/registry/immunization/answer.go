@@ -16,13 +16,12 @@ func (a *assessing) answer(s *schedule.Schedule) *Assessment {
 
 // writeEvaluations writes one evaluation for each dose and antigen.
 func (a *assessing) writeEvaluations(out *Assessment) {
-	size, reasons := len(a.unused), len(a.unused)
+	size := len(a.unused)
 	for i := range a.records {
 		size += len(a.records[i])
 	}
-	reasons = size
 	out.Evaluations = make([]Evaluation, 0, size)
-	said := make([]Reason, 0, reasons)
+	said := make([]Reason, 0, size) // of all; it grows where doses have several
 	clear(a.cursor)
 	next := 0
 	for i := range a.given {
@@ -43,7 +42,7 @@ func (a *assessing) writeEvaluations(out *Assessment) {
 	}
 }
 
-// writeEvaluation writes one evaluation; said is room for its reason.
+// writeEvaluation writes one evaluation; said is room for its reasons.
 func (a *assessing) writeEvaluation(out *Assessment, said []Reason, j judged) []Reason {
 	e := Evaluation{Dose: a.given[j.given].dose, Number: j.verdict.number, Status: j.verdict.status}
 	if j.antigen >= 0 {
@@ -54,9 +53,14 @@ func (a *assessing) writeEvaluation(out *Assessment, said []Reason, j judged) []
 	if j.series != nil {
 		e.Series, e.Of = j.series.def.Name, len(j.series.doses)
 	}
-	if j.verdict.reason != "" {
-		said = append(said, j.verdict.reason)
-		e.Reasons = said[len(said)-1 : len(said) : len(said)]
+	from := len(said)
+	if e.Status == SubStandard {
+		said = append(said, a.h.Doses[e.Dose].Condition)
+	} else {
+		said = j.verdict.reasons.appendTo(said)
+	}
+	if from < len(said) {
+		e.Reasons = said[from:len(said):len(said)]
 	}
 	out.Evaluations = append(out.Evaluations, e)
 	return said
@@ -98,10 +102,10 @@ func (a *assessing) withoutSeries(antigen int) verdict {
 	list := a.plan.antigens[antigen].series
 	for i := range list {
 		if list[i].def.Type != schedule.Risk && a.bornWithin(&list[i]) && !a.ofSex(&list[i]) {
-			return verdict{status: NotValid, reason: WrongSex}
+			return verdict{status: NotValid, reasons: because(WrongSex)}
 		}
 	}
-	return verdict{status: Extraneous, reason: Unneeded}
+	return verdict{status: Extraneous, reasons: asUnneeded}
 }
 
 // writeForecasts writes one forecast for each vaccine group.

@@ -50,9 +50,9 @@ type span struct{ first, end int }
 
 // verdict is the evaluation of one antigen administered record in one series.
 type verdict struct {
-	status Status
-	reason Reason
-	number int // of the target dose, from 1; 0 for none
+	status  Status
+	reasons reasons
+	number  int // of the target dose, from 1; 0 for none
 }
 
 // patientSeries is a relevant patient series with its evaluation and forecast.
@@ -168,11 +168,11 @@ func (a *assessing) breakUp(i int) {
 	g := &a.given[i]
 	switch {
 	case g.date < a.h.Born:
-		a.unused = append(a.unused, judged{given: i, antigen: -1, verdict: verdict{status: NotValid, reason: BeforeBirth}})
+		a.unused = append(a.unused, judged{given: i, antigen: -1, verdict: verdict{status: NotValid, reasons: because(BeforeBirth)}})
 		g.vaccine = -1
 		return
 	case g.vaccine < 0:
-		a.unused = append(a.unused, judged{given: i, antigen: -1, verdict: verdict{status: NotValid, reason: Unknown}})
+		a.unused = append(a.unused, judged{given: i, antigen: -1, verdict: verdict{status: NotValid, reasons: because(Unknown)}})
 		return
 	}
 	used := false
@@ -183,7 +183,7 @@ func (a *assessing) breakUp(i int) {
 		}
 	}
 	if !used {
-		a.unused = append(a.unused, judged{given: i, antigen: -1, verdict: verdict{status: Extraneous, reason: Unneeded}})
+		a.unused = append(a.unused, judged{given: i, antigen: -1, verdict: verdict{status: Extraneous, reasons: because(Unneeded)}})
 	}
 }
 

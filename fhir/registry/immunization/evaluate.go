@@ -54,9 +54,9 @@ func (a *assessing) satisfy(s *patientSeries, on schedule.Date) {
 func (a *assessing) leaveRest(s *patientSeries) {
 	records := a.records[s.antigen]
 	for n := s.evaluated; n < len(records); n++ {
-		v := verdict{status: Extraneous, reason: Unneeded}
+		v := verdict{status: Extraneous, reasons: asUnneeded}
 		if c := a.h.Doses[a.given[records[n]].dose].Condition; c != "" {
-			v = verdict{status: SubStandard, reason: c}
+			v = verdict{status: SubStandard}
 		}
 		a.verdicts[s.verdicts.first+n] = v
 		if a.tr != nil {
@@ -75,7 +75,7 @@ func (a *assessing) evaluateRecord(s *patientSeries, n int) verdict {
 		if a.tr != nil {
 			a.tr.dose("6.1", s, a, n, "the dose itself was no good: "+string(c))
 		}
-		return verdict{status: SubStandard, reason: c}
+		return verdict{status: SubStandard}
 	}
 	if a.skipWhenEvaluating(s, n) { // 6.2
 		return verdict{}
@@ -85,28 +85,31 @@ func (a *assessing) evaluateRecord(s *patientSeries, n int) verdict {
 		if a.tr != nil {
 			a.tr.dose("6.3", s, a, n, "inadvertent vaccine for this target dose")
 		}
-		return verdict{status: NotValid, reason: Inadvertent}
+		return verdict{status: NotValid, reasons: asInadvertent}
 	}
 	return a.satisfyTargetDose(s, d, n)
 }
 
-// satisfyTargetDose says whether the conditions 6.4 to 6.9 are met.
+// satisfyTargetDose says whether the conditions 6.4 to 6.9 are met, with all reasons
+// against the dose.
 //
 // See the CDSi Logic Specification, 6.10 "Satisfy target dose", table 6-31.
 func (a *assessing) satisfyTargetDose(s *patientSeries, d *targetDose, n int) verdict {
-	switch reason := a.evaluateAge(s, d, n); reason {
-	case TooOld:
-		return verdict{status: Extraneous, reason: TooOld}
-	case TooYoung:
-		return verdict{status: NotValid, reason: TooYoung}
+	against := a.evaluateAge(s, d, n)
+	if against == asTooOld {
+		return verdict{status: Extraneous, reasons: against}
 	}
-	switch {
-	case !a.preferableInterval(s, d, n) && !a.allowableInterval(s, d, n):
-		return verdict{status: NotValid, reason: TooSoon}
-	case a.impactedByConflict(s, n):
-		return verdict{status: NotValid, reason: Conflict}
-	case !a.preferableVaccine(s, d, n) && !a.allowableVaccine(s, d, n):
-		return verdict{status: NotValid, reason: WrongType}
+	if !a.preferableInterval(s, d, n) && !a.allowableInterval(s, d, n) {
+		against |= asTooSoon
+	}
+	if a.impactedByConflict(s, n) {
+		against |= asConflict
+	}
+	if !a.preferableVaccine(s, d, n) && !a.allowableVaccine(s, d, n) {
+		against |= asWrongType
+	}
+	if against != 0 {
+		return verdict{status: NotValid, reasons: against}
 	}
 	if a.tr != nil {
 		a.tr.dose("6.10", s, a, n, "satisfies the target dose: Valid")
@@ -114,21 +117,21 @@ func (a *assessing) satisfyTargetDose(s *patientSeries, d *targetDose, n int) ve
 	return verdict{status: Valid}
 }
 
-// evaluateAge returns TooYoung, TooOld or "" for a valid age.
+// evaluateAge returns the reason too young, or too old, or none for a valid age.
 //
 // See the CDSi Logic Specification, 6.4 "Evaluate age", table 6-15.
-func (a *assessing) evaluateAge(s *patientSeries, d *targetDose, n int) Reason {
+func (a *assessing) evaluateAge(s *patientSeries, d *targetDose, n int) reasons {
 	date := a.given[a.records[s.antigen][n]].date
 	row := d.agesOn(date)
 	if row == nil {
-		return ""
+		return 0
 	}
-	var reason Reason
+	var reason reasons
 	switch {
 	case row.absMin != 0 && date < a.ages[row.absMin]:
-		reason = TooYoung
+		reason = asTooYoung
 	case row.max != 0 && date >= a.ages[row.max]:
-		reason = TooOld
+		reason = asTooOld
 	}
 	if a.tr != nil {
 		a.tr.age(s, a, n, row, date, reason)

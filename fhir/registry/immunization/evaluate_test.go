@@ -111,6 +111,16 @@ func TestEvaluateInterval(t *testing.T) {
 	})
 }
 
+// All reasons against a dose are told.
+func TestSeveralReasons(t *testing.T) {
+	run(t, []rule{{
+		name:   "too young, too soon, and of the wrong vaccine",
+		series: standard(with(""), with(`"ages":[{"absMin":"1 year"}],"intervals":[{"fromPrevious":true,"absMin":"28 days"}]`)),
+		person: person{born: "2020-01-01", doses: "01 2020-02-01, 03 2020-02-02"}, on: "2021-01-01",
+		evaluations: "1 Valid, 2 Not Valid (too young) (too soon) (wrong vaccine)",
+	}})
+}
+
 // Chapters 6.8 and 6.9.
 func TestEvaluateVaccine(t *testing.T) {
 	dose := `{"preferable":[{"cvx":"01","mvx":"SKB","beginAge":"1 year","endAge":"2 years"}],"acceptable":[{"cvx":"02","beginAge":"1 year - 4 days","endAge":"2 years"}]}`

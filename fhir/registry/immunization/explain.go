@@ -80,12 +80,12 @@ func (t *trace) dose(rule string, s *patientSeries, a *assessing, n int, text st
 }
 
 // age notes how the age compares.
-func (t *trace) age(s *patientSeries, a *assessing, n int, row *ageRow, date schedule.Date, reason Reason) {
+func (t *trace) age(s *patientSeries, a *assessing, n int, row *ageRow, date schedule.Date, reason reasons) {
 	outcome := "valid age"
 	switch {
-	case reason == TooOld:
+	case reason == asTooOld:
 		outcome = "too old: Extraneous"
-	case reason == TooYoung:
+	case reason == asTooYoung:
 		outcome = "too young: Not Valid"
 	case row.min != 0 && date < a.ages[row.min]:
 		outcome = "valid age in the grace period"

@@ -1,7 +1,5 @@
 package immunization
 
-import "github.com/amate-health/amate/fhir/registry/immunization/schedule"
-
 // Reasons of a forecast, for people who maintain schedules.
 const (
 	whyComplete        = "the series is complete"
@@ -18,8 +16,8 @@ const (
 //
 // See the CDSi Logic Specification, chapter 7 "Forecast dates and reasons".
 func (a *assessing) forecast(s *patientSeries) {
-	a.skipAhead(s, a.on, "7.1")
 	for {
+		a.skipAhead(s)
 		var d *targetDose
 		if s.next < len(s.doses) {
 			d = &s.doses[s.next]
@@ -33,8 +31,8 @@ func (a *assessing) forecast(s *patientSeries) {
 			s.dates = dates{}
 			return
 		}
-		// 7.6: the recommendation must still hold on the day it is for.
-		if a.skipAhead(s, s.earliest, "7.6") {
+		if a.skipWhenForecasting(s, s.earliest, "7.6") {
+			s.next++ // the dose would not be needed on the day that it is forecast for
 			continue
 		}
 		a.generateDates(s, d)
@@ -45,17 +43,14 @@ func (a *assessing) forecast(s *patientSeries) {
 	}
 }
 
-// skipAhead passes over the target doses that can be skipped on a day, and reports
-// whether there were any.
+// skipAhead passes over the target doses that can be skipped on the day of the
+// assessment.
 //
-// See the CDSi Logic Specification, 7.1 and 7.6.
-func (a *assessing) skipAhead(s *patientSeries, reference schedule.Date, chapter string) bool {
-	any := false
-	for s.next < len(s.doses) && a.skipWhenForecasting(s, reference, chapter) {
+// See the CDSi Logic Specification, 7.1 "Evaluate conditional skip".
+func (a *assessing) skipAhead(s *patientSeries) {
+	for s.next < len(s.doses) && a.skipWhenForecasting(s, a.on, "7.1") {
 		s.next++
-		any = true
 	}
-	return any
 }
 
 // forecastNeed says whether another dose is needed. d is the next target dose, nil for

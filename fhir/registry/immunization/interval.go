@@ -71,7 +71,7 @@ func (a *assessing) previousDose(s *patientSeries, n int) schedule.Date {
 	records := a.records[s.antigen]
 	for i := min(n, s.evaluated) - 1; i >= 0; i-- {
 		v := &a.verdicts[s.verdicts.first+i]
-		if v.status == Valid || v.status == NotValid && v.reason != Inadvertent {
+		if v.status == Valid || v.status == NotValid && v.reasons != asInadvertent {
 			return a.given[records[i]].date
 		}
 	}
@@ -99,7 +99,7 @@ func (a *assessing) mostRecent(s *patientSeries, vaccines set, n int) schedule.D
 func (a *assessing) inadvertent(s *patientSeries, i int) bool {
 	for n, r := range a.records[s.antigen] {
 		if int(r) == i {
-			return n < s.evaluated && a.verdicts[s.verdicts.first+n].reason == Inadvertent
+			return n < s.evaluated && a.verdicts[s.verdicts.first+n].reasons == asInadvertent
 		}
 	}
 	return false

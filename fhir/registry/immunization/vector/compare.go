@@ -35,10 +35,10 @@ func (c *Case) Compare(s *schedule.Schedule, a *immunization.Assessment) []Diffe
 	}
 	var out []Difference
 	for i := range c.Doses {
-		status, reason := doseStatus(a, i, g.Name)
+		status, reasons := doseStatus(a, i, g.Name)
 		what := fmt.Sprintf("dose %d of %s", i+1, c.History.Doses[i].Date)
 		if want := c.Doses[i]; fold(want.Status) != fold(string(status)) {
-			out = append(out, Difference{what, describe(want.Status, want.Reason), describe(string(status), string(reason))})
+			out = append(out, Difference{what, describe(want.Status, want.Reason), describe(string(status), reasons)})
 		}
 	}
 	f := a.Forecasts[slices.IndexFunc(a.Forecasts, func(f immunization.Forecast) bool { return f.Group == g.Name })]
@@ -74,26 +74,35 @@ func describe(status, reason string) string {
 // doseStatus returns the evaluation of a dose in a vaccine group, or in its own groups
 // when it holds nothing of that one. Of several antigens, it is the one that is most
 // against the dose.
-func doseStatus(a *immunization.Assessment, dose int, group string) (immunization.Status, immunization.Reason) {
-	in := func(group string) (status immunization.Status, reason immunization.Reason) {
+func doseStatus(a *immunization.Assessment, dose int, group string) (immunization.Status, string) {
+	in := func(group string) (status immunization.Status, reasons string) {
 		for i := range a.Evaluations {
 			e := &a.Evaluations[i]
 			if e.Dose != dose || group != "" && e.Group != group {
 				continue
 			}
 			if status == "" || against(e.Status) > against(status) {
-				status, reason = e.Status, ""
-				if len(e.Reasons) > 0 {
-					reason = e.Reasons[0]
-				}
+				status, reasons = e.Status, join(e.Reasons)
 			}
 		}
-		return status, reason
+		return status, reasons
 	}
-	if status, reason := in(group); status != "" {
-		return status, reason
+	if status, reasons := in(group); status != "" {
+		return status, reasons
 	}
 	return in("")
+}
+
+// join writes reasons.
+func join(reasons []immunization.Reason) string {
+	var b strings.Builder
+	for i, r := range reasons {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(string(r))
+	}
+	return b.String()
 }
 
 // against orders statuses by how much they are against a dose.
