@@ -97,7 +97,7 @@ func (c *checker) dose(a *Antigen, s *Series, n int) {
 	}
 	for i, r := range d.Ages {
 		c.ascending("the ages", named{"absMin", r.AbsoluteMin}, named{"min", r.Min}, named{"earliestRec", r.EarliestRecommended}, named{"latestRec", r.LatestRecommended}, named{"max", r.Max})
-		if r.Min.Set && r.Max.Set && r.Min.length() >= r.Max.length() {
+		if r.Min.Set && r.Max.Set && r.Min.length() == r.Max.length() {
 			c.fail("the ages: min %s is not less than max %s", r.Min, r.Max)
 		}
 		for _, o := range d.Ages[:i] {

@@ -144,10 +144,26 @@ func readFile(folder fs.FS, name string, to any) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(to); err != nil {
-		return fmt.Errorf("%s: line %d: %w", name, 1+bytes.Count(text[:d.InputOffset()], []byte("\n")), err)
+		return fmt.Errorf("%s: line %d: %w", name, lineOf(text, d.InputOffset(), err), err)
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return fmt.Errorf("%s: there is more than one JSON value in it", name)
 	}
 	return nil
+}
+
+// lineOf returns the line, from 1, at which a decoder that read up to a place found an
+// error.
+func lineOf(text []byte, read int64, err error) int {
+	var syntax *json.SyntaxError
+	var typ *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		read = syntax.Offset
+	case errors.As(err, &typ):
+		read = typ.Offset
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		read = int64(len(text))
+	}
+	return 1 + bytes.Count(text[:min(read, int64(len(text)))], []byte("\n"))
 }
