@@ -103,6 +103,8 @@ func run(ctx context.Context, args []string, s streams) (status int) {
 	case errors.As(err, &usage):
 		fmt.Fprintln(s.err, "amate:", err)
 		return exitUsage
+	case errors.Is(err, errTold):
+		return exitFailed
 	case err != nil:
 		fmt.Fprintln(s.err, "amate:", err)
 		return exitFailed
@@ -122,6 +124,9 @@ func newParser(cmds *commands, s streams) (*kong.Kong, error) {
 		kong.UsageOnError(),
 	)
 }
+
+// errTold ends a command whose output has already said what failed.
+var errTold = errors.New("it failed, as the output says")
 
 // usageError is a command that cannot be carried out as it was given.
 type usageError struct{ text string }
