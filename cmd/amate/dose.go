@@ -2,15 +2,11 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"sync"
 	"time"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/operation"
-	"github.com/amate-health/amate/fhir/registry/immunization"
 	"github.com/amate-health/amate/fhir/registry/immunization/dose"
-	"github.com/amate-health/amate/fhir/registry/immunization/schedule"
 	"github.com/amate-health/amate/store/job"
 )
 
@@ -25,7 +21,7 @@ type recallPayload struct {
 // doseService records doses.
 func (o *opened) doseService() *dose.Service {
 	return dose.New(dose.Config{
-		Store: birthStore{o}, Maker: o.maker, Assessor: nationalSchedule.on, Merged: o.mergedInto, Zone: o.office.zone,
+		Store: birthStore{o}, Maker: o.maker, Assessor: o.assessor, Merged: o.mergedInto, Zone: o.office.zone,
 		Job: func(lot string, due time.Time) (fhir.Entry, error) {
 			return o.jobs.Entry(job.New{Kind: recallJob, Payload: recallPayload{lot}, Due: due})
 		},
@@ -54,29 +50,4 @@ func (o *opened) doseRule() *dose.Rule {
 	return &dose.Rule{Zone: o.office.zone, Now: time.Now, Patient: func(ctx context.Context, id string) (fhir.Resource, error) {
 		return o.engine.Read(ctx, fhir.Ref{Type: "Patient", ID: id})
 	}}
-}
-
-// nationalSchedule is the schedule of this country, as it is in force.
-var nationalSchedule = &inForce{name: "mx"}
-
-// inForce is a schedule by the version that holds on a day. It is safe for use by many
-// goroutines.
-type inForce struct {
-	name string
-
-	mu    sync.Mutex
-	shelf *engineShelf
-}
-
-func (f *inForce) on(day schedule.Date) (immunization.Assessor, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.shelf == nil {
-		shelf, err := openSchedule(f.name)
-		if err != nil {
-			return nil, fmt.Errorf("immunization schedule: %w", err)
-		}
-		f.shelf = shelf
-	}
-	return f.shelf.on(day)
 }
