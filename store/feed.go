@@ -52,6 +52,9 @@ const (
 	// whoever asks meanwhile waits, and is then told what they wrote themselves.
 	feedStale = time.Second
 	feedPause = 200 * time.Millisecond
+	// feedYoung is how old a row is that may have been removed, at least; they are kept for
+	// months.
+	feedYoung = time.Hour
 )
 
 // Feed is the change feed for many readers. What came lately it keeps in memory, so
@@ -68,6 +71,8 @@ type Feed struct {
 	size   int                  // bytes that the tail takes, about
 	last   map[uint64]fhir.Mark // of what was touched, by its hash
 	seen   map[string]uint64    // how often it was found that resources of a type, "" for any, may have been written
+	young  [2]fhir.Mark         // the ends of feedYoung ago and before that, at most
+	aged   time.Time            // when they were moved on
 	looked time.Time            // when it was last looked for what is new; zero before the first time
 	dirty  bool                 // something was written here since then
 	busy   bool                 // somebody is looking
@@ -190,6 +195,7 @@ func (f *Feed) read(ctx context.Context) error {
 		f.seen[""]++
 	}
 	f.looked = began
+	f.age(began)
 	return nil
 }
 
@@ -197,67 +203,11 @@ func (f *Feed) reset(end fhir.Mark, at time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.from, f.end, f.tail, f.size, f.looked = end, end, nil, 0, at
+	f.young, f.aged = [2]fhir.Mark{end, end}, at
 	f.last = map[uint64]fhir.Mark{}
 	f.seen[""]++
 	close(f.more)
 	f.more = make(chan struct{})
-}
-
-func (f *Feed) add(changes []fhir.Change) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if len(changes) == 0 {
-		return
-	}
-	f.tail = append(f.tail, changes...)
-	f.end = changes[len(changes)-1].At
-	for i := range changes {
-		c := &changes[i]
-		f.size += tailSize(c)
-		f.seen[c.Ref.Type]++
-		f.last[c.Ref.Hash()] = c.At
-		f.last[fhir.Ref{Type: c.Ref.Type}.Hash()] = c.At
-		for _, ref := range c.Targets {
-			f.last[ref.Hash()] = c.At
-		}
-	}
-	if len(f.tail) > tailLength+tailLength/4 || f.size > tailBytes+tailBytes/4 {
-		f.shorten()
-	}
-	close(f.more)
-	f.more = make(chan struct{})
-}
-
-// tailSize returns how many bytes a change takes in the tail, about, with what it adds to
-// last: resources that many refer to are counted each time.
-func tailSize(c *fhir.Change) int { return 256 + len(c.Ref.ID) + 48*len(c.Targets) }
-
-// shorten drops the oldest of the tail.
-func (f *Feed) shorten() {
-	over := 0
-	for ; len(f.tail)-over > tailLength || f.size > tailBytes; over++ {
-		f.size -= tailSize(&f.tail[over])
-	}
-	f.from = f.tail[over-1].At
-	f.tail = slices.Clone(f.tail[over:])
-	last := map[uint64]fhir.Mark{} // a new one, since maps do not shrink
-	for ref, at := range f.last {
-		if at.Compare(f.from) > 0 {
-			last[ref] = at
-		}
-	}
-	f.last = last
-}
-
-// Seen returns a number, never 0, that changes when it is found that resources of a type may have
-// been written, here or by other processes: at most a second after they were.
-func (f *Feed) Seen(ctx context.Context, typ string) (uint64, error) {
-	if err := f.since(ctx, time.Now().Add(-feedStale)); err != nil {
-		return 0, err
-	}
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	return f.seen[""] + f.seen[typ], nil
 }
 
 // ErrOtherHistory says that a mark is none of this database as it is now: it was
@@ -311,6 +261,9 @@ func (f *Feed) remembered(after fhir.Mark, limit int) ([]fhir.Change, bool) {
 // Check reports whether a mark is one of this database.
 // Errors: ErrOtherHistory.
 func (f *Feed) Check(ctx context.Context, at fhir.Mark) error {
+	if f.recent(at) {
+		return nil
+	}
 	end, err := f.reader.FeedEnd(ctx)
 	if err != nil {
 		return err

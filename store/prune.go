@@ -45,5 +45,11 @@ func PruneFeed(ctx context.Context, p FeedPruner, older time.Time, most int) (fi
 	if removed == 0 {
 		return first, 0, nil
 	}
-	return first, removed, p.DropFeed(ctx, first)
+	if err = p.DropFeed(ctx, first); err != nil {
+		return first, removed, err
+	}
+	if s, ok := p.(interface{ Feed() *Feed }); ok {
+		s.Feed().pruned(first) // which others see by the age of their marks
+	}
+	return first, removed, nil
 }

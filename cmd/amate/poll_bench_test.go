@@ -30,8 +30,8 @@ const (
 	pollsPerSecond  = 167
 	writesPerSecond = 20
 	patientsOfEach  = 20
-	pollsAtOnce     = 64 // that may be under way: each waits until what was written before it is known
-	jurisdictions   = 32 // that clinics are part of
+	pollsAtOnce     = 256 // that may be under way: each waits until what was written before it is known
+	jurisdictions   = 32  // that clinics are part of
 )
 
 // BenchmarkClinics: clinics that each follow their own patients, by the scope of their

@@ -32,9 +32,12 @@ func (f *Feed) advance(ctx context.Context, v *view, at *cursor) (c *copied, mor
 }
 
 func (f *Feed) tryAdvance(ctx context.Context, v *view, at *cursor) (*copied, bool, error) {
-	c, err := f.copy(ctx, at.Copy)
-	if err != nil {
-		return nil, false, err
+	c := v.kept // as it was read a moment ago
+	if v.kept = nil; c == nil || c.id != at.Copy {
+		var err error
+		if c, err = f.copy(ctx, at.Copy); err != nil {
+			return nil, false, err
+		}
 	}
 	if err := f.readRoots(ctx, c); err != nil {
 		return nil, false, err
@@ -81,6 +84,7 @@ func (f *Feed) batch(ctx context.Context, v *view, c *copied, changes []fhir.Cha
 		c.Mark, c.Logs = changes[len(changes)-1].At, 0
 	}
 	if idle {
+		c.complete = false
 		return nil // the cursor moves the mark on
 	}
 	return f.save(ctx, c, logs)

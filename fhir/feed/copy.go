@@ -43,6 +43,11 @@ type copied struct {
 	whole        bool            // all of them
 
 	found map[fhir.Ref]fhir.Resource // what was just found to be visible
+
+	read cursor   // up to where there were logs when it was read
+	news []logged // those that were written since then
+
+	complete bool // nobody else has written any since then: it was saved after it was read
 }
 
 // bucket holds hashes, ascending.
@@ -86,6 +91,7 @@ func (f *Feed) copy(ctx context.Context, id string) (*copied, error) {
 	if err := json.Unmarshal(e.Value, c); err != nil {
 		return nil, err
 	}
+	c.read = cursor{Mark: c.Mark, Log: c.Logs}
 	if c.Dead {
 		return nil, fhir.Errorf(fhir.NotFound, "the copy is not kept any more")
 	}
@@ -261,13 +267,14 @@ func (f *Feed) save(ctx context.Context, c *copied, logs []logged) error {
 	if err := f.Store.Put(ctx, entries...); err != nil {
 		return err
 	}
+	c.news = append(c.news, logs...)
 	c.saved()
 	return nil
 }
 
 // saved brings c to the versions that its entries have after they were written.
 func (c *copied) saved() {
-	c.version++
+	c.version, c.complete = c.version+1, true
 	for _, b := range c.buckets {
 		if b.changed {
 			b.version, b.changed = b.version+1, false

@@ -22,6 +22,14 @@ type cursor struct {
 	Snapshot *snapshot `json:"s,omitempty"` // nil once everything has been told that was there at the Mark
 }
 
+// after reports whether c is a later place than another cursor.
+func (c *cursor) after(o *cursor) bool {
+	if c.Mark != o.Mark {
+		return c.Mark.Compare(o.Mark) > 0
+	}
+	return c.Log > o.Log
+}
+
 // snapshot is how far everything has been told.
 type snapshot struct {
 	Type  string `json:"t"` // that comes next; "" before the first
@@ -76,7 +84,7 @@ func (f *Feed) resume(ctx context.Context, v *view) (at cursor, restart bool, er
 func (f *Feed) goOn(ctx context.Context, v *view, c *cursor) (at cursor, restart bool, err error) {
 	if c.Rights == v.rights {
 		if err = f.Changes.Check(ctx, c.Mark); err == nil {
-			_, err = f.copy(ctx, c.Copy)
+			v.kept, err = f.copy(ctx, c.Copy)
 		}
 		if err == nil {
 			return *c, false, nil

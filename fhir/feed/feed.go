@@ -73,6 +73,7 @@ type Feed struct {
 	sealer cipher.AEAD
 	recent recent
 	rights rights
+	places places
 	turns  turns
 	none   none
 }

@@ -115,7 +115,7 @@ func (f *Feed) changesPage(ctx context.Context, v *view, c *copied, at cursor, c
 	}
 	in := interest{v.deps, c.roots}
 	for len(t.refs) < count && !next.Done {
-		logs, err := f.logs(ctx, c.id, &next)
+		logs, err := f.logs(ctx, c, &next)
 		if err != nil {
 			return nil, err
 		}
@@ -186,9 +186,18 @@ func (f *Feed) tell(ctx context.Context, in interest, c *copied, t *told, next *
 	return true, nil
 }
 
-// logs returns what the log has after a cursor, the first of it.
-func (f *Feed) logs(ctx context.Context, copy string, after *cursor) ([]logged, error) {
-	entries, err := f.Store.Entries(ctx, logKind, copy, logKey(copy, after.Mark, after.Log), 8)
+// logs returns what the log has after a cursor, the first of it. What this request has
+// just written need not be read: had another one written some, it could not have.
+func (f *Feed) logs(ctx context.Context, c *copied, after *cursor) ([]logged, error) {
+	if c.complete && !c.read.after(after) {
+		for i := range c.news {
+			if at := (cursor{Mark: c.news[i].Mark, Log: c.news[i].Number}); at.after(after) {
+				return c.news[i:], nil
+			}
+		}
+		return nil, nil
+	}
+	entries, err := f.Store.Entries(ctx, logKind, c.id, logKey(c.id, after.Mark, after.Log), 8)
 	if err != nil {
 		return nil, err
 	}
@@ -274,7 +283,7 @@ func (f *Feed) snapshotPage(ctx context.Context, v *view, at cursor) (*page, err
 				if err != nil {
 					return nil, err
 				}
-				s.Type += "~"
+				s.Type += past
 				continue
 			}
 		}
@@ -287,11 +296,15 @@ func (f *Feed) snapshotPage(ctx context.Context, v *view, at cursor) (*page, err
 			p.items = append(p.items, item{result.Matches[j].Ref.Current(), &result.Matches[j]})
 		}
 		if s.After = result.Next; s.After == "" {
-			s.Type += "~" // sorts after the type, and before all others
+			s.Type += past
 		}
 	}
 	return p, f.hold(ctx, v, at.Copy, p.items)
 }
+
+// past follows the name of a type that is done: it sorts after the type, and before all
+// others, those included that begin with its name.
+const past = " "
 
 // hold notes what is shown to a copy, before it is.
 func (f *Feed) hold(ctx context.Context, v *view, copy string, items []item) error {

@@ -32,6 +32,8 @@ type view struct {
 	members []string   // patients of the group, or the one patient; nil where the scope is not a list of them
 	orgs    []fhir.Ref // of the scope
 	deps    *deps
+
+	kept *copied // what is kept of the copy, if it was just read
 }
 
 // view works out what a caller may see within the scope they ask for.
@@ -138,9 +140,70 @@ func text(doc *element.Doc, n element.Node, name string) string {
 	return ""
 }
 
-// establishment finds the Organization that bounds the scope: by its id, or by an
-// identifier such as its CLUES.
+// establishment finds the Organization that bounds the scope. Where only Organizations
+// themselves decide which of them may be seen, it is remembered until one is written.
 func (f *Feed) establishment(ctx context.Context, v *view) error {
+	all := []uint64{fhir.Ref{Type: "Organization"}.Hash()}
+	plain := plainly(v.call.Restriction, "Organization")
+	key := rightsKey{weak.Make(v.call.Restriction), v.value}
+	end, err := f.Changes.End(ctx)
+	if err != nil {
+		return err
+	}
+	if known, ok := f.places.get(key); ok && plain && !f.Changes.Touched(known.mark, all) {
+		v.orgs = []fhir.Ref{known.org}
+		return nil
+	}
+	if err := f.findEstablishment(ctx, v); err != nil {
+		return err
+	}
+	if plain {
+		f.places.put(key, place{end, v.orgs[0]})
+	}
+	return nil
+}
+
+// plainly reports whether which resources of a type may be seen follows from what each
+// holds.
+func plainly(r *search.Restriction, typ string) bool {
+	return !slices.ContainsFunc(r.Types[typ], func(e search.Expr) bool {
+		if not, ok := e.(search.Not); ok {
+			e = not.X
+		}
+		_, match := e.(search.Match)
+		return !match
+	})
+}
+
+// places remembers establishments that bound scopes.
+type places struct {
+	mu  sync.Mutex
+	all map[rightsKey]place
+}
+
+type place struct {
+	mark fhir.Mark // all changes up to it had been seen
+	org  fhir.Ref
+}
+
+func (p *places) get(key rightsKey) (place, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	one, ok := p.all[key]
+	return one, ok
+}
+
+func (p *places) put(key rightsKey, one place) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.all == nil || len(p.all) > maxRecent {
+		p.all = map[rightsKey]place{}
+	}
+	p.all[key] = one
+}
+
+// findEstablishment finds it by its id, or by an identifier such as its CLUES.
+func (f *Feed) findEstablishment(ctx context.Context, v *view) error {
 	id := strings.TrimPrefix(v.value, "Organization/")
 	if fhir.ValidID(id) {
 		o, err := f.one(ctx, v, "Organization", search.IDs{Any: []string{id}})
