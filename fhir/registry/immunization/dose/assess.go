@@ -16,15 +16,23 @@ import (
 )
 
 // told are the types of what a person's history is read from, beside the Patient.
-var told = []string{"Immunization", "Condition", "AllergyIntolerance"}
+var told = []string{"Immunization", "Condition", "AllergyIntolerance", "Observation"}
 
-// record reads what is known of a patient, as the caller may see it.
+// recorded reads what is known of a patient, as the caller may see it. Of Observations it
+// reads those that can say something to the schedule.
 func (s *Service) recorded(ctx context.Context, only *search.Restriction, patient fhir.Ref) ([]parsed, error) {
+	observed, err := s.observed()
+	if err != nil {
+		return nil, err
+	}
 	var all []parsed
 	for _, typ := range told {
 		where, err := byReference(typ, "patient", patient)
 		if err != nil {
 			return nil, err
+		}
+		if typ == "Observation" {
+			where = append(where, observed)
 		}
 		err = s.find(ctx, only, typ, where, func(r *fhir.Resource) (bool, error) {
 			d, err := parse(r)
@@ -36,6 +44,33 @@ func (s *Service) recorded(ctx context.Context, only *search.Restriction, patien
 		}
 	}
 	return all, nil
+}
+
+// observed is the condition of an Observation that can say something to the schedule of
+// today, by its code or by its value.
+func (s *Service) observed() (search.Expr, error) {
+	a, err := s.Assessor(s.today())
+	if err != nil {
+		return nil, err
+	}
+	if known, ok := s.conditions.Load(a.Schedule()); ok {
+		return known.(search.Or), nil
+	}
+	var values []string
+	for _, c := range history.For(a.Schedule()).ObservationCodes() {
+		system, value, _ := strings.Cut(c, "|")
+		values = append(values, escape.Replace(system)+"|"+escape.Replace(value))
+	}
+	var any search.Or
+	for _, name := range []string{"code", "value-concept"} {
+		q, err := search.Parse("Observation", []search.Param{{Name: name, Value: strings.Join(values, ",")}}, search.Options{})
+		if err != nil {
+			return nil, err
+		}
+		any = append(any, search.And(q.Where))
+	}
+	s.conditions.Store(a.Schedule(), any)
+	return any, nil
 }
 
 // judgement is what a dose means.

@@ -91,7 +91,8 @@ var mexico = time.FixedZone("America/Mexico_City", -6*60*60)
 // Service records doses. It is safe for use by many goroutines.
 type Service struct {
 	Config
-	posts [256]sync.Mutex // so that the posts of one server do not try against one another
+	posts      [256]sync.Mutex // so that the posts of one server do not try against one another
+	conditions sync.Map        // of Observations, by the schedule that asks for them
 }
 
 // New returns a Service.
