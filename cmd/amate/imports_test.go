@@ -144,7 +144,7 @@ var testImports = map[string]string{
 	"fhir/terminology/service":        "fhir/validate",
 	"cmd/amate":                       "fhir/samples store/storetest store/storetest/naive fhir/document/sign/signtest",
 	"authz/label":                     "fhir/spec",
-	"authz":                           "fhir/bundle fhir/chart fhir/document fhir/document/mhd fhir/document/summary fhir/feed fhir/registry/birth fhir/registry/birth/paper fhir/registry/birth/sinac fhir/registry/identity/match fhir/registry/identity/merge fhir/registry/identity/mpi fhir/registry/identity/pix fhir/registry/identity/renapo fhir/registry/immunization fhir/registry/immunization/dose fhir/registry/immunization/schedule fhir/registry/record fhir/registry/record/giis fhir/registry/rights store store/postgres store/sqlite store/storetest",
+	"authz":                           "fhir/bundle fhir/chart fhir/document fhir/document/mhd fhir/document/summary fhir/feed fhir/registry/birth fhir/registry/birth/paper fhir/registry/birth/sinac fhir/registry/card fhir/registry/card/link fhir/registry/identity/match fhir/registry/identity/merge fhir/registry/identity/mpi fhir/registry/identity/pix fhir/registry/identity/renapo fhir/registry/immunization fhir/registry/immunization/dose fhir/registry/immunization/schedule fhir/registry/key fhir/registry/record fhir/registry/record/giis fhir/registry/rights store store/postgres store/sqlite store/storetest",
 	"authz/audit":                     "store/postgres store/sqlite store/storetest",
 	"authz/smart":                     "store/sqlite",
 	"authz/people":                    "store/sqlite",
