@@ -23,7 +23,8 @@ func (f *profile) covered(typ string, s *showing, ask *question) []search.Expr {
 	where := slices.Clone(s.where)
 	if !s.blocked && ask.labels {
 		where = append(where, unblocked())
-		if params := search.OfRecords(typ); len(params) > 0 {
+		// A Group is shown all the same, but for those members.
+		if params := search.OfRecords(typ); len(params) > 0 || typ == "Group" {
 			_, tokens := labelled()
 			where = append(where, search.Unblocked{Params: params, Through: search.ThroughParams(typ), Label: tokens[0]})
 		}

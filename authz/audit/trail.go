@@ -69,6 +69,9 @@ type Config struct {
 	// Watch is told of every access, before it is recorded; nil for nobody.
 	Watch func(ctx context.Context, a *rest.Access)
 
+	// Pseudonyms is the key of what stands for identifiers in the queries that are kept.
+	Pseudonyms []byte
+
 	CheckpointEvery time.Duration    // 0 is a minute
 	Now             func() time.Time // nil is time.Now
 }
@@ -169,7 +172,7 @@ func (t *Trail) Event(ctx context.Context, a *rest.Access) fhir.Event {
 	}
 	r := Record{
 		Kind: Access, Action: string(rune(a.Action)), Interaction: string(a.Interaction), Type: a.Type, Status: a.Status,
-		Request: a.Request, From: host(a.From), Agent: agent(ctx), Patients: a.Patients, Query: query(a), Outcome: outcome(a.Status),
+		Request: a.Request, From: host(a.From), Agent: agent(ctx), Patients: a.Patients, Query: t.query(a), Outcome: outcome(a.Status),
 	}
 	if a.Interaction == rest.Operation {
 		r.Interaction = "$" + a.Operation
@@ -223,7 +226,7 @@ func host(address string) string {
 }
 
 // query returns what was asked for, as a URL below the base without its escapes.
-func query(a *rest.Access) string {
+func (t *Trail) query(a *rest.Access) string {
 	if len(a.Params) == 0 && a.Criterion == "" && a.Within.ID == "" {
 		return ""
 	}
@@ -240,12 +243,12 @@ func query(a *rest.Access) string {
 		b.WriteByte(sep)
 		b.WriteString(p.Name)
 		b.WriteByte('=')
-		b.WriteString(p.Value)
+		b.WriteString(t.pseudonyms(p.Name, p.Value))
 		sep = '&'
 	}
 	if a.Criterion != "" {
 		b.WriteByte(sep)
-		b.WriteString(a.Criterion)
+		b.WriteString(t.criterion(a.Criterion))
 	}
 	return b.String()
 }

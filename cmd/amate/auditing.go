@@ -41,6 +41,7 @@ func (a *auditing) open(s *serve, store *opened, log *slog.Logger) error {
 	}
 	store.trail, err = audit.Open(audit.Config{
 		Chains: store, Dir: filepath.Join(s.Storage.Data, "audit"), Signer: signer, Log: log, GoOn: a.GoOn,
+		Pseudonyms: store.key("audit queries"),
 	})
 	return err
 }

@@ -94,8 +94,8 @@ type opened struct {
 	signing  signing                // whose signatures of documents are believed
 
 	certifying certifying // of births
-	carding    carding    // of vaccination cards
 	schedules  *schedules // of immunization; nil until somebody asks
+	carding    carding    // of vaccination cards
 
 	replaced     merge.Links     // Patients who were merged into others
 	survivorship []merge.Rule    // of merges; nil are the default ones
@@ -117,7 +117,14 @@ func (o *opened) Read(ctx context.Context, ref fhir.Ref) (fhir.Resource, error) 
 }
 
 func (o *opened) Search(ctx context.Context, q *search.Query) (*search.Result, error) {
+	q, err := o.unfound(ctx, q)
+	if err != nil {
+		return nil, err
+	}
 	found, err := o.engine.Search(ctx, q)
+	if err == nil {
+		err = o.withhold(ctx, q.Restriction, found.Matches, found.Included)
+	}
 	if err == nil {
 		err = o.fill(ctx, found.Matches, found.Included)
 	}
@@ -130,6 +137,9 @@ func (o *opened) Search(ctx context.Context, q *search.Query) (*search.Result, e
 
 func (o *opened) History(ctx context.Context, q *search.History) (*search.Versions, error) {
 	found, err := o.engine.History(ctx, q)
+	if err == nil {
+		err = o.withhold(ctx, q.Restriction, found.Entries)
+	}
 	if err == nil {
 		err = o.fill(ctx, found.Entries)
 	}
@@ -144,7 +154,7 @@ func (o *opened) Apply(ctx context.Context, b *bundle.Batch) ([]bundle.Result, e
 	if o.labels != nil && o.parameters != nil {
 		b = o.labels.Batch(b, o.parameters.Indexer(o.indexing))
 	}
-	b = o.replaced.Batch(b)
+	b = o.reserving(ctx, o.replaced.Batch(b))
 	if len(o.holds) > 0 {
 		held := *b
 		held.Holds, b = o.holds, &held

@@ -57,6 +57,10 @@ type Config struct {
 	// that are tried on it by itself hold where a search would; nil for nothing.
 	FoundBy func(r *fhir.Resource, ix search.Index) search.Index
 
+	// Withhold leaves out of resources what names others whom a restriction hides, and
+	// marks them as parts of themselves. Store does so with what it finds. Nil for nothing.
+	Withhold func(ctx context.Context, only *search.Restriction, resources []fhir.Resource) error
+
 	// Doubts returns warnings about a resource that was written, for a client that asks for
 	// an OperationOutcome; nil for none.
 	Doubts func(r *fhir.Resource) []fhir.Issue

@@ -114,7 +114,7 @@ func (a *API) current(ctx context.Context, versions []fhir.Resource, only *searc
 	}
 	found := map[fhir.Ref]*fhir.Resource{}
 	for typ, all := range ids {
-		res, err := a.Store.Search(fhir.Lean(ctx), &search.Query{Type: typ, Where: []search.Expr{search.IDs{Any: all}}, Count: len(all), Restriction: only})
+		res, err := a.Store.Search(fhir.Whole(fhir.Lean(ctx)), &search.Query{Type: typ, Where: []search.Expr{search.IDs{Any: all}}, Count: len(all), Restriction: only})
 		if err != nil {
 			return nil, err
 		}

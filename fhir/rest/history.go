@@ -25,11 +25,14 @@ func (a *API) history(ctx context.Context, req *Request, d Decision) (*Response,
 	}
 	none := q.Count == 0 || req.Form.Summary == "count"
 	q.Count = max(q.Count, 1)
-	found, err := a.Store.History(ctx, q)
+	found, err := a.Store.History(fhir.Whole(ctx), q)
 	if err != nil {
 		return nil, err
 	}
 	shown, err := a.versionsShown(ctx, found.Entries, d.Restriction)
+	if err == nil && a.Withhold != nil {
+		err = a.Withhold(ctx, d.Restriction, shown)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -129,6 +129,14 @@ func (a *API) onceEntry(place string, version int64, keep time.Duration, what *o
 // which, for each change. Of a request with an Idempotency-Key that was applied before,
 // it returns what that came to, and applies nothing.
 func (a *API) confined(ctx context.Context, b *bundle.Batch, of func(change int) *Decision) ([]bundle.Result, error) {
+	results, err := a.confinedOnce(ctx, b, of)
+	if err != nil {
+		return nil, err
+	}
+	return results, a.withholdResults(ctx, results, of)
+}
+
+func (a *API) confinedOnce(ctx context.Context, b *bundle.Batch, of func(change int) *Decision) ([]bundle.Result, error) {
 	o := onceIn(ctx)
 	if o == nil || len(b.Changes) == 0 {
 		return a.applyConfined(ctx, b, of)

@@ -30,6 +30,9 @@ func (a *API) vread(ctx context.Context, req *Request, d Decision) (*Response, e
 	if len(shown) == 0 {
 		return nil, notFound(ref)
 	}
+	if err := a.withhold(ctx, &res, d.Restriction); err != nil {
+		return nil, err
+	}
 	resp, err := a.found(req, &res, d)
 	if err != nil {
 		return nil, err

@@ -105,10 +105,17 @@ func (a *API) pin(ctx context.Context, d *Decision, c *bundle.Change) (bool, err
 	case c.Op == bundle.Create || c.Where != nil:
 		return false, nil // a criterion carries the restriction itself
 	case c.Op == bundle.Patch || c.Op == bundle.Delete:
+		var err error
+		if c.Op == bundle.Patch {
+			err = a.whole(ctx, c.Ref, only)
+		}
 		c.Where = byID(c.Ref, only)
-		return false, nil
+		return false, err
 	}
 	seen, err := a.visible(ctx, c.Ref, only)
+	if err == nil && inPart(&seen, only.Types[c.Ref.Type]) {
+		return false, errInPart
+	}
 	switch {
 	case err == nil && c.IfMatch == 0:
 		c.IfMatch = seen.Ref.Version
