@@ -144,10 +144,19 @@ p, nurse, jurisdiction-7, Patient, update, *, allow, all, none`))
 		{"DFSSA003966", "create", true}, {"DFSSA003967", "create", false},
 		{"MCIMB005225 jurisdiction-7", "update", true}, {"MCIMB005225 jurisdiction-8", "update", false},
 	} {
-		grants, err := p.Grants([]string{"nurse"}, tt.org, "Patient", tt.act, "TREAT")
-		if err != nil || (len(grants) > 0) != tt.want {
-			t.Errorf("%s of %s: %v %v", tt.act, tt.org, grants, err)
+		for _, org := range []string{tt.org, p.Areas(tt.org)} {
+			grants, err := p.Grants([]string{"nurse"}, org, "Patient", tt.act, "TREAT")
+			if err != nil || (len(grants) > 0) != tt.want {
+				t.Errorf("%s of %q: %v %v", tt.act, org, grants, err)
+			}
 		}
+	}
+}
+
+// TestAreas: establishments that no rule tells apart are one to the policy.
+func TestAreas(t *testing.T) {
+	if areas := Default().Areas("DFSSA003966 jurisdiction-7"); areas != "" {
+		t.Errorf("no rule asks for an establishment, and this one is %q", areas)
 	}
 }
 

@@ -28,6 +28,7 @@ func Feed(t *testing.T, open func(t *testing.T) Feeder, slow func(s Feeder) (end
 	t.Run("tells of every version", func(t *testing.T) { feedTells(&fixture{T: t, ctx: t.Context()}, open(t)) })
 	t.Run("has no gaps", func(t *testing.T) { feedHasNoGaps(&fixture{T: t, ctx: t.Context()}, open(t), slow) })
 	t.Run("tells whom a change concerned", func(t *testing.T) { feedTargets(&fixture{T: t, ctx: t.Context()}, open(t)) })
+	t.Run("tells which types were written", func(t *testing.T) { feedSeen(&fixture{T: t, ctx: t.Context()}, open(t), slow) })
 	t.Run("forgets what is old", func(t *testing.T) { feedForgets(&fixture{T: t, ctx: t.Context()}, open(t)) })
 	t.Run("knows another history", func(t *testing.T) { feedHistory(&fixture{T: t, ctx: t.Context()}, open(t)) })
 }
@@ -89,6 +90,36 @@ func feedTells(f *fixture, s Feeder) {
 	again := f.rest(store.NewFeed(s), start)
 	if len(again) != 4 || again[3].Method != fhir.DELETE {
 		f.Errorf("from the database the feed has %v", again)
+	}
+}
+
+// feedSeen: what another process writes is seen of its type, and of no other; also while
+// a transaction that began before holds it back.
+func feedSeen(f *fixture, s Feeder, slow func(s Feeder) (end func())) {
+	f.s = s
+	f.load(patient("p", "Ek", "1980"))
+	end := func() {}
+	if slow != nil {
+		end = slow(s)
+	}
+	defer end()
+	feed := store.NewFeed(s) // that nobody wakes
+	seen := func(typ string) uint64 {
+		n, err := feed.Seen(f.ctx, typ)
+		if err != nil || n == 0 {
+			f.Fatal(n, err)
+		}
+		return n
+	}
+	other, before := seen("Consent"), seen("Observation")
+	f.load(observation("o", "Patient/p", "8302-2", "2020", "1"))
+	for deadline := time.Now().Add(time.Minute); seen("Observation") == before; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			f.Fatal("it is never seen that an Observation was written")
+		}
+	}
+	if seen("Consent") != other {
+		f.Error("a Consent is said to have been written")
 	}
 }
 
