@@ -235,7 +235,6 @@ type figures struct {
 	lot, maker, cvx        string
 	events, serious, fatal int
 	doses                  int
-	refs                   []fhir.Ref
 }
 
 // signal answers AdverseEvent/$esavi-by-lot: how many events there are of each lot, of
