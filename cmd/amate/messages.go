@@ -20,6 +20,7 @@ import (
 	"github.com/amate-health/amate/authz/scope"
 	"github.com/amate-health/amate/authz/smart"
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/message"
 	"github.com/amate-health/amate/fhir/message/hl7"
 	"github.com/amate-health/amate/fhir/message/mllp"
@@ -304,6 +305,44 @@ func (o *opened) messageOperations() []operation.Operation {
 		}
 		return o.messages.processor
 	})
+}
+
+// lettersOf returns the ids of the messages about a patient that could not be written.
+func (o *opened) lettersOf(ctx context.Context, patient string) ([]string, error) {
+	r, err := o.engine.Read(ctx, fhir.Ref{Type: "Patient", ID: patient})
+	switch fhir.CodeOf(err) {
+	case fhir.NotFound, fhir.Gone:
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	d, err := element.Parse(r.JSON)
+	if err != nil {
+		return nil, err
+	}
+	var numbers []string
+	list := d.Get(0, "identifier")
+	if list == element.None || d.Kind(list) != element.Array {
+		return nil, nil
+	}
+	for n := d.First(list); n != element.None; n = d.Next(list, n) {
+		if v := d.Get(n, "value"); v != element.None && d.Kind(v) == element.String {
+			numbers = append(numbers, d.Text(v))
+		}
+	}
+	return (&message.Letters{State: o.engine}).Of(ctx, numbers)
+}
+
+// dropLetters removes messages that could not be written.
+func (o *opened) dropLetters(ctx context.Context, ids []string) error {
+	letters := &message.Letters{State: o.engine}
+	for _, id := range ids {
+		if err := letters.Drop(ctx, id); err != nil && fhir.CodeOf(err) != fhir.NotFound {
+			return err
+		}
+	}
+	return nil
 }
 
 // countMessages shows how many messages came to what. Who sent them is not told.

@@ -55,6 +55,7 @@ const (
 type purgePlan struct {
 	Certificate purgeCertificate `json:"certificate"`
 	Refs        []string         `json:"refs"`
+	Letters     []string         `json:"letters,omitempty"` // ids of messages about the patient that could not be written
 }
 
 // purgeCertificate says what was removed, and by which rule. Nothing in it is clinical.
@@ -251,6 +252,10 @@ func (k *keeper) begin(ctx context.Context, d *due, dead []fhir.Ref) error {
 		p.Certificate.Versions += ref.Version
 		p.Refs = append(p.Refs, ref.Current().String())
 	}
+	var err error
+	if p.Letters, err = k.lettersOf(ctx, d.record.Patient); err != nil { // as long as it is known by what numbers
+		return err
+	}
 	value, err := json.Marshal(p)
 	if err != nil {
 		return err
@@ -304,6 +309,9 @@ func (k *keeper) finish(ctx context.Context, e *fhir.Entry) error {
 			p.Certificate.Resources[ref.Type]++
 			p.Certificate.Versions += ref.Version
 		}
+	}
+	if err := k.dropLetters(ctx, p.Letters); err != nil {
+		return err
 	}
 	return k.certify(ctx, e, &p.Certificate)
 }

@@ -79,27 +79,59 @@ const lettersPage = 10
 // maxLetters, without their Content.
 func (l *Letters) List(ctx context.Context, sender string) ([]Letter, error) {
 	var all []Letter
-	for after := ""; len(all) < maxLetters; {
+	err := l.each(ctx, sender, func(one *Letter) bool {
+		one.Content = nil
+		all = append(all, *one)
+		return len(all) < maxLetters
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(all, func(a, b Letter) int { return cmp.Or(a.Received.Compare(b.Received), cmp.Compare(a.ID, b.ID)) })
+	return all, nil
+}
+
+// each calls f for the dead letters of a sender, of all for "", until it returns false.
+func (l *Letters) each(ctx context.Context, sender string, f func(*Letter) bool) error {
+	for after := ""; ; {
 		entries, err := l.State.Entries(ctx, letterKind, sender, after, lettersPage)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, e := range entries {
 			after = e.Key
 			var one Letter
 			if err := json.Unmarshal(e.Value, &one); err != nil {
-				return nil, err
+				return err
 			}
-			one.Content = nil
-			all = append(all, one)
+			if !f(&one) {
+				return nil
+			}
 		}
 		if len(entries) < lettersPage {
-			break
+			return nil
 		}
 	}
-	slices.SortFunc(all, func(a, b Letter) int { return cmp.Or(a.Received.Compare(b.Received), cmp.Compare(a.ID, b.ID)) })
-	return all, nil
 }
+
+// Of returns the ids of the dead letters, of any sender, about a patient who has these
+// numbers: values of identifiers. Of a message that could not be read nobody knows whom it
+// is about.
+func (l *Letters) Of(ctx context.Context, numbers []string) (ids []string, err error) {
+	if len(numbers) == 0 {
+		return nil, nil
+	}
+	err = l.each(ctx, "", func(one *Letter) bool {
+		if slices.ContainsFunc(numbers, func(n string) bool { return one.Patient == patientOf(one.Sender, n) }) {
+			ids = append(ids, one.ID)
+		}
+		return true
+	})
+	return ids, err
+}
+
+// patientOf is what stands for a patient in the letters of a sender.
+func patientOf(sender, number string) string { return idOf("patient", sender, number) }
 
 // Get returns one dead letter. Errors: fhir.NotFound.
 func (l *Letters) Get(ctx context.Context, id string) (*Letter, error) {

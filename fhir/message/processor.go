@@ -278,7 +278,7 @@ func (p *Processor) open(ctx context.Context, in Incoming) *unit {
 		}
 	}
 	if pid := u.msg.First("PID"); pid != nil {
-		u.patient = idOf("patient", u.sender.Name, pid.Field(3).Repetition(1).Component(1).Raw)
+		u.patient = patientOf(u.sender.Name, pid.Field(3).Repetition(1).Component(1).Raw)
 	}
 	if in.Act != nil {
 		if u.ctx, err = in.Act(u.sender); err != nil {

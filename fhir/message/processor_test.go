@@ -242,6 +242,10 @@ func TestLargeLetters(t *testing.T) {
 		}
 	}
 	api.refuse = nil
+	number, _, _ := strings.Cut(strings.Split(strings.SplitAfter(string(incoming(s, "0", 7, "").Raw), "\rPID|")[1], "|")[2], "^")
+	if of, err := (&Letters{m}).Of(t.Context(), []string{"other", number}); err != nil || len(of) != 1 || of[0] != letterID("lab", "7", nil) {
+		t.Errorf("the letters about %s are %v, %v", number, of, err)
+	}
 	all, err := (&Letters{m}).List(t.Context(), "")
 	if err != nil || len(all) != letters || slices.ContainsFunc(all, func(l Letter) bool { return l.Content != nil }) {
 		t.Errorf("%d letters, %v", len(all), err)
