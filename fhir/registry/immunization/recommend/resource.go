@@ -35,6 +35,15 @@ func (p *paper) antigen(name string) *schedule.Antigen {
 	return nil
 }
 
+// snomed returns the SNOMED CT code of the disease of an antigen; "" where there is none.
+func (p *paper) snomed(name string) string {
+	if a := p.antigen(name); a != nil && a.Disease != "" {
+		return a.Disease
+	}
+	known, _ := code.LookupAntigen(name)
+	return known.SNOMED
+}
+
 // titled returns a title of a schedule, or what else it goes by.
 func titled(title, name string) string {
 	if title != "" {
@@ -55,8 +64,8 @@ func (p *paper) disease(w *writer, text string, antigens []string) {
 	w.open('{')
 	first := true
 	for _, name := range antigens {
-		a := p.antigen(name)
-		if a == nil || a.Disease == "" {
+		disease := p.snomed(name)
+		if disease == "" {
 			continue
 		}
 		if first {
@@ -64,7 +73,7 @@ func (p *paper) disease(w *writer, text string, antigens []string) {
 			w.open('[')
 			first = false
 		}
-		w.coding(code.SystemSNOMED, a.Disease, "")
+		w.coding(code.SystemSNOMED, disease, "")
 	}
 	if !first {
 		w.close(']')
