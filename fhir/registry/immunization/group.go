@@ -62,7 +62,7 @@ func (a *assessing) groupForecastOf(g *group, risk bool) groupForecast {
 	if len(f.from) == 0 {
 		return f
 	}
-	f.status = a.groupStatus(g, f.from)
+	f.status = groupStatus(f.from)
 	f.followed = a.follow(f.from)
 	if f.status == NotComplete {
 		a.groupDates(g, &f)
@@ -109,7 +109,7 @@ func (a *assessing) follow(from []*patientSeries) *patientSeries {
 
 // groupStatus returns the vaccine group status: that of the one antigen (SINGLEANTVG-1),
 // or by table 9-4.
-func (a *assessing) groupStatus(g *group, from []*patientSeries) SeriesStatus {
+func groupStatus(from []*patientSeries) SeriesStatus {
 	for _, status := range []SeriesStatus{Contraindicated, AgedOut, NotRecommended, NotComplete} {
 		for _, s := range from {
 			if s.status == status {
