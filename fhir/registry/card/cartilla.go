@@ -262,7 +262,7 @@ func (s *sheet) given() []page.Block {
 	})
 	t := page.Table{
 		Head:   []string{s.say("Vacuna", "Vaccine"), s.say("Dosis", "Dose"), s.say("Fecha", "Date"), s.say("Lote", "Lot"), s.say("Lugar", "Place"), s.say("Aplicó", "Given by")},
-		Widths: []float64{3, 1, 1.7, 1.6, 3, 2.4}, RowHeads: true,
+		Widths: []float64{3, 1, 1.6, 2.1, 3, 2.2}, RowHeads: true,
 	}
 	reported := false
 	for i := range doses {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"iter"
+	"maps"
 
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/operation"
@@ -12,16 +13,42 @@ import (
 // object is a JSON object that is written here.
 type object map[string]any
 
+// MarshalJSON writes resourceType first, and the rest in the order of its names.
+func (o object) MarshalJSON() ([]byte, error) {
+	typ, ok := o["resourceType"]
+	if !ok {
+		return plain(map[string]any(o))
+	}
+	rest := maps.Clone(o)
+	delete(rest, "resourceType")
+	head, err := plain(map[string]any{"resourceType": typ})
+	if err != nil || len(rest) == 0 {
+		return head, err
+	}
+	tail, err := plain(map[string]any(rest))
+	if err != nil {
+		return nil, err
+	}
+	return append(append(head[:len(head)-1], ','), tail[1:]...), nil
+}
+
 // encode returns v as compact JSON. What is given is made of strings, numbers, lists,
 // objects and JSON that was read before.
 func encode(v any) []byte {
+	out, err := plain(v)
+	if err != nil {
+		panic(err) // see above
+	}
+	return out
+}
+
+// plain writes JSON as it is: nothing of it goes into a page.
+func plain(v any) ([]byte, error) {
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		panic(err) // see above
-	}
-	return bytes.TrimSuffix(out.Bytes(), []byte("\n"))
+	err := e.Encode(v)
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), err
 }
 
 // text returns the primitive at the end of a path of names from n; "" for none.
