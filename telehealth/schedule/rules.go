@@ -68,6 +68,12 @@ type Span struct{ Start, End time.Time }
 // Touches reports whether two spans share any time.
 func (s Span) Touches(o Span) bool { return s.Start.Before(o.End) && o.Start.Before(s.End) }
 
+// Taken is a time that is booked or held.
+type Taken struct {
+	Span
+	Other bool // of another agenda: nothing goes beside it, whatever the capacity
+}
+
 // Slot is a time at which somebody can be seen.
 type Slot struct {
 	Span
@@ -108,7 +114,7 @@ func (r *Rules) Check() error {
 // Free returns the slots that start within a span, in order, at most limit of them (0 for
 // all): those of the rules that are offered now and not full. Taken holds the visits that
 // are booked or held, without buffers, whoever of them it is.
-func (r *Rules) Free(within Span, taken []Span, now time.Time, limit int) []Slot {
+func (r *Rules) Free(within Span, taken []Taken, now time.Time, limit int) []Slot {
 	var free []Slot
 	earliest := now.Add(r.Notice)
 	// The first and the last local day that a start can fall on.
@@ -146,17 +152,17 @@ func (r *Rules) Offers(s Span) bool {
 }
 
 // Left returns how many may still be booked at a slot when others are taken.
-func (r *Rules) Left(s Span, taken []Span) int { return max(0, r.left(s, taken)) }
+func (r *Rules) Left(s Span, taken []Taken) int { return max(0, r.left(s, taken)) }
 
-func (r *Rules) left(s Span, taken []Span) int {
+func (r *Rules) left(s Span, taken []Taken) int {
 	// Two visits are apart by the buffer after the one and the buffer before the other.
 	wide := Span{s.Start.Add(-r.Before - r.After), s.End.Add(r.After + r.Before)}
 	left := max(1, r.Capacity)
 	for _, t := range taken {
 		switch {
-		case t.Start.Equal(s.Start) && t.End.Equal(s.End): // beside it, at the same time
+		case !t.Other && t.Start.Equal(s.Start) && t.End.Equal(s.End): // beside it, at the same time
 			left--
-		case wide.Touches(t):
+		case wide.Touches(t.Span):
 			return 0
 		}
 	}

@@ -61,7 +61,7 @@ func TestFree(t *testing.T) {
 		name   string
 		rules  schedule.Rules
 		within schedule.Span
-		taken  []schedule.Span
+		taken  []schedule.Taken
 		now    time.Time
 		want   string
 	}{
@@ -70,14 +70,14 @@ func TestFree(t *testing.T) {
 		{name: "buffers", rules: schedule.Rules{Open: []schedule.Open{morning}, Length: 30 * time.Minute, Before: 5 * time.Minute, After: 10 * time.Minute},
 			want: "23 09:05, 23 09:50, 24 09:05, 24 09:50"},
 		{name: "starts closer than the visits are long", rules: schedule.Rules{Open: []schedule.Open{morning}, Length: time.Hour, Step: 30 * time.Minute},
-			taken: []schedule.Span{span("2026-11-23T10:00:00-06:00", "2026-11-23T11:00:00-06:00")},
+			taken: []schedule.Taken{{Span: span("2026-11-23T10:00:00-06:00", "2026-11-23T11:00:00-06:00")}},
 			want:  "23 09:00, 24 09:00, 24 09:30, 24 10:00"},
 		{name: "a taken visit keeps its buffers", rules: schedule.Rules{Open: []schedule.Open{morning}, Length: 30 * time.Minute, Step: 30 * time.Minute, After: 15 * time.Minute},
-			taken: []schedule.Span{span("2026-11-23T09:30:00-06:00", "2026-11-23T10:00:00-06:00")},
+			taken: []schedule.Taken{{Span: span("2026-11-23T09:30:00-06:00", "2026-11-23T10:00:00-06:00")}},
 			want:  "24 09:00, 24 09:30, 24 10:00"},
 		{name: "two at a time", rules: schedule.Rules{Open: []schedule.Open{morning}, Length: time.Hour, Capacity: 2},
-			taken: []schedule.Span{span("2026-11-23T09:00:00-06:00", "2026-11-23T10:00:00-06:00"),
-				span("2026-11-24T10:00:00-06:00", "2026-11-24T11:00:00-06:00"), span("2026-11-24T10:00:00-06:00", "2026-11-24T11:00:00-06:00")},
+			taken: []schedule.Taken{{Span: span("2026-11-23T09:00:00-06:00", "2026-11-23T10:00:00-06:00")},
+				{Span: span("2026-11-24T10:00:00-06:00", "2026-11-24T11:00:00-06:00")}, {Span: span("2026-11-24T10:00:00-06:00", "2026-11-24T11:00:00-06:00")}},
 			want: "23 09:00, 23 10:00x2, 24 09:00x2"},
 		{name: "closed", rules: schedule.Rules{Open: []schedule.Open{morning}, Length: time.Hour,
 			Closed: []schedule.Span{span("2026-11-23T09:59:00-06:00", "2026-11-24T10:00:00-06:00")}},
@@ -150,7 +150,7 @@ func TestFreeKeepsClear(t *testing.T) {
 		}
 		start := time.Date(2026, 3, 7, 0, 0, 0, 0, time.UTC).Add(minutes(0, 400*24*60, "start"))
 		within := schedule.Span{Start: start, End: start.Add(72 * time.Hour)}
-		var taken []schedule.Span
+		var taken []schedule.Taken
 		for range rapid.IntRange(0, 12).Draw(t, "bookings") {
 			free := r.Free(within, taken, start, 0)
 			if len(free) == 0 {
@@ -162,7 +162,7 @@ func TestFreeKeepsClear(t *testing.T) {
 			}
 			same := 0
 			for _, o := range taken {
-				if o == s.Span {
+				if o.Span == s.Span {
 					same++
 				} else if s.Start.Before(o.End.Add(r.After+r.Before)) && o.Start.Before(s.End.Add(r.After+r.Before)) {
 					t.Fatalf("%v is offered beside %v", s, o)
@@ -171,7 +171,7 @@ func TestFreeKeepsClear(t *testing.T) {
 			if s.Left != max(1, r.Capacity)-same {
 				t.Fatalf("%v has %d left after %d", s, s.Left, same)
 			}
-			taken = append(taken, s.Span)
+			taken = append(taken, schedule.Taken{Span: s.Span})
 		}
 	})
 }

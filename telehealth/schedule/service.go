@@ -1,0 +1,272 @@
+package schedule
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/compose"
+	"github.com/amate-health/amate/fhir/operation"
+	"github.com/amate-health/amate/fhir/search"
+)
+
+// Store is where agendas and appointments are.
+type Store interface {
+	Search(ctx context.Context, q *search.Query) (*search.Result, error)
+	Apply(ctx context.Context, b *bundle.Batch) ([]bundle.Result, error)
+	Entry(ctx context.Context, kind, key string) (fhir.Entry, error)
+	Entries(ctx context.Context, kind, group, after string, limit int) ([]fhir.Entry, error)
+	Put(ctx context.Context, entries ...fhir.Entry) error
+	Remove(ctx context.Context, kind, key string, version int64) error
+}
+
+// Config is what a Service works with. Store and Maker must be set.
+type Config struct {
+	Store Store
+	Maker func(base string) bundle.Maker // makes changes for a FHIR base
+
+	HoldFor  time.Duration // how long a slot is held; 0 for five minutes
+	OfferFor time.Duration // how long somebody on the waiting list has to take what became free; 0 for two hours
+	// Reminders are how long before a visit its patient is to be reminded; nil for a day.
+	Reminders []time.Duration
+	Now       func() time.Time // nil is time.Now
+	NewID     func() string    // nil makes UUIDs of version 7
+}
+
+// Service books appointments.
+type Service struct{ Config }
+
+// New returns a Service.
+func New(cfg Config) *Service {
+	if cfg.HoldFor == 0 {
+		cfg.HoldFor = 5 * time.Minute
+	}
+	if cfg.OfferFor == 0 {
+		cfg.OfferFor = 2 * time.Hour
+	}
+	if cfg.Reminders == nil {
+		cfg.Reminders = []time.Duration{24 * time.Hour}
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.NewID == nil {
+		cfg.NewID = func() string { return uuid.Must(uuid.NewV7()).String() }
+	}
+	return &Service{cfg}
+}
+
+// Operations returns the operations of agendas.
+func (s *Service) Operations() []operation.Operation {
+	on := []string{"Appointment"}
+	of := func(name string, scope operation.Scope, changes bool, run func(context.Context, *operation.Call) (*operation.Answer, error)) operation.Operation {
+		return operation.Operation{Name: name, URL: base + "OperationDefinition/appointment-" + name, Scope: scope, Types: on, Changes: changes, Run: run}
+	}
+	return []operation.Operation{
+		of("find", operation.OnType, false, s.find),
+		of("hold", operation.OnType, true, s.hold),
+		of("book", operation.OnType, true, s.book),
+		of("wait", operation.OnType, true, s.wait),
+		of("reschedule", operation.OnInstance, true, s.reschedule),
+		of("cancel", operation.OnInstance, true, s.cancel),
+	}
+}
+
+// agenda returns a Schedule by a reference or an id. What somebody offers is no secret to
+// those who may ask for it: a Schedule tells of those who give care, not of patients.
+// Errors: fhir.Unprocessable.
+func (s *Service) agenda(ctx context.Context, named string) (*Agenda, error) {
+	id := strings.TrimPrefix(named, "Schedule/")
+	if !fhir.ValidID(id) {
+		return nil, fhir.Errorf(fhir.Invalid, "the parameter schedule is a reference to a Schedule").With("%.100q", named)
+	}
+	r, err := s.one(ctx, search.Unrestricted, fhir.Ref{Type: "Schedule", ID: id})
+	if err != nil {
+		return nil, err
+	}
+	if r == nil {
+		return nil, fhir.Errorf(fhir.Unprocessable, "there is no such Schedule").With("Schedule/%s", id)
+	}
+	return ReadAgenda(r)
+}
+
+// one returns a resource that a caller may see, nil when there is none.
+func (s *Service) one(ctx context.Context, only *search.Restriction, ref fhir.Ref) (*fhir.Resource, error) {
+	q := &search.Query{Where: []search.Expr{search.Types{Any: []string{ref.Type}}, search.IDs{Any: []string{ref.ID}}}, Count: 1, Restriction: only}
+	found, err := s.Store.Search(ctx, q)
+	if err != nil || len(found.Matches) == 0 {
+		return nil, err
+	}
+	return &found.Matches[0], nil
+}
+
+// agendas returns those Schedules that have rules, of somebody or for a kind of service.
+func (s *Service) agendas(ctx context.Context, actor, service string) ([]*Agenda, error) {
+	params := []search.Param{{Name: "_count", Value: "50"}, {Name: "active:not", Value: "false"}}
+	if actor != "" {
+		params = append(params, search.Param{Name: "actor", Value: actor})
+	}
+	if service != "" {
+		params = append(params, search.Param{Name: "service-type", Value: service})
+	}
+	q, err := search.Parse("Schedule", params, search.Options{})
+	if err != nil {
+		return nil, err
+	}
+	q.Restriction = search.Unrestricted // see agenda
+	found, err := s.Store.Search(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	var all []*Agenda
+	for i := range found.Matches {
+		if a, err := ReadAgenda(&found.Matches[i]); err == nil {
+			all = append(all, a)
+		}
+	}
+	return all, nil
+}
+
+// mostTries is how often a slot is tried for when others write the same day.
+const mostTries = 40
+
+// arrangement is what is written together: resources, and sheets beside the one of the
+// day itself.
+type arrangement struct {
+	changes []bundle.Change
+	sheets  sheets
+	entries []fhir.Entry
+}
+
+// arrange changes the sheets of a day and writes them with what else change returns, or
+// nothing. change is called with the sheets of the day and all that is taken, on them and
+// elsewhere; again when somebody else was faster.
+func (s *Service) arrange(ctx context.Context, a *Agenda, at time.Time, change func(day sheets, taken []Taken) (arrangement, error)) ([]bundle.Result, error) {
+	for try := 1; ; try++ {
+		all, err := s.sheets(ctx, a, at)
+		if err != nil {
+			return nil, err
+		}
+		day := localDay(at.In(a.Rules.Zone))
+		others, err := s.others(ctx, a, Span{Clock(0).on(day, a.Rules.Zone), Clock(24*60).on(day, a.Rules.Zone)})
+		if err != nil {
+			return nil, err
+		}
+		done, err := change(all, others)
+		if err != nil {
+			return nil, err
+		}
+		done.sheets = append(done.sheets, all...)
+		results, err := s.write(ctx, done)
+		if fhir.CodeOf(err) != fhir.Conflict || try == mostTries {
+			return results, err
+		}
+		// Somebody else wrote this day: look again, not all at once.
+		pause := time.Duration(1+int(s.random()[0])%(4*try)) * time.Millisecond
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// write writes an arrangement, or nothing of it.
+func (s *Service) write(ctx context.Context, done arrangement) ([]bundle.Result, error) {
+	entries := done.entries
+	for _, sh := range done.sheets {
+		e, err := sh.write(s.Now())
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, e)
+	}
+	if len(done.changes) == 0 {
+		return nil, s.Store.Put(ctx, entries...)
+	}
+	results, err := s.Store.Apply(ctx, &bundle.Batch{
+		Changes: done.changes, Rights: []string{Right}, Entries: func([]bundle.Result) []fhir.Entry { return slices.Clone(entries) },
+	})
+	if at, ok := err.(*bundle.ChangeError); ok {
+		err = at.Err
+	}
+	return results, err
+}
+
+// random returns 16 random bytes.
+func (s *Service) random() [16]byte {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	return b
+}
+
+// secret returns a new secret, and the digest by which it is known.
+func (s *Service) secret() (secret, digest string) {
+	b := s.random()
+	secret = base64.RawURLEncoding.EncodeToString(b[:])
+	return secret, digestOf(secret)
+}
+
+func digestOf(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
+	return hex.EncodeToString(sum[:])
+}
+
+// alternatives is how many other slots are named to who comes too late.
+const alternatives = 5
+
+// full tells that a slot is taken, and which ones of the days after it are free.
+func (s *Service) full(a *Agenda, wanted Span, taken []Taken) error {
+	err := &fhir.Error{Code: fhir.Conflict, Issues: []fhir.Issue{{
+		Severity: "error", Type: "conflict", Rule: "slot-taken", Details: "this time is not free",
+		Diagnostics: "it begins at " + wanted.Start.In(a.Rules.Zone).Format(time.RFC3339),
+	}}}
+	day := Clock(24*60).on(localDay(wanted.Start.In(a.Rules.Zone)), a.Rules.Zone)
+	for _, o := range a.free(Span{wanted.Start.Add(-12 * time.Hour), day}, taken, s.Now(), alternatives) {
+		err.Issues = append(err.Issues, fhir.Issue{
+			Severity: "information", Type: "informational", Rule: "slot-free", Details: "another time of the same day is free",
+			Diagnostics: o.Start.In(a.Rules.Zone).Format(time.RFC3339),
+		})
+	}
+	if len(err.Issues) == 1 {
+		err.Issues = append(err.Issues, fhir.Issue{Severity: "information", Type: "informational", Rule: "slot-none",
+			Details: "nothing else is free on that day: ask $find for another one, or $wait for this one"})
+	}
+	return err
+}
+
+// resource returns JSON as what an operation answers, of what was written first.
+func resource(results []bundle.Result) *operation.Answer {
+	return &operation.Answer{JSON: results[0].Resource.JSON}
+}
+
+// create returns the change that creates v.
+func create(m bundle.Maker, v compose.Object, id string) (bundle.Change, error) {
+	typ := v["resourceType"].(string)
+	v["id"] = id
+	source, err := bundle.Parse(compose.JSON(v))
+	if err != nil {
+		return bundle.Change{}, err
+	}
+	return m.Update(source, fhir.Ref{Type: typ, ID: id}, false)
+}
+
+// update returns the change that puts raw in place of a version.
+func update(m bundle.Maker, raw []byte, was fhir.Ref) (bundle.Change, error) {
+	source, err := bundle.Parse(raw)
+	if err != nil {
+		return bundle.Change{}, err
+	}
+	change, err := m.Update(source, was.Current(), false)
+	change.IfMatch = was.Version
+	return change, err
+}
