@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"math"
 	"slices"
+	"sync"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
@@ -154,8 +155,11 @@ func (k *Keeper) facility(ctx context.Context, p place) string {
 }
 
 // json returns the ImmunizationRecommendation of d, dated on a day.
-func (d *draft) json(date schedule.Date) []byte {
-	var w writer
+func (d *draft) json(date schedule.Date) []byte { return d.appendJSON(nil, date) }
+
+// appendJSON is json into a buffer.
+func (d *draft) appendJSON(b []byte, date schedule.Date) []byte {
+	w := writer{b}
 	d.paper.recommendation(&w, date, false, func() {
 		w.text("id", ForecastID(d.patient))
 		if len(d.labels) > 0 {
@@ -180,8 +184,17 @@ func (d *draft) json(date schedule.Date) []byte {
 	return w.b
 }
 
+// buffers are for texts of which nothing is kept.
+var buffers sync.Pool
+
 // print stands for what the ImmunizationRecommendation says, whatever its date; it is not 0.
 func (d *draft) print() int64 {
-	sum := sha256.Sum256(d.json(1))
+	buffer, _ := buffers.Get().(*[]byte)
+	if buffer == nil {
+		buffer = new([]byte)
+	}
+	*buffer = d.appendJSON((*buffer)[:0], 1)
+	sum := sha256.Sum256(*buffer)
+	buffers.Put(buffer)
 	return int64(binary.BigEndian.Uint64(sum[:8]) | 1)
 }

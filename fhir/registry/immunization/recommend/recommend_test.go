@@ -409,6 +409,12 @@ func BenchmarkDraft(b *testing.B) {
 			b.SetBytes(int64(len(d.json(on("2026-03-20")))))
 		}
 	})
+	b.Run("print", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			d.print()
+		}
+	})
 	antigens := antigensOf(book.Schedule)
 	b.Run("pack", func(b *testing.B) {
 		b.ReportAllocs()
