@@ -73,8 +73,8 @@ type Processor struct {
 // share a transaction, unless they are mostResources or more before.
 const (
 	workers       = 4
-	most          = 256
-	mostResources = 2000
+	most          = 128
+	mostResources = 1000
 )
 
 // New starts a Processor.
