@@ -67,6 +67,9 @@ func TestSelectBestSeries(t *testing.T) {
 	one, two := `{"preferable":[{"cvx":"01"}]}`, `{"preferable":[{"cvx":"02"}]}`
 	aged := func(max string) string { return `{"ages":[{"max":"` + max + `"}],"preferable":[{"cvx":"01"}]}` }
 	late := `{"ages":[{"max":"8 months"}],"intervals":[{"fromPrevious":true,"min":"1 year"}],"preferable":[{"cvx":"01"}]}`
+	after := func(min string) string {
+		return `{"intervals":[{"fromPrevious":true,"min":"` + min + `"}],"preferable":[{"cvx":"01"}]}`
+	}
 	std := func(name, choice string, doses ...string) string {
 		return path(name, "Standard", `"seriesGroup":"1",`+choice, "", doses...)
 	}
@@ -86,9 +89,15 @@ func TestSelectBestSeries(t *testing.T) {
 		{"8.5 closest to completion", std("long", `"preference":1`, one, one, one) + "," + std("short", `"preference":2`, one, one), "01 2020-02-01", "", "short Not Complete"},
 		{"8.5 a product path with all valid doses", std("any", `"preference":1`, one, one) + "," + std("product", `"preference":2,"productPath":true`, one, one), "01 2020-02-01", "", "product Not Complete"},
 		{"8.5 a product path with a dose not valid", std("any", `"preference":1`, one, one) + "," + std("product", `"preference":2,"productPath":true`, one, one), "01 2020-02-01, 03 2020-03-01", "", "any Not Complete"},
-		{"8.5 completable", std("x", `"preference":2`, one, one, one) + "," + std("y", `"preference":1`, one, one, late), "01 2020-01-10", "", "x Not Complete"},
+		{"8.5 completable", std("x", `"preference":2`, one, one, one, one) + "," + std("y", `"preference":1`, one, one, late), "01 2020-01-10", "", "x Not Complete"},
+		{"8.5 the earliest finish", std("x", `"preference":2`, one, one, after("1 month")) + "," + std("y", `"preference":1`, one, one, after("6 months")), "01 2020-01-10", "", "x Not Complete"},
+		{"8.5 the most valid doses", std("x", `"preference":2`, one, two, one) + "," + std("y", `"preference":1`, one, one), "01 2020-02-01, 02 2020-03-01", "", "x Not Complete"},
 		{"8.6 no default: completable", std("x", `"preference":1,"productPath":true`, one) + "," + std("y", `"preference":2`, one), "", "", "y Not Complete"},
 		{"8.8 risk before standard of an equivalent group", std("s", `"default":true`, one) + "," + risk("r", `"seriesGroup":"2","priority":"A"`, one, one), "", "007", "r Not Complete"},
+		{"8.8 risk before standard of an equivalent group, sooner or not", path("s", "Standard", `"default":true,"seriesGroup":"1","equivalentGroups":["2"]`, "", one) + "," +
+			risk("r", `"seriesGroup":"2","priority":"A"`, `{"ages":[{"min":"3 years"}],"preferable":[{"cvx":"01"}]}`), "", "007", "r Not Complete"},
+		{"9 standard and risk of groups that are not equivalent: the sooner one", path("s", "Standard", `"default":true,"seriesGroup":"1"`, "", one) + "," +
+			risk("r", `"seriesGroup":"2","priority":"A"`, `{"ages":[{"min":"3 years"}],"preferable":[{"cvx":"01"}]}`), "", "007", "s Not Complete"},
 		{"8.8 complete in an equivalent group", `{"name":"s","group":"G","type":"Standard","select":{"default":true,"seriesGroup":"1","equivalentGroups":["2"]},"doses":[` + two + `]},` +
 			risk("r", `"seriesGroup":"2","priority":"A"`, one), "01 2020-02-01", "007", "r Complete"},
 		{"8.1 the risk of the highest priority", risk("low", `"seriesGroup":"2","priority":"B"`, one) + "," + risk("high", `"seriesGroup":"2","priority":"A"`, one, one), "01 2020-02-01", "007", "high Not Complete"},
