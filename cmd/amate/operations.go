@@ -40,6 +40,7 @@ func operations(store *opened) []operation.Operation {
 	all = append(all, store.doseOperations()...)
 	all = append(all, store.paperOperations()...)
 	all = append(all, store.cardOperations()...)
+	all = append(all, store.agendaOperations()...)
 	documented(all)
 	return all
 }

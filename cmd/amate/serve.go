@@ -133,6 +133,7 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 	go store.sweepBlobs(working, log)
 	go store.follow(working)
 	go store.followMerges(working)
+	go store.lapseOffers(working, log)
 	ended := store.work(working)
 	defer func() {
 		stopWork()

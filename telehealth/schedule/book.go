@@ -10,6 +10,7 @@ import (
 	"github.com/amate-health/amate/fhir/bundle"
 	"github.com/amate-health/amate/fhir/compose"
 	"github.com/amate-health/amate/fhir/operation"
+	"github.com/amate-health/amate/fhir/search"
 )
 
 // hold answers Appointment/$hold: keeps a slot for the caller for a few minutes, while
@@ -68,7 +69,7 @@ func (s *Service) wanted(ctx context.Context, call *operation.Call) (*Agenda, Sp
 	if err != nil {
 		return nil, Span{}, err
 	}
-	a, err := s.agenda(ctx, named.ID)
+	a, err := s.agenda(ctx, call.Restriction, named.ID)
 	if err != nil {
 		return nil, Span{}, err
 	}
@@ -89,7 +90,7 @@ func (s *Service) offered(a *Agenda, at Span) error {
 }
 
 // held reads the name of a hold: its secret, its agenda and its start.
-func (s *Service) held(ctx context.Context, text string) (digest string, a *Agenda, at Span, err error) {
+func (s *Service) held(ctx context.Context, only *search.Restriction, text string) (digest string, a *Agenda, at Span, err error) {
 	bad := fhir.Errorf(fhir.Invalid, "the parameter hold is what $hold answered with")
 	parts := strings.Split(text, ".")
 	if len(parts) < 3 {
@@ -100,7 +101,7 @@ func (s *Service) held(ctx context.Context, text string) (digest string, a *Agen
 	if wrong != nil {
 		return "", nil, at, bad
 	}
-	if a, err = s.agenda(ctx, strings.Join(parts[1:len(parts)-1], ".")); err != nil {
+	if a, err = s.agenda(ctx, only, strings.Join(parts[1:len(parts)-1], ".")); err != nil {
 		return "", nil, at, err
 	}
 	return digestOf(parts[0]), a, a.span(start), nil
@@ -167,7 +168,7 @@ func (s *Service) booking(ctx context.Context, call *operation.Call) (*booking, 
 			k.patient = fhir.Ref{Type: "Patient", ID: k.waiting.patient()}
 		}
 	case hold != "":
-		k.digest, a, at, err = s.held(ctx, hold)
+		k.digest, a, at, err = s.held(ctx, call.Restriction, hold)
 	default:
 		a, at, err = s.wanted(ctx, call)
 	}

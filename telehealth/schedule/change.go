@@ -12,6 +12,7 @@ import (
 	"github.com/amate-health/amate/fhir/compose"
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/operation"
+	"github.com/amate-health/amate/fhir/search"
 )
 
 // live are the statuses of an Appointment that has its slot and can still be changed.
@@ -33,7 +34,7 @@ func (s *Service) mine(ctx context.Context, call *operation.Call) (*appointment,
 	if k.Agenda == "" {
 		return nil, nil, fhir.Errorf(fhir.Unprocessable, "the Appointment was not booked in an agenda of this server: update it instead")
 	}
-	a, err := s.agenda(ctx, k.Agenda)
+	a, err := s.agenda(ctx, search.Unrestricted, k.Agenda)
 	return k, a, err
 }
 
@@ -56,7 +57,7 @@ func (s *Service) reschedule(ctx context.Context, call *operation.Call) (*operat
 	}
 	a, at, digest := from, Span{}, ""
 	if hold != "" {
-		digest, a, at, err = s.held(ctx, hold)
+		digest, a, at, err = s.held(ctx, call.Restriction, hold)
 	} else {
 		a, at, err = s.destination(ctx, call, from)
 	}
@@ -214,7 +215,7 @@ func (s *Service) cancelled(ctx context.Context, call *operation.Call, k *appoin
 	if named == "" {
 		named = k.Waits
 	}
-	a, err := s.agenda(ctx, named)
+	a, err := s.agenda(ctx, search.Unrestricted, named)
 	if err != nil {
 		return nil, err
 	}

@@ -90,7 +90,7 @@ func (s *Service) asked(ctx context.Context, call *operation.Call) ([]*Agenda, e
 		return nil, err
 	}
 	if named.ID != "" {
-		a, err := s.agenda(ctx, named.ID)
+		a, err := s.agenda(ctx, call.Restriction, named.ID)
 		if err != nil {
 			return nil, err
 		}
@@ -107,7 +107,7 @@ func (s *Service) asked(ctx context.Context, call *operation.Call) ([]*Agenda, e
 	if actor == "" && service == "" {
 		return nil, fhir.Errorf(fhir.Invalid, "give schedule, actor or service-type: whose time, or what for")
 	}
-	return s.agendas(ctx, actor, service)
+	return s.agendas(ctx, call.Restriction, actor, service)
 }
 
 // freeOf returns the free slots of a within a span.

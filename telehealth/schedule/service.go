@@ -81,20 +81,19 @@ func (s *Service) Operations() []operation.Operation {
 	}
 }
 
-// agenda returns a Schedule by a reference or an id. What somebody offers is no secret to
-// those who may ask for it: a Schedule tells of those who give care, not of patients.
-// Errors: fhir.Unprocessable.
-func (s *Service) agenda(ctx context.Context, named string) (*Agenda, error) {
+// agenda returns a Schedule by a reference or an id.
+// Errors: fhir.Unprocessable, also for one that is not shown.
+func (s *Service) agenda(ctx context.Context, only *search.Restriction, named string) (*Agenda, error) {
 	id := strings.TrimPrefix(named, "Schedule/")
 	if !fhir.ValidID(id) {
 		return nil, fhir.Errorf(fhir.Invalid, "the parameter schedule is a reference to a Schedule").With("%.100q", named)
 	}
-	r, err := s.one(ctx, search.Unrestricted, fhir.Ref{Type: "Schedule", ID: id})
+	r, err := s.one(ctx, only, fhir.Ref{Type: "Schedule", ID: id})
 	if err != nil {
 		return nil, err
 	}
 	if r == nil {
-		return nil, fhir.Errorf(fhir.Unprocessable, "there is no such Schedule").With("Schedule/%s", id)
+		return nil, fhir.Errorf(fhir.Unprocessable, "there is no such Schedule, or it is not shown to you").With("Schedule/%s", id)
 	}
 	return ReadAgenda(r)
 }
@@ -110,7 +109,7 @@ func (s *Service) one(ctx context.Context, only *search.Restriction, ref fhir.Re
 }
 
 // agendas returns those Schedules that have rules, of somebody or for a kind of service.
-func (s *Service) agendas(ctx context.Context, actor, service string) ([]*Agenda, error) {
+func (s *Service) agendas(ctx context.Context, only *search.Restriction, actor, service string) ([]*Agenda, error) {
 	params := []search.Param{{Name: "_count", Value: "50"}, {Name: "active:not", Value: "false"}}
 	if actor != "" {
 		params = append(params, search.Param{Name: "actor", Value: actor})
@@ -122,7 +121,7 @@ func (s *Service) agendas(ctx context.Context, actor, service string) ([]*Agenda
 	if err != nil {
 		return nil, err
 	}
-	q.Restriction = search.Unrestricted // see agenda
+	q.Restriction = only
 	found, err := s.Store.Search(ctx, q)
 	if err != nil {
 		return nil, err

@@ -31,7 +31,7 @@ func (s *Service) wait(ctx context.Context, call *operation.Call) (*operation.An
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.agenda(ctx, named.ID)
+	a, err := s.agenda(ctx, call.Restriction, named.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -227,7 +227,7 @@ func (s *Service) offeredTo(ctx context.Context, call *operation.Call, ref fhir.
 	if k.Status != "proposed" || k.Waits == "" || err != nil || !s.Now().Before(o.Expires) {
 		return nil, nil, Span{}, fhir.Errorf(fhir.Conflict, "nothing is offered to this Appointment, or not any more")
 	}
-	a, err := s.agenda(ctx, o.Place.Schedule)
+	a, err := s.agenda(ctx, search.Unrestricted, o.Place.Schedule)
 	return k, a, Span{o.Start, o.End}, err
 }
 
@@ -268,7 +268,7 @@ func (s *Service) lapse(ctx context.Context, base string, e fhir.Entry, o *offer
 	if err != nil || k.Status != "proposed" {
 		return err // it was booked, or cancelled
 	}
-	a, err := s.agenda(ctx, o.Place.Schedule)
+	a, err := s.agenda(ctx, search.Unrestricted, o.Place.Schedule)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,48 @@
+package profile
+
+var onAppointment = []string{"Appointment"}
+
+// slotIn names a slot of an agenda.
+var slotIn = []parameter{
+	{name: "schedule", typ: "Reference", text: "The agenda: a Schedule with the extension agenda."}, {name: "start", typ: "dateTime", text: "When the slot begins, with its time zone."},
+}
+
+// booked is what operations that write an Appointment answer.
+var booked = []parameter{{name: "return", typ: "Appointment", min: 1, text: "The Appointment as it is now."}}
+
+// agendas are the operations of agendas.
+var agendas = []definition{
+	{name: "find", id: "appointment-find", title: "Find free slots", scope: onType, types: onAppointment,
+		text: "What is free in one agenda, or in all those of somebody or for a kind of service, as Appointments that are proposed. Nothing is stored.",
+		in: []parameter{
+			{name: "schedule", typ: "Reference", text: "The agenda."}, {name: "actor", typ: "Reference", text: "In its place: whose agendas."}, {name: "service-type", typ: "Coding", text: "In its place: for what."},
+			{name: "start", typ: "dateTime", text: "From when; now when left out."}, {name: "end", typ: "dateTime", text: "Until when, 92 days later at most; a week later when left out."}, {name: "_count", typ: "positiveInt", text: "How many, up to 200; 20 when left out."},
+		},
+		out: []parameter{{name: "return", typ: "Bundle", min: 1, text: "Appointments, by their start."}}},
+	{name: "hold", id: "appointment-hold", title: "Hold a slot", changes: true, scope: onType, types: onAppointment,
+		text: "Keeps a slot for the caller for five minutes, while a form is filled in. No resource is written. A slot that is not free is refused with 409, and those that are free on the same day are named.",
+		in:   slotIn,
+		out: []parameter{
+			{name: "hold", typ: "string", min: 1, text: "For $book or $reschedule; good once."}, {name: "start", typ: "instant", min: 1, text: "Start of the slot."},
+			{name: "end", typ: "instant", min: 1, text: "Its end."}, {name: "expires", typ: "instant", min: 1, text: "Until when it is held."},
+		}},
+	{name: "book", id: "appointment-book", title: "Book a slot", changes: true, scope: onType, types: onAppointment, out: booked,
+		text: "Books what was held, what was offered to somebody on the waiting list, or a slot that is free. With the Appointment a busy Slot is written, and a CommunicationRequest for when its patient is to be reminded.",
+		in: append(slotIn[:2:2], []parameter{
+			{name: "hold", typ: "string", text: "In place of schedule and start: what $hold answered with."}, {name: "waiting", typ: "Reference", text: "In place of them: the Appointment that was proposed from the waiting list."},
+			{name: "patient", typ: "Reference", text: "Whom it is for; the caller when left out."}, {name: "reason", typ: "string", text: "Why they come."}, {name: "comment", typ: "string", text: "Instructions for the patient."},
+			{name: "virtual", typ: "boolean", text: "It is a visit at a distance."}, {name: "participant", typ: "Reference", max: "*", text: "Who else takes part."},
+		}...)},
+	{name: "wait", id: "appointment-wait", title: "Wait for a slot", changes: true, scope: onType, types: onAppointment, out: booked,
+		text: "Puts a patient on the waiting list of an agenda. When a slot becomes free within the time that they have, their Appointment is proposed for it, and they have two hours to book it.",
+		in: []parameter{
+			{name: "schedule", typ: "Reference", min: 1, text: "The agenda."}, {name: "patient", typ: "Reference", text: "Who waits; the caller when left out."},
+			{name: "start", typ: "dateTime", text: "From when they have time; now when left out."}, {name: "end", typ: "dateTime", text: "Until when; a week later when left out."}, {name: "reason", typ: "string", text: "Why they come."},
+		}},
+	{name: "reschedule", id: "appointment-reschedule", title: "Move an appointment", changes: true, scope: onInstance, types: onAppointment, out: booked,
+		text: "Moves an Appointment to another slot, of the same agenda or another one. It has the old slot until it has the new one.",
+		in:   append(slotIn[:2:2], parameter{name: "hold", typ: "string", text: "In place of them: what $hold answered with."})},
+	{name: "cancel", id: "appointment-cancel", title: "Cancel an appointment", changes: true, scope: onInstance, types: onAppointment, out: booked,
+		text: "Gives the slot of an Appointment back; it is offered to who waits for it. Sent again, it is answered the same.",
+		in:   []parameter{{name: "reason", typ: "string", min: 1, text: "A code of appointment-cancellation-reason, or words."}}},
+}
