@@ -144,7 +144,7 @@ func (w *world) shows(ref, primary, act string) bool {
 // consents allows; and what it allows does come back.
 func TestEveryWay(t *testing.T) {
 	covered := map[string]bool{}
-	for _, way := range slices.Concat(ways, rightsWays, documentWays, giisWays, birthWays, identityWays, mergeWays, doseWays, cardWays) {
+	for _, way := range slices.Concat(ways, rightsWays, documentWays, giisWays, birthWays, identityWays, mergeWays, doseWays, forecastWays, cardWays) {
 		covered[way.route] = true
 	}
 	for _, route := range rest.Routes() {
@@ -174,7 +174,7 @@ func (w *world) prove(p *authz.Principal) {
 	w.asking = p
 	before := w.truth()
 	defer w.untouched(describe(w, p), before)
-	all := slices.Concat(ways, rightsWays, documentWays, giisWays, birthWays, identityWays, mergeWays, doseWays)
+	all := slices.Concat(ways, rightsWays, documentWays, giisWays, birthWays, identityWays, mergeWays, doseWays, forecastWays)
 	for i := range all {
 		ref := w.order[w.rand.IntN(len(w.order))]
 		w.proveWay(p, &all[i], w.all[ref])
