@@ -27,12 +27,14 @@ func (w *where) unblocked(params, through []int64, label int64) {
 			w.TargetsThrough(append(slices.Clip(params), through...), through, search.ConcernIDs())
 			w.labelled(label)
 		case len(params) <= fewWays && w.fewLabels(label):
-			w.Add("posting b CROSS JOIN posting x WHERE b.posting = ").Int(index.Token(label))
-			for i, p := range params {
+			for i, p := range params { // a list of both would be gathered anew for each row
+				if i > 0 {
+					w.Fence().Add(") AND NOT EXISTS (SELECT 1 FROM ")
+				}
 				from, _ := index.LinkSpan(uint16(p))
-				w.Add([]string{" AND x.posting IN (", ", "}[min(i, 1)], "(").Int(from).Add(" | b.rkey)")
+				w.Add("posting b CROSS JOIN posting x WHERE b.posting = ").Int(index.Token(label))
+				w.Add(" AND x.posting = (").Int(from).Add(" | b.rkey) AND x.rkey = ", w.Row, ".rkey")
 			}
-			w.Add(") AND x.rkey = ", w.Row, ".rkey")
 		case len(params) == 1:
 			w.Targets(uint16(params[0]))
 			w.labelled(label)
