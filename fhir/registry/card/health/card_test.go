@@ -123,7 +123,7 @@ func bomb(t *testing.T, k *key.Key) string {
 func TestJOSE(t *testing.T) {
 	k := newKey(t)
 	jws := signed(t, sample(), k)
-	parsed, err := jose.ParseSigned(jws, []jose.SignatureAlgorithm{jose.ES256})
+	parsed, err := jose.ParseSignedCompact(jws, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		t.Fatal(err)
 	}
