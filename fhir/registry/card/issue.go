@@ -168,6 +168,9 @@ func parseAsked(call *operation.Call) (*asked, error) {
 // understood refuses parameters that an operation does not take.
 func understood(call *operation.Call, names []string) error {
 	for _, name := range call.In.Names() {
+		if len(names) == 0 && !call.Lenient {
+			return fhir.Errorf(fhir.Invalid, "this operation takes no parameters").With("not %.100q", name)
+		}
 		if !slices.Contains(names, name) && !call.Lenient {
 			return fhir.Errorf(fhir.Invalid, "this operation does not take this parameter").
 				With("it takes %s, not %.100q%s", strings.Join(names, ", "), name, search.Nearest(name, names))

@@ -153,6 +153,9 @@ func told(l *link.Link) []object {
 // shared answers $health-links: the links that are not over. None can be made again from
 // what it says.
 func (s *service) shared(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
+	if err := understood(call, nil); err != nil {
+		return nil, err
+	}
 	if err := s.visible(ctx, call); err != nil {
 		return nil, err
 	}
