@@ -61,7 +61,7 @@ func observed(r *history.Reader) (tokens []int64, err error) {
 		}
 		m, ok := q.Where[0].(search.Match)
 		if !ok {
-			return nil, fmt.Errorf("Observation has no plain parameter %s", name)
+			return nil, fmt.Errorf("the parameter %s of Observation is not a plain one", name)
 		}
 		for i := range m.Values {
 			tokens = append(tokens, m.Values[i].Tokens...)
