@@ -15,14 +15,19 @@ import (
 const (
 	recordColumns = `r.rkey, r.type, r.id, v.version, v.updated, v.method, v.content`
 
+	// OFFSET 0 keeps each step a look into an index, whatever the planner thinks of tables
+	// that were filled a moment ago.
+	recordVersion = ` CROSS JOIN LATERAL (SELECT v.version, v.updated, v.method, v.content FROM version v WHERE v.rkey = r.rkey AND v.version = r.version OFFSET 0) v `
+
 	recordPatients = `SELECT 0::bigint, ` + recordColumns + ` FROM (SELECT rkey, type, id, version FROM resource WHERE type = $1::smallint AND live
-  AND rkey > $2::bigint ORDER BY rkey LIMIT $3::bigint) r JOIN version v ON v.rkey = r.rkey AND v.version = r.version ORDER BY r.rkey`
+  AND rkey > $2::bigint ORDER BY rkey LIMIT $3::bigint) r` + recordVersion + `ORDER BY r.rkey`
 
 	recordSome = `SELECT 0::bigint, ` + recordColumns + ` FROM (SELECT rkey, type, id, version FROM resource WHERE type = $1::smallint AND live
-  AND rkey > $2::bigint AND id = ANY ($4::text[]) ORDER BY rkey LIMIT $3::bigint) r JOIN version v ON v.rkey = r.rkey AND v.version = r.version ORDER BY r.rkey`
+  AND rkey > $2::bigint AND id = ANY ($4::text[]) ORDER BY rkey LIMIT $3::bigint) r` + recordVersion + `ORDER BY r.rkey`
 
-	recordLinked = `SELECT p.posting, ` + recordColumns + ` FROM posting p JOIN resource r ON r.rkey = p.rkey AND r.live AND r.type = $1::smallint
-JOIN version v ON v.rkey = r.rkey AND v.version = r.version WHERE p.posting = ANY ($2::bigint[]) `
+	recordLinked = `SELECT p.posting, ` + recordColumns + ` FROM unnest($2::bigint[]) u (posting)
+CROSS JOIN LATERAL (SELECT p.posting, p.rkey FROM posting p WHERE p.posting = u.posting OFFSET 0) p
+CROSS JOIN LATERAL (SELECT r.rkey, r.type, r.id, r.version FROM resource r WHERE r.rkey = p.rkey AND r.live AND r.type = $1::smallint OFFSET 0) r` + recordVersion + `WHERE true `
 	recordAmong = `AND EXISTS (SELECT 1 FROM posting q WHERE q.rkey = p.rkey AND q.posting = ANY ($3::bigint[])) `
 	recordOrder = `ORDER BY p.rkey`
 )
