@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/go-chi/chi/v5"
+
 	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/telehealth/schedule"
 )
@@ -30,4 +32,12 @@ func (o *opened) lapseOffers(ctx context.Context, log *slog.Logger) {
 			log.ErrorContext(ctx, "offers of free slots", "error", err.Error())
 		}
 	}
+}
+
+// mountAgendas serves the calendars of agendas, to whoever has a link to one, and the free
+// slots that are published to everybody.
+func (o *opened) mountAgendas(r chi.Router, prefix string) {
+	s := o.agendaService()
+	r.Handle(prefix+schedule.CalendarPath+"*", s.Calendars())
+	r.Handle(prefix+schedule.PublishPath+"*", s.Publisher(issuerOf(o.indexing.Base)))
 }

@@ -184,7 +184,7 @@ var testImports = map[string]string{
 // much with them. A path covers what is below it; other packages are free.
 var outside = map[string]string{
 	"net":                                 "cmd/amate fhir/message/mllp fhir/rest authz",
-	"net/http":                            "cmd/amate fhir/message fhir/rest authz authz/token authz/pages authz/smart telehealth/portal telehealth/video",
+	"net/http":                            "cmd/amate fhir/message fhir/rest authz authz/token authz/pages authz/smart telehealth/portal telehealth/schedule telehealth/video",
 	"net/url":                             "*", // it only takes text apart
 	"net/netip":                           "*", // likewise
 	"net/http/httptest":                   "*", // tests

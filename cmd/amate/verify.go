@@ -56,6 +56,7 @@ func (o *opened) mountPortal(r chi.Router, base string, m *metrics, log *slog.Lo
 	r.Handle(prefix+strings.TrimSuffix(portal.Path, "/"), http.RedirectHandler(prefix+portal.Path, http.StatusPermanentRedirect))
 	r.Get(prefix+birthKeysPath, keysHandler(&paper.Ring{State: o}, log))
 	o.mountCards(r, prefix, log)
+	o.mountAgendas(r, prefix)
 	return nil
 }
 

@@ -30,6 +30,8 @@ type Agenda struct {
 	Rules  Rules
 	Actors []Actor
 	Types  []json.RawMessage // serviceType, as the Schedule has it
+	Link   string            // where it is booked, for who finds it published; "" for nowhere
+	Phone  string            // likewise
 	Public bool              // its free slots are published
 	Active bool
 	// Horizon of Schedule.planningHorizon; zero for no bound.
@@ -102,6 +104,10 @@ func (a *Agenda) read(d *element.Doc, ext element.Node) error {
 			}
 		case name == "public":
 			a.Public = d.TextAt(part, "valueBoolean") == "true"
+		case name == "link":
+			a.Link = d.TextAt(part, "valueUrl")
+		case name == "phone":
+			a.Phone = d.TextAt(part, "valueString")
 		case name == "open":
 			var o Open
 			o, err = readOpen(d, part)

@@ -71,6 +71,10 @@ func (s *Service) Operations() []operation.Operation {
 	of := func(name string, scope operation.Scope, changes bool, run func(context.Context, *operation.Call) (*operation.Answer, error)) operation.Operation {
 		return operation.Operation{Name: name, URL: base + "OperationDefinition/appointment-" + name, Scope: scope, Types: on, Changes: changes, Run: run}
 	}
+	calendar := func(o operation.Operation) operation.Operation {
+		o.Media = []string{calendarMedia}
+		return o
+	}
 	return []operation.Operation{
 		of("find", operation.OnType, false, s.find),
 		of("hold", operation.OnType, true, s.hold),
@@ -78,6 +82,8 @@ func (s *Service) Operations() []operation.Operation {
 		of("wait", operation.OnType, true, s.wait),
 		of("reschedule", operation.OnInstance, true, s.reschedule),
 		of("cancel", operation.OnInstance, true, s.cancel),
+		calendar(of("calendar", operation.OnInstance, false, s.calendarOf)),
+		{Name: "calendar-link", URL: base + "OperationDefinition/calendar-link", Scope: operation.OnInstance, Types: []string{"Schedule"}, Changes: true, Run: s.calendarLink},
 	}
 }
 

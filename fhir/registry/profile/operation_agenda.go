@@ -45,4 +45,13 @@ var agendas = []definition{
 	{name: "cancel", id: "appointment-cancel", title: "Cancel an appointment", changes: true, scope: onInstance, types: onAppointment, out: booked,
 		text: "Gives the slot of an Appointment back; it is offered to who waits for it. Sent again, it is answered the same.",
 		in:   []parameter{{name: "reason", typ: "string", min: 1, text: "A code of appointment-cancellation-reason, or words."}}},
+	{name: "calendar", id: "appointment-calendar", title: "An appointment for a calendar", scope: onInstance, types: onAppointment,
+		text: "One Appointment as iCalendar (RFC 5545). It tells when it is, and not what for.",
+		out:  []parameter{{name: "return", typ: "Binary", min: 1, text: "The calendar, as text/calendar."}}},
+	{name: "calendar-link", title: "An address for calendar programs", changes: true, scope: onInstance, types: []string{"Schedule"},
+		text: "A secret address at which a calendar program reads when an agenda is taken, and not by whom. It is good for a year.",
+		in:   []parameter{{name: "revoke", typ: "boolean", text: "End all such addresses of the agenda instead."}},
+		out: []parameter{
+			{name: "link", typ: "url", text: "The address: whoever has it may read."}, {name: "expires", typ: "instant", text: "Until when it is good."}, {name: "revoked", typ: "unsignedInt", text: "How many ended."},
+		}},
 }
