@@ -114,7 +114,7 @@ var imports = map[string]string{
 	"fhir/message/hl7":  "",
 	"fhir/message/mllp": "",
 
-	"store":           "fhir fhir/bundle fhir/search store/index store/query",
+	"store":           "fhir fhir/bundle fhir/element fhir/search store/index store/query",
 	"store/index":     "fhir fhir/search fhir/spec",
 	"store/query":     "fhir fhir/search fhir/spec store/index",
 	"store/postgres":  "fhir fhir/bundle fhir/search migrations store store/index store/query",

@@ -195,4 +195,3 @@ func claims(json []byte) []string {
 	walk(0)
 	return all
 }
-

@@ -105,4 +105,3 @@ func joined(d *element.Doc, list element.Node) string {
 	}
 	return strings.Join(all, " ")
 }
-

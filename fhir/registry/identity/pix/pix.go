@@ -156,4 +156,3 @@ func answer(found []fhir.Resource, system, value string, targets []string) (*ope
 	}
 	return &operation.Answer{JSON: append(b, '}')}, nil
 }
-
