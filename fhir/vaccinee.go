@@ -50,4 +50,8 @@ type VaccineeQuery struct {
 
 	After int64 // row key: those after it, in the order of row keys
 	Limit int   // how many at most; 0 for all, in any order
+
+	// Lean asks for what is counted alone: Key, Schedule, Born, Place, Sex, Home, Post and
+	// Given. The other fields are zero. It does not go with Patients.
+	Lean bool
 }

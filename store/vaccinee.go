@@ -12,15 +12,22 @@ import (
 // v and the resource r of its Patient.
 const VaccineeColumns = `v.rkey, r.id, v.print, v.schedule, v.assessed, v.again, v.born, v.soonest, v.overdue, v.place, v.sex, v.doubts, v.home, v.post, v.due, v.given`
 
+// VaccineeLean are the columns of one of which no more is asked for.
+const VaccineeLean = `v.rkey, v.schedule, v.born, v.place, v.sex, v.home, v.post, v.given`
+
 // VaccineeWhere returns what follows FROM in a query for Vaccinees, and its arguments;
 // mark names the n-th of them. Patients are matched by list, given what stands for them.
 func VaccineeWhere(q *fhir.VaccineeQuery, mark func(n int) string, patients func(mark string) (condition string, arg any)) (string, []any) {
-	where, args := []string{"r.live"}, []any(nil)
+	// The row of a Patient who is deleted goes with them: to count, it need not be looked.
+	tables, where, args := `vaccinee v JOIN resource r ON r.rkey = v.rkey`, []string{"r.live"}, []any(nil)
+	if q.Lean {
+		tables, where = `vaccinee v`, []string{"v.born > 0"}
+	}
 	add := func(condition string, v any) {
 		args = append(args, v)
 		where = append(where, strings.ReplaceAll(condition, "?", mark(len(args))))
 	}
-	if q.Patients != nil {
+	if q.Patients != nil && !q.Lean {
 		condition, arg := patients(mark(1))
 		args, where = append(args, arg), append(where, condition)
 	}
@@ -50,7 +57,7 @@ func VaccineeWhere(q *fhir.VaccineeQuery, mark func(n int) string, patients func
 	if q.After != 0 {
 		add("v.rkey > ?", q.After)
 	}
-	sql := `vaccinee v JOIN resource r ON r.rkey = v.rkey WHERE ` + strings.Join(where, " AND ")
+	sql := tables + ` WHERE ` + strings.Join(where, " AND ")
 	if q.Limit > 0 {
 		sql += ` ORDER BY v.rkey LIMIT ` + mark(len(args)+1)
 		args = append(args, int64(q.Limit))

@@ -80,14 +80,17 @@ func (s *Store) Vaccinees(ctx context.Context, q *fhir.VaccineeQuery, each func(
 	from, args := store.VaccineeWhere(q, func(n int) string { return "$" + strconv.Itoa(n) }, func(mark string) (string, any) {
 		return "r.type = " + strconv.Itoa(int(index.TypeNumber("Patient"))) + " AND r.id = ANY (" + mark + "::text[])", q.Patients
 	})
-	rows, err := s.pool.Query(ctx, `SELECT `+store.VaccineeColumns+` FROM `+from, args...)
-	if err != nil {
-		return failure(err)
-	}
 	var v fhir.Vaccinee
 	var sex int16
-	columns := []any{
+	sql, columns := store.VaccineeColumns, []any{
 		&v.Key, &v.Patient, &v.Print, &v.Schedule, &v.Assessed, &v.Again, &v.Born, &v.Soonest, &v.Overdue, &v.Place, &sex, &v.Doubts, &v.Home, &v.Post, &v.Due, &v.Given,
+	}
+	if q.Lean {
+		sql, columns = store.VaccineeLean, []any{&v.Key, &v.Schedule, &v.Born, &v.Place, &sex, &v.Home, &v.Post, &v.Given}
+	}
+	rows, err := s.pool.Query(ctx, `SELECT `+sql+` FROM `+from, args...)
+	if err != nil {
+		return failure(err)
 	}
 	_, err = pgx.ForEachRow(rows, columns, func() error {
 		v.Sex = uint8(sex)

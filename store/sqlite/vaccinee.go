@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"zombiezen.com/go/sqlite"
@@ -70,6 +71,15 @@ func (s *Store) Vaccinees(ctx context.Context, q *fhir.VaccineeQuery, each func(
 		return "r.type = " + strconv.Itoa(int(index.TypeNumber("Patient"))) + " AND r.id IN (SELECT value FROM json_each(" + mark + "))", store.Names(q.Patients)
 	})
 	var v fhir.Vaccinee
+	if q.Lean {
+		return s.rows(ctx, `SELECT `+store.VaccineeLean+` FROM `+from, args, func(stmt *sqlite.Stmt) error {
+			v = fhir.Vaccinee{
+				Key: stmt.ColumnInt64(0), Schedule: stmt.ColumnInt64(1), Born: int32(stmt.ColumnInt64(2)), Place: int32(stmt.ColumnInt64(3)), Sex: uint8(stmt.ColumnInt64(4)),
+				Home: stmt.ColumnText(5), Post: stmt.ColumnText(6), Given: bytesInto(stmt, 7, v.Given[:0]),
+			}
+			return each(&v)
+		})
+	}
 	return s.rows(ctx, `SELECT `+store.VaccineeColumns+` FROM `+from, args, func(stmt *sqlite.Stmt) error {
 		day := func(column int) int32 { return int32(stmt.ColumnInt64(column)) }
 		v = fhir.Vaccinee{
@@ -79,6 +89,14 @@ func (s *Store) Vaccinees(ctx context.Context, q *fhir.VaccineeQuery, each func(
 		}
 		return each(&v)
 	})
+}
+
+// bytesInto reads a column into room that is there.
+func bytesInto(stmt *sqlite.Stmt, column int, room []byte) []byte {
+	n := stmt.ColumnLen(column)
+	room = slices.Grow(room, n)[:n]
+	stmt.ColumnBytes(column, room)
+	return room
 }
 
 // AddVaccineeSchedule adds what rows are written by, unless it is there.

@@ -167,9 +167,25 @@ func (f *fixture) asked(store vaccinees) {
 			}
 		}
 	}
+	f.lean(store)
 	stop := errors.New("stop")
 	if err := store.Vaccinees(f.ctx, &fhir.VaccineeQuery{}, func(*fhir.Vaccinee) error { return stop }); !errors.Is(err, stop) {
 		f.Errorf("a reader that stops: %v", err)
+	}
+}
+
+// lean asks for what is counted alone.
+func (f *fixture) lean(store vaccinees) {
+	f.Helper()
+	var got []string
+	err := store.Vaccinees(f.ctx, &fhir.VaccineeQuery{Lean: true, Place: 9000, PlaceEnd: 21_000}, func(v *fhir.Vaccinee) error {
+		got = append(got, fmt.Sprintf("%v %v %v %v %v %q %q %q %v", v.Key > 0, v.Schedule, v.Born, v.Place, v.Sex, v.Patient, v.Home, v.Post, len(v.Due)))
+		return nil
+	})
+	slices.Sort(got)
+	want := []string{`true 7 149000 9014 2 "" "DFSSA003966" "Location/x" 0`, `true 7 149500 20067 2 "" "" "DFSSA003966" 0`}
+	if err != nil || !slices.Equal(got, want) {
+		f.Errorf("%q, want %q: %v", got, want, err)
 	}
 }
 
