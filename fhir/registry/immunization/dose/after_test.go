@@ -229,6 +229,7 @@ func TestRule(t *testing.T) {
 	}}
 	for _, c := range []struct{ patient, when, want string }{
 		{"Patient/a", "2025-06-15", ""}, {"Patient/a", "2025-06", ""}, {"Patient/a", "2025", ""}, {"Patient/a", "2025-06-14", "dose-before-birth"}, {"Patient/a", "2025-05", "dose-before-birth"},
+		{"Patient/a", "2025-06-15T00:12:17+00:00", ""}, {"Patient/a", "2025-06-14T23:50:00-06:00", "dose-before-birth"}, {"Patient/a", "2025-06-14T23:12:17+00:00", "dose-before-birth"},
 		{"Patient/a", "2024", "dose-before-birth"}, {"Patient/a", "2026-03-19", ""}, {"Patient/a", "2026-03-20", "dose-future"}, {"Patient/a", "2026-03", ""}, {"Patient/a", "2026-04", "dose-future"},
 		{"Patient/a", "2026", ""}, {"Patient/a", "2027", "dose-future"}, {"Patient/a", "2026-03-20T05:00:00Z", ""}, {"Patient/hidden", "2024", ""}, {"Patient/none", "1950", ""}, {"http://h/Patient/a", "1950", ""},
 	} {

@@ -46,7 +46,9 @@ func (r *Rule) Check(d *element.Doc, root element.Node, typ string) []fhir.Issue
 		return issue("dose-future", "a dose is recorded when it was given: this is in the future")
 	}
 	born, ok := readSpan(r.birth(d, root), zone)
-	if ok && when.last(zone) < born.first(zone) {
+	// Systems write times of any place in UTC, where the day of the birth may be another
+	// one: it is refused only where it is before the birth on either calendar.
+	if ok && max(when.last(zone), when.written()) < born.first(zone) {
 		return issue("dose-before-birth", "the dose would have been given before the patient was born")
 	}
 	return nil

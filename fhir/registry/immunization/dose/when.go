@@ -20,6 +20,9 @@ func (s span) last(zone *time.Location) schedule.Date {
 	return schedule.DateOf(s.until.Add(-1).In(zone))
 }
 
+// written is the last day that it may be on as it was written, in the zone of the writer.
+func (s span) written() schedule.Date { return schedule.DateOf(s.until.Add(-1)) }
+
 // readSpan reads a date or dateTime of FHIR; one without a zone is of the given one.
 //
 // See https://hl7.org/fhir/R4/datatypes.html#dateTime.

@@ -156,6 +156,21 @@ func TestZone(t *testing.T) {
 	}
 }
 
+// A dose of the day of birth stays one where both were written in UTC.
+func TestNewbornInUTC(t *testing.T) {
+	in := parse(t, child, given("a", "2025-03-15T00:12:17+00:00", "08"), given("b", "2025-03-14T23:12:17+00:00", "19"))
+	r := history.Reader{Zone: time.FixedZone("", -6*60*60)}
+	kept, err := r.Read(in[0], in[1:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range kept.Doses {
+		if want := map[string]string{"08": kept.Born.String(), "19": "2025-03-14"}[d.CVX]; d.Date.String() != want {
+			t.Errorf("CVX %s was given on %s, want %s", d.CVX, d.Date, want)
+		}
+	}
+}
+
 func TestNotDone(t *testing.T) {
 	kept := read(t, strings.Replace(given("a", "2025-05-15", "146", `"statusReason":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActReason","code":"PATOBJ"}],"text":"No quiso"}`), "completed", "not-done", 1))
 	want := history.NotDone{Ref: fhir.Ref{Type: "Immunization", ID: "a"}, Date: day(t, "2025-05-15"), CVX: "146",

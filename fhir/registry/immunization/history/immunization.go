@@ -23,6 +23,12 @@ const (
 func (g *gathered) immunization(d *element.Doc, place int) {
 	ref := fhir.Ref{Type: "Immunization", ID: text(d, d.Get(0, "id"))}
 	day, dated := g.day(text(d, d.Get(0, "occurrenceDateTime")))
+	if born := g.kept.History.Born; dated && day < born {
+		// At the place it was the day before, but the day of the birth may be in UTC as well.
+		if written, err := schedule.ParseDate(text(d, d.Get(0, "occurrenceDateTime"))); err == nil && written >= born {
+			day = written
+		}
+	}
 	switch text(d, d.Get(0, "status")) {
 	case "entered-in-error":
 		return
