@@ -38,16 +38,25 @@ const (
 var hashing = make(chan struct{}, 2*runtime.GOMAXPROCS(0))
 
 // nobody is what the password for a login that does not exist is compared with, so
-// that it takes as long as any other.
-var nobody = hash("the password of nobody")
+// that it takes as long as any other. Chance made both, so that no password is known
+// to match, and a program that asks for none does not wait for one to be hashed.
+var nobody = phc(chance(saltBytes), chance(hashBytes))
 
 // hash returns the PHC string of a password.
 //
 // See https://github.com/P-H-C/phc-string-format.
 func hash(password string) string {
-	salt := make([]byte, saltBytes)
-	rand.Read(salt)
-	sum := argon2.IDKey([]byte(norm.NFKC.String(password)), salt, passes, memory, lanes, hashBytes)
+	salt := chance(saltBytes)
+	return phc(salt, argon2.IDKey([]byte(norm.NFKC.String(password)), salt, passes, memory, lanes, hashBytes))
+}
+
+func chance(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b)
+	return b
+}
+
+func phc(salt, sum []byte) string {
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, memory, passes, lanes,
 		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(sum))
 }
