@@ -114,6 +114,7 @@ func (o *opened) written(ctx context.Context, results []bundle.Result) {
 		o.log.Error("keep in step with what was written", "error", err)
 	}
 	o.patientsWritten(ctx, results)
+	o.consentsWritten(ctx, results)
 }
 
 // What is known of the index as a whole.

@@ -25,7 +25,7 @@ const module = "github.com/amate-health/amate"
 // The order of things is fhir <- authz, store, telehealth <- cmd. store, authz and
 // telehealth never know one another.
 var imports = map[string]string{
-	"cmd/amate": "authz authz/audit authz/client authz/label authz/limit authz/people authz/rbac authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/document fhir/document/mhd fhir/document/sign fhir/document/summary fhir/element fhir/feed fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/message fhir/message/hl7 fhir/message/mllp fhir/operation fhir/profile fhir/registry/birth fhir/registry/birth/paper fhir/registry/birth/sinac fhir/registry/card fhir/registry/card/health fhir/registry/card/link fhir/registry/demo fhir/registry/identity fhir/registry/identity/check fhir/registry/identity/directory fhir/registry/identity/match fhir/registry/identity/match/trial fhir/registry/identity/merge fhir/registry/identity/pix fhir/registry/identity/renapo fhir/registry/identity/mpi fhir/registry/immunization/code fhir/registry/key fhir/registry/profile fhir/registry/record fhir/registry/record/giis fhir/registry/rights fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/blob store/job store/parameter store/postgres store/reindex store/sqlite telehealth/portal telehealth/schedule fhir/registry/immunization/dose fhir/registry/immunization fhir/registry/immunization/schedule fhir/registry/immunization/schedule/cdsi fhir/registry/immunization/schedule/mexico fhir/registry/immunization/vector fhir/registry/immunization/recommend",
+	"cmd/amate": "authz authz/audit authz/client authz/label authz/limit authz/people authz/rbac authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/document fhir/document/mhd fhir/document/sign fhir/document/summary fhir/element fhir/feed fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/message fhir/message/hl7 fhir/message/mllp fhir/operation fhir/profile fhir/registry/birth fhir/registry/birth/paper fhir/registry/birth/sinac fhir/registry/card fhir/registry/card/health fhir/registry/card/link fhir/registry/demo fhir/registry/identity fhir/registry/identity/check fhir/registry/identity/directory fhir/registry/identity/match fhir/registry/identity/match/trial fhir/registry/identity/merge fhir/registry/identity/pix fhir/registry/identity/renapo fhir/registry/identity/mpi fhir/registry/immunization/code fhir/registry/key fhir/registry/profile fhir/registry/record fhir/registry/record/giis fhir/registry/rights fhir/rest fhir/search fhir/spec fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/blob store/job store/parameter store/postgres store/reindex store/sqlite telehealth/portal telehealth/room telehealth/schedule telehealth/video telehealth/visit fhir/registry/immunization/dose fhir/registry/immunization fhir/registry/immunization/schedule fhir/registry/immunization/schedule/cdsi fhir/registry/immunization/schedule/mexico fhir/registry/immunization/vector fhir/registry/immunization/recommend",
 
 	"cmd/conformance": "",
 
@@ -75,7 +75,7 @@ var imports = map[string]string{
 	"fhir/document/sign/signtest":        "fhir/document/sign",
 	"fhir/document/summary":              "fhir fhir/document/sign fhir/element fhir/operation fhir/search fhir/terminology fhir/validate",
 	"fhir/registry/birth":                "fhir fhir/bundle fhir/compose fhir/document fhir/document/sign fhir/element fhir/operation fhir/registry/birth/sinac fhir/registry/identity fhir/search",
-	"fhir/registry/birth/paper":          "fhir fhir/document/page fhir/document/sign fhir/element fhir/operation fhir/registry/birth fhir/registry/birth/sinac fhir/registry/identity fhir/search",
+	"fhir/registry/birth/paper":          "fhir fhir/document/page fhir/document/sign fhir/element fhir/operation fhir/registry/birth fhir/registry/birth/sinac fhir/registry/identity fhir/registry/key fhir/search",
 	"fhir/registry/birth/sinac":          "",
 	"fhir/registry/identity":             "",
 	"fhir/registry/identity/directory":   "fhir/registry/identity fhir/registry/identity/match",
@@ -133,6 +133,7 @@ var imports = map[string]string{
 	"telehealth/room":     "",
 	"telehealth/schedule": "fhir fhir/bundle fhir/compose fhir/element fhir/operation fhir/search",
 	"telehealth/video":    "fhir telehealth/room",
+	"telehealth/visit":    "fhir fhir/bundle fhir/compose fhir/element fhir/operation fhir/registry/identity fhir/search telehealth/room",
 }
 
 // testImports says what the tests of a package may import beyond that.
@@ -167,6 +168,7 @@ var testImports = map[string]string{
 	"fhir/rest":                                  "fhir/chart fhir/validate store/postgres store/sqlite store/storetest", // behaviour is tested on real engines
 	"migrations":                                 "store/storetest",
 	"telehealth/schedule":                        "store/postgres store/sqlite store/storetest",
+	"telehealth/visit":                           "store/postgres store/sqlite store/storetest",
 	"store/postgres":                             "fhir/element fhir/spec store/storetest",
 	"store/sqlite":                               "store/storetest",
 	"store/job":                                  "store/postgres store/sqlite store/storetest",

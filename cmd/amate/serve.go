@@ -44,6 +44,7 @@ type serve struct {
 	Carding           carding     `embed:"" prefix:"card-"`
 	Numbering         numbering   `embed:""`
 	Forecasting       forecasting `embed:""`
+	Visiting          visiting    `embed:""`
 	CORSOrigins       []string    `help:"Origins of pages whose scripts may call the API, beside those of registered apps." name:"cors-origins" placeholder:"ORIGIN"`
 	TrustedProxies    []string    `help:"Addresses and networks of proxies whose X-Forwarded-For is believed." placeholder:"NETWORK"`
 }
@@ -128,6 +129,9 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 	if err := store.upgradeIndex(ctx); err != nil {
 		return err
 	}
+	if err := store.openVisits(s, ln, log); err != nil {
+		return err
+	}
 	working, stopWork := context.WithCancel(ctx)
 	store.contents.Limit = int64(s.Limits.Binary)
 	go store.sweepBlobs(working, log)
@@ -151,6 +155,7 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 			return err
 		}
 	}
+	go store.visits.tend(working)
 	if err := retain(ctx); err != nil {
 		return err
 	}
@@ -189,6 +194,7 @@ type server struct {
 	ln     net.Listener
 	health *health
 	api    *rest.API
+	leave  func(context.Context) // closes what Shutdown does not: sockets
 }
 
 // base is the public FHIR base.
@@ -244,11 +250,12 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 	if err := store.mountPortal(r, base, m, log); err != nil {
 		return nil, err
 	}
+	store.mountVisits(r, m)
 	handler, err := s.outermost(base, store, r, log)
 	if err != nil {
 		return nil, err
 	}
-	return &server{base: base, ln: ln, health: h, api: api, http: &http.Server{
+	return &server{base: base, ln: ln, health: h, api: api, leave: func(ctx context.Context) { store.closeVisits(ctx, log) }, http: &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute, // the API bounds the time of bodies both ways, by their size
@@ -278,6 +285,7 @@ func (s *server) run(ctx context.Context, log *slog.Logger) error {
 	log.Info("stopping: no new requests", "within", drainWithin.String())
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWithin)
 	defer cancel()
+	s.leave(drain)
 	err := s.http.Shutdown(drain)
 	if errors.Is(err, context.DeadlineExceeded) {
 		log.Error("some requests did not end in time, and were cut off")

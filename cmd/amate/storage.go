@@ -97,6 +97,7 @@ type opened struct {
 	certifying certifying // of births
 	schedules  *schedules // of immunization; nil until somebody asks
 	carding    carding    // of vaccination cards
+	visits     *visits    // at a distance; nil where nobody is served
 
 	replaced     merge.Links     // Patients who were merged into others
 	survivorship []merge.Rule    // of merges; nil are the default ones

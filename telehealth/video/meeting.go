@@ -167,6 +167,16 @@ func (s *Service) EndRoom(name string) {
 	}
 }
 
+// Remove turns somebody away, when that was decided elsewhere.
+func (s *Service) Remove(name, seat string) { s.refuse(name, seat) }
+
+// Rooms returns the rooms that this process carries now.
+func (s *Service) Rooms() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.rooms))
+}
+
 // pass passes a message of one guest to another one, or to all where to is "".
 func (s *Service) pass(from *guest, to string, msg message) {
 	s.mu.Lock()
