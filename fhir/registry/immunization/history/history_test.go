@@ -22,6 +22,9 @@ import (
 
 const child = `{"resourceType":"Patient","id":"p","birthDate":"2025-03-15","gender":"female"}`
 
+// woman is old enough to be pregnant.
+const woman = `{"resourceType":"Patient","id":"p","birthDate":"1998-03-15","gender":"female"}`
+
 func parse(t testing.TB, texts ...string) []*element.Doc {
 	t.Helper()
 	var all []*element.Doc
@@ -37,7 +40,12 @@ func parse(t testing.TB, texts ...string) []*element.Doc {
 
 func read(t testing.TB, texts ...string) *history.Kept {
 	t.Helper()
-	kept, err := history.Read(parse(t, child)[0], parse(t, texts...))
+	return readOf(t, child, texts...)
+}
+
+func readOf(t testing.TB, patient string, texts ...string) *history.Kept {
+	t.Helper()
+	kept, err := history.Read(parse(t, patient)[0], parse(t, texts...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +234,7 @@ func TestObservations(t *testing.T) {
 		"an immunoglobulin":       {given("a", "2025-05-15", "13"), "125 2025-05-15 "},
 	} {
 		t.Run(name, func(t *testing.T) {
-			kept := read(t, c.in)
+			kept := readOf(t, woman, c.in)
 			var got []string
 			for _, o := range kept.Observations {
 				got = append(got, fmt.Sprintf("%s %s %s", o.Code, o.Date, o.End))
@@ -240,10 +248,18 @@ func TestObservations(t *testing.T) {
 		})
 	}
 	t.Run("dated by a last period", func(t *testing.T) {
-		kept := read(t, `{"resourceType":"Condition","code":`+concept(sct, "77386006")+`,"onsetDateTime":"2026-03-01"}`,
+		kept := readOf(t, woman, `{"resourceType":"Condition","code":`+concept(sct, "77386006")+`,"onsetDateTime":"2026-03-01"}`,
 			`{"resourceType":"Observation","status":"final","code":`+concept(loinc, "8665-2")+`,"valueDateTime":"2026-01-20"}`)
 		if o := kept.Observations; len(o) != 2 || o[1].Code != "170" || o[1].Date != day(t, "2026-01-20") {
 			t.Errorf("%v", o)
+		}
+	})
+	t.Run("the mother's", func(t *testing.T) { // weeks of gestation of one who was born after 32, as told at birth and at two years
+		for _, when := range []string{"2025-03-15", "2027-03-15"} {
+			kept := read(t, `{"resourceType":"Observation","status":"final","code":`+concept(loinc, "11884-4")+`,"effectiveDateTime":"`+when+`","valueQuantity":{"value":32,"code":"wk"}}`)
+			if len(kept.Observations) != 0 {
+				t.Errorf("a child is pregnant: %v", kept.Observations)
+			}
 		}
 	})
 	t.Run("a schedule's own", func(t *testing.T) {

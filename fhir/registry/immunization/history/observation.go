@@ -241,7 +241,12 @@ func duration(d *element.Doc, q element.Node) (schedule.Date, bool) {
 	return schedule.Date(n), true
 }
 
-// observations dates the pregnancies, and puts what is known in order, each fact once.
+// youngest is the age, in years, before which nobody is pregnant: the weeks of pregnancy in
+// the record of a newborn are those after which they were born.
+const youngest = 8
+
+// observations dates the pregnancies, leaves out those that are the mother's, and puts
+// what is known in order, each fact once.
 func (g *gathered) observations() {
 	for _, dates := range [][]schedule.Date{g.periods, g.onsets} {
 		var more []immunization.Observation
@@ -252,6 +257,10 @@ func (g *gathered) observations() {
 		}
 		g.kept.Observations = append(g.kept.Observations, more...)
 	}
+	first := g.kept.Born.Add(schedule.Period{Months: 12 * youngest, Set: true})
+	g.kept.Observations = slices.DeleteFunc(g.kept.Observations, func(o immunization.Observation) bool {
+		return (o.Code == pregnant || o.Code == pregnancyOnset) && !o.Date.IsZero() && o.Date < first
+	})
 	slices.SortFunc(g.kept.Observations, func(a, b immunization.Observation) int {
 		return cmp.Or(cmp.Compare(a.Code, b.Code), cmp.Compare(a.Date, b.Date), cmp.Compare(a.End, b.End))
 	})
