@@ -14,6 +14,7 @@ import (
 	"github.com/amate-health/amate/fhir/registry/birth"
 	"github.com/amate-health/amate/fhir/registry/birth/paper"
 	"github.com/amate-health/amate/fhir/registry/birth/sinac"
+	"github.com/amate-health/amate/fhir/registry/key"
 )
 
 // birthWays are the ways to certificates of birth: each is shown to whom its document is.
@@ -62,7 +63,7 @@ func (w *world) certify() {
 // birthOperations are the operations that birthWays call.
 func (w *world) birthOperations() []operation.Operation {
 	store := w.store.(ledger)
-	printing := paper.Operations(paper.Config{Store: store, Ledger: birth.Book{Rows: store}, Ring: &paper.Ring{}, Page: func(string, string) string { return "" }})
+	printing := paper.Operations(paper.Config{Store: store, Ledger: birth.Book{Rows: store}, Ring: &key.Ring{}, Page: func(string, string) string { return "" }})
 	return append(birth.Operations(birth.Config{Store: store, Maker: func(base string) bundle.Maker { return bundle.Maker{Base: base} }}), printing...)
 }
 

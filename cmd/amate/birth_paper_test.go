@@ -18,6 +18,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/amate-health/amate/fhir/registry/birth/paper"
+	"github.com/amate-health/amate/fhir/registry/key"
 )
 
 // qrIn prints a PDF at 150 dots an inch, and has zbarimg read its QR code.
@@ -178,11 +179,11 @@ func (m *maternity) offline(pdf, code string, c returned) {
 		m.Fatal(err)
 	}
 	other := filepath.Join(m.TempDir(), "other.json")
-	k, err := paper.NewKey(time.Now())
+	k, err := key.New(time.Now(), time.Now().Add(time.Hour), 16)
 	if err != nil {
 		m.Fatal(err)
 	}
-	set, err := paper.Keys{k}.JSON()
+	set, err := key.Keys{k}.JSON()
 	if err == nil {
 		err = os.WriteFile(other, set, 0o600)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/amate-health/amate/fhir/document/sign"
 	"github.com/amate-health/amate/fhir/registry/birth/paper"
 	"github.com/amate-health/amate/fhir/registry/birth/sinac"
+	"github.com/amate-health/amate/fhir/registry/key"
 )
 
 // birthVerify checks a certificate of birth without a connection.
@@ -62,9 +63,9 @@ func (v *birthVerify) Run(ctx context.Context, out streams) error {
 }
 
 // believed reads whose signatures are believed.
-func (v *birthVerify) believed() (*sign.Trust, paper.Keys, error) {
+func (v *birthVerify) believed() (*sign.Trust, key.Keys, error) {
 	trust := &sign.Trust{}
-	var keys paper.Keys
+	var keys key.Keys
 	var err error
 	if v.Trust != "" {
 		if trust, err = sign.ReadTrust(os.DirFS(v.Trust)); err != nil {
@@ -76,7 +77,7 @@ func (v *birthVerify) believed() (*sign.Trust, paper.Keys, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		if keys, err = paper.ParseKeys(text); err != nil {
+		if keys, err = key.Parse(text); err != nil {
 			return nil, nil, usagef("--keys %s: %v", v.Keys, err)
 		}
 	}
@@ -142,9 +143,9 @@ var why = map[error]string{
 }
 
 // code checks what a QR code says.
-func (f *findings) code(code string, keys paper.Keys, given bool) {
+func (f *findings) code(code string, keys key.Keys, given bool) {
 	f.say("Código QR", "QR code")
-	claim, _, err := keys.Open(paper.Claimed(code))
+	claim, _, err := paper.Open(keys, paper.Claimed(code))
 	switch {
 	case !given && errors.Is(err, paper.ErrKey):
 		f.check(sign.Unknown, "la firma del registro: faltan sus llaves (--keys)", "the signature of the registry: its keys are missing (--keys)")

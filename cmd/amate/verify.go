@@ -18,6 +18,7 @@ import (
 	"github.com/amate-health/amate/fhir/registry/birth"
 	"github.com/amate-health/amate/fhir/registry/birth/paper"
 	"github.com/amate-health/amate/fhir/registry/birth/sinac"
+	"github.com/amate-health/amate/fhir/registry/key"
 	"github.com/amate-health/amate/telehealth/portal"
 )
 
@@ -30,7 +31,7 @@ func verifyPage(base, token string) string { return issuerOf(base) + portal.Path
 
 // paperOperations are those that print certificates of birth and report on them.
 func (o *opened) paperOperations() []operation.Operation {
-	return paper.Operations(paper.Config{Store: o, Ledger: birth.Book{Rows: o}, Ring: &paper.Ring{State: o}, Page: verifyPage})
+	return paper.Operations(paper.Config{Store: o, Ledger: birth.Book{Rows: o}, Ring: paper.Ring(o), Page: verifyPage})
 }
 
 // mountPortal puts on r the pages that anybody may open: they need no token, and none is
@@ -54,14 +55,14 @@ func (o *opened) mountPortal(r chi.Router, base string, m *metrics, log *slog.Lo
 	})
 	r.Handle(prefix+portal.Path+"*", pages)
 	r.Handle(prefix+strings.TrimSuffix(portal.Path, "/"), http.RedirectHandler(prefix+portal.Path, http.StatusPermanentRedirect))
-	r.Get(prefix+birthKeysPath, keysHandler(&paper.Ring{State: o}, log))
+	r.Get(prefix+birthKeysPath, keysHandler(paper.Ring(o), log))
 	o.mountCards(r, prefix, log)
 	o.mountAgendas(r, prefix)
 	return nil
 }
 
 // keysHandler publishes the public parts of keys.
-func keysHandler(ring *paper.Ring, log *slog.Logger) http.HandlerFunc {
+func keysHandler(ring *key.Ring, log *slog.Logger) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		text, err := publicKeys(r.Context(), ring)
 		if err != nil {
@@ -78,7 +79,7 @@ func keysHandler(ring *paper.Ring, log *slog.Logger) http.HandlerFunc {
 	}
 }
 
-func publicKeys(ctx context.Context, ring *paper.Ring) ([]byte, error) {
+func publicKeys(ctx context.Context, ring *key.Ring) ([]byte, error) {
 	keys, err := ring.Keys(ctx)
 	if err != nil {
 		return nil, err
@@ -168,7 +169,7 @@ func (k *paperKeys) Run(ctx context.Context, out streams, log *slog.Logger) (err
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	ring := &paper.Ring{State: store}
+	ring := paper.Ring(store)
 	if k.Revoke != "" {
 		if err := ring.Revoke(ctx, k.Revoke, from); err != nil {
 			return err

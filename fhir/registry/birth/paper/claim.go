@@ -1,15 +1,12 @@
 package paper
 
 import (
-	"crypto/ecdsa"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/big"
 	"strings"
 	"time"
 	"unicode"
@@ -17,6 +14,7 @@ import (
 
 	"github.com/amate-health/amate/fhir/registry/birth"
 	"github.com/amate-health/amate/fhir/registry/birth/sinac"
+	"github.com/amate-health/amate/fhir/registry/key"
 )
 
 // Claim is what the QR code of a certificate says by itself, for those who read it without
@@ -108,13 +106,21 @@ type codeHeader struct {
 	Key       string `json:"kid"`
 }
 
-// Sign returns the claim as a compact JWS.
+// KeyKind is the kind of the entries of the keys that sign claims.
+const KeyKind = "birth-paper-key"
+
+// keyLength is short, since the id of the key is part of each QR code.
+const keyLength = 16
+
+// Ring returns the keys of a registry by which claims are signed.
+func Ring(state key.State) *key.Ring {
+	return &key.Ring{State: state, Kind: KeyKind, Length: keyLength}
+}
+
+// Sign returns the claim as a compact JWS, signed by k.
 //
 // See https://www.rfc-editor.org/rfc/rfc7515#section-7.1.
-func (k *Key) Sign(c *Claim) (string, error) {
-	if k.private == nil {
-		return "", errors.New("paper: this key only verifies")
-	}
+func (c *Claim) Sign(k *key.Key) (string, error) {
 	header, err := json.Marshal(codeHeader{"ES256", k.ID})
 	if err != nil {
 		return "", err
@@ -124,14 +130,10 @@ func (k *Key) Sign(c *Claim) (string, error) {
 		return "", err
 	}
 	input := b64.EncodeToString(header) + "." + b64.EncodeToString(payload)
-	digest := sha256.Sum256([]byte(input))
-	r, s, err := ecdsa.Sign(rand.Reader, k.private, digest[:])
+	signature, err := k.Sign([]byte(input))
 	if err != nil {
 		return "", err
 	}
-	signature := make([]byte, 64)
-	r.FillBytes(signature[:32])
-	s.FillBytes(signature[32:])
 	return input + "." + b64.EncodeToString(signature), nil
 }
 
@@ -140,16 +142,16 @@ var (
 	ErrForm      = errors.New("it is no signed code of a certificate of birth")
 	ErrKey       = errors.New("the registry has no such key")
 	ErrSignature = errors.New("the signature does not fit: the code was altered, or made by somebody else")
-	ErrPeriod    = errors.New("the key did not sign at the time that the code says")
-	ErrRevoked   = errors.New("the key was taken back by then")
+	ErrPeriod    = key.ErrPeriod
+	ErrRevoked   = key.ErrRevoked
 )
 
 // longestCode is how many characters a QR code of level M can hold at most.
 const longestCode = 2331
 
-// Open returns the claim in a compact JWS, once it is found to be one of these keys.
+// Open returns the claim in a compact JWS, once it is found to be signed by one of keys.
 // Errors: those of this file; with ErrPeriod and ErrRevoked the claim comes as well.
-func (keys Keys) Open(jws string) (*Claim, *Key, error) {
+func Open(keys key.Keys, jws string) (*Claim, *key.Key, error) {
 	parts := strings.Split(jws, ".")
 	if len(jws) > longestCode || len(parts) != 3 || strings.ContainsAny(jws, "\r\n") { // base64 passes over line ends
 		return nil, nil, ErrForm
@@ -159,22 +161,18 @@ func (keys Keys) Open(jws string) (*Claim, *Key, error) {
 	if !decode(parts[0], &header) || header.Algorithm != "ES256" {
 		return nil, nil, ErrForm
 	}
-	key := keys.find(header.Key)
-	if key == nil {
+	k := keys.Find(header.Key)
+	if k == nil {
 		return nil, nil, ErrKey
 	}
 	signature, err := b64.DecodeString(parts[2])
-	if err != nil || len(signature) != 64 {
-		return nil, nil, ErrSignature
-	}
-	digest := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
-	if !ecdsa.Verify(key.Public, digest[:], new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:])) {
+	if err != nil || !k.Verify([]byte(parts[0]+"."+parts[1]), signature) {
 		return nil, nil, ErrSignature
 	}
 	if !decode(parts[1], &claim) || claim.Kind != claimKind {
 		return nil, nil, ErrForm
 	}
-	return &claim, key, key.covers(claim.At())
+	return &claim, k, k.Covers(claim.At())
 }
 
 // decode reads JSON in base64url.

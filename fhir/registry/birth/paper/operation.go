@@ -10,6 +10,7 @@ import (
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/fhir/registry/birth"
+	"github.com/amate-health/amate/fhir/registry/key"
 	"github.com/amate-health/amate/fhir/search"
 )
 
@@ -22,7 +23,7 @@ type Store interface {
 type Config struct {
 	Store  Store
 	Ledger birth.Ledger
-	Ring   *Ring
+	Ring   *key.Ring // as Ring makes it
 
 	// Page returns the URL of the public page of a token, for a server with a FHIR base.
 	Page func(base, token string) string
@@ -92,11 +93,11 @@ func (s *service) claim(ctx context.Context, c *birth.Certificate, at time.Time)
 	if err != nil {
 		return "", err
 	}
-	key, err := s.Ring.Signing(ctx)
+	k, err := s.Ring.Signing(ctx)
 	if err != nil {
 		return "", err
 	}
-	return key.Sign(claim)
+	return claim.Sign(k)
 }
 
 func write(p *page.Page, media string) (*operation.Answer, error) {

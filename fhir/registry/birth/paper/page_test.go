@@ -10,6 +10,7 @@ import (
 
 	"github.com/amate-health/amate/fhir/document/page"
 	"github.com/amate-health/amate/fhir/registry/birth"
+	"github.com/amate-health/amate/fhir/registry/key"
 )
 
 // requireTools, when it is 1, makes a test fail where a tool is missing.
@@ -33,7 +34,7 @@ func run(t *testing.T, tool string, args ...string) string {
 }
 
 // printed returns the paper of c with the code of a key, and the file of its PDF.
-func printed(t *testing.T, c *birth.Certificate, k *Key) (*page.Page, string) {
+func printed(t *testing.T, c *birth.Certificate, k *key.Key) (*page.Page, string) {
 	t.Helper()
 	o := Options{Verify: verifyURL, Printed: certified}
 	if c.State.Live() {
@@ -124,7 +125,7 @@ func TestCodeIsRead(t *testing.T) {
 		if !claimed {
 			continue
 		}
-		got, by, err := Keys{k}.Open(claim)
+		got, by, err := Open(key.Keys{k}, claim)
 		if err != nil || by != k || got.Folio != c.Folio || got.Born != "2026-11-19T23:47" || got.Order != "1/2" || got.Mother != "MDLÁGI" || got.Newborn != "JÁMG" || got.SHA256() != c.Hash {
 			t.Errorf("%s: %+v, %v", state, got, err)
 		}
@@ -145,7 +146,7 @@ func TestHostileNames(t *testing.T) {
 	if out := run(t, "qpdf", "--check", file); !strings.Contains(out, "No syntax or stream encoding errors") {
 		t.Error(out)
 	}
-	if _, _, err := (Keys{newKey(t)}).Open(Claimed(codeIn(t, file))); err != ErrKey {
+	if _, _, err := Open(key.Keys{newKey(t)}, Claimed(codeIn(t, file))); err != ErrKey {
 		t.Errorf("the claim of another key: %v", err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/amate-health/amate/fhir/document/sign/signtest"
 	"github.com/amate-health/amate/fhir/registry/birth"
 	"github.com/amate-health/amate/fhir/registry/birth/sinac"
+	"github.com/amate-health/amate/fhir/registry/key"
 )
 
 var certified = time.Date(2026, 11, 20, 17, 5, 0, 0, time.UTC)
@@ -123,22 +124,23 @@ func (m *memory) Put(_ context.Context, entries ...fhir.Entry) error {
 }
 
 // newKey is a key that signs from a month before the sample was certified.
-func newKey(t testing.TB) *Key {
+func newKey(t testing.TB) *key.Key {
 	t.Helper()
-	k, err := NewKey(certified.Add(-30 * 24 * time.Hour))
+	from := certified.Add(-30 * 24 * time.Hour)
+	k, err := key.New(from, from.Add(400*24*time.Hour), keyLength)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return k
 }
 
-func claimOf(t testing.TB, k *Key, c *birth.Certificate) string {
+func claimOf(t testing.TB, k *key.Key, c *birth.Certificate) string {
 	t.Helper()
 	claim, err := NewClaim(c, certified.Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
-	jws, err := k.Sign(claim)
+	jws, err := claim.Sign(k)
 	if err != nil {
 		t.Fatal(err)
 	}
