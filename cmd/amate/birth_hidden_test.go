@@ -12,7 +12,8 @@ import (
 )
 
 // TestBirthOfHidden: a certifier who knows the CURP of a woman whose record is blocked
-// learns nothing of that record by certifying.
+// learns nothing of that record by certifying, and makes no second one with that CURP. The
+// birth is certified all the same, without it.
 func TestBirthOfHidden(t *testing.T) {
 	m := newMaternity(t, []string{"--data", t.TempDir()})
 	curp := motherCURP("Marta")
@@ -21,12 +22,17 @@ func TestBirthOfHidden(t *testing.T) {
 	label := `"meta":{"security":[{"system":"https://github.com/amate-health/amate/fhir/CodeSystem/etiqueta","code":"bloqueado"}]},`
 	m.do(200, "arco-officer", "PUT", "Patient/oculta", `{"resourceType":"Patient","id":"oculta",`+label+record+`}`)
 	m.do(404, midwife, "GET", "Patient/oculta", "")
-	prepared := m.do(200, midwife, "POST", "$birth-certify", m.claim(m.doctor, "Marta", nil))
+	refused := m.do(409, midwife, "POST", "$birth-certify", m.claim(m.doctor, "Marta", nil))
 	for _, secret := range []string{"oculta", "5599887766"} {
-		if strings.Contains(prepared, secret) {
-			t.Errorf("the draft shows %s of a blocked record: %s", secret, prepared)
+		if strings.Contains(refused, secret) {
+			t.Errorf("%s of a blocked record is shown: %s", secret, refused)
 		}
 	}
+	if !strings.Contains(refused, "identifier-reserved") {
+		t.Error(refused)
+	}
+	unnumbered := map[string]string{"mother": personJSON("Patient", "Marta", "", "2000-05-17", "female")}
+	prepared := m.do(200, midwife, "POST", "$birth-certify", m.claim(m.doctor, "Marta", unnumbered))
 	c := parsed(m, m.do(200, midwife, "POST", "$birth-certify", m.signed(m.doctor, prepared)))
 	m.do(200, midwife, "GET", c.ref("mother"), "")
 }

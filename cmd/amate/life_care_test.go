@@ -31,7 +31,14 @@ func (l *life) registered() {
 	l.at["other"] = other
 	l.must(http.StatusOK, "patient", "GET", l.at["patient"], "")
 	l.must(http.StatusNotFound, "stranger", "GET", l.at["patient"], "")
-	l.synced("+" + l.at["patient"])
+	eventually(l.T, "it is told which vaccines are due", func() bool {
+		due := l.find("clinic", "ImmunizationRecommendation?patient="+l.at["patient"])
+		if len(due) == 1 {
+			l.at["due"] = due[0]
+		}
+		return len(due) == 1
+	})
+	l.synced("+"+l.at["patient"], "+"+l.at["due"])
 }
 
 // firstVisit: the clinic opens an encounter, the nurse measures, the doctor finds and

@@ -290,7 +290,7 @@ func (l *life) purged() {
 			l.Errorf("the CURP still stands in the database: %q %q", before[max(0, len(before)-200):], text[:min(len(text), 100)])
 		}
 	}
-	for _, one := range []string{"patient", "visit", "history", "signed history", "addendum", "hemoglobin", "answer", "scan", "scanned", "discharge", "consent"} {
+	for _, one := range []string{"patient", "visit", "history", "signed history", "addendum", "hemoglobin", "answer", "scan", "scanned", "discharge", "consent", "due"} {
 		l.must(http.StatusGone, "officer", "GET", l.at[one], "")
 	}
 	l.must(http.StatusOK, "doctor", "GET", l.at["other"], "")
