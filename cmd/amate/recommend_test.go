@@ -191,6 +191,23 @@ func (s forecastScene) asked() {
 			s.Fatalf("who sees no dose is told %+v, partial %v", g, partial)
 		}
 	}
+	// What a vaccinator may not read hides only what rests on it.
+	s.must(http.StatusCreated, "system", "PUT", "Condition/im", `{"resourceType":"Condition","id":"im","clinicalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-clinical","code":"active"}]},
+"code":{"coding":[{"system":"http://snomed.info/sct","code":"31323000","display":"Severe combined immunodeficiency disease"}]},"subject":{"reference":"Patient/a"},"onsetDateTime":"`+bornAgo(60)+`"}`)
+	r, partial = s.status("vaccinator", of)
+	hidden := 0
+	for _, g := range r.Recommendation {
+		if g.ForecastStatus.Coding[0].Code == "conditional" {
+			hidden++
+		}
+	}
+	if !partial || hidden == 0 || hidden == len(r.Recommendation) || r.of("Hepatitis B") != "notComplete 2 1" {
+		s.Errorf("the vaccinator is told %q of hepatitis B, %d of %d are hidden, partial %v", r.of("Hepatitis B"), hidden, len(r.Recommendation), partial)
+	}
+	if _, partial := s.status("clinician", of); partial {
+		s.Error("a clinician sees only a part")
+	}
+	s.must(http.StatusNoContent, "system", "DELETE", "Condition/im", "")
 	if _, partial := s.status("half", "Patient/a/$immunization-status?schedule=mx&date=2026-01-01&explain=true"); !partial {
 		s.Error("explaining tells of what is hidden")
 	}

@@ -160,7 +160,7 @@ func (d *draft) json(date schedule.Date) []byte { return d.appendJSON(nil, date)
 // appendJSON is json into a buffer.
 func (d *draft) appendJSON(b []byte, date schedule.Date) []byte {
 	w := writer{b}
-	d.paper.recommendation(&w, date, false, func() {
+	d.paper.recommendation(&w, date, func() {
 		w.text("id", ForecastID(d.patient))
 		if len(d.labels) > 0 {
 			w.name("meta")

@@ -119,7 +119,7 @@ func (a *asked) answer(p *paper, more func(w *writer)) (*operation.Answer, error
 	for i := range p.found.Evaluations {
 		part(&w, "evaluation", "resource", func() { p.evaluation(&w, &p.found.Evaluations[i]) })
 	}
-	part(&w, "recommendation", "resource", func() { p.recommendation(&w, a.on, false, func() {}) })
+	part(&w, "recommendation", "resource", func() { p.recommendation(&w, a.on, func() {}) })
 	a.scheduled(&w)
 	if text != "" {
 		w.open('{')

@@ -23,6 +23,7 @@ type paper struct {
 	spanish bool
 	kept    *history.Kept
 	found   *immunization.Assessment
+	hidden  []bool // by vaccine group: it rests on what the caller may not see; nil for none
 }
 
 // antigen returns the antigen of the schedule with a name; nil for none.
@@ -171,11 +172,11 @@ func vaccine(cvx string, spanish bool) string {
 }
 
 // recommendation writes an ImmunizationRecommendation; head writes what comes before the
-// patient. Where nothing certain can be said, since only a part of what is recorded is
-// seen, it says that of every vaccine group, and gives no day.
+// patient. Of vaccine groups that rest on what the caller may not see, it says that, and
+// gives no day.
 //
 // See https://hl7.org/fhir/R4/immunizationrecommendation.html.
-func (p *paper) recommendation(w *writer, date schedule.Date, partial bool, head func()) {
+func (p *paper) recommendation(w *writer, date schedule.Date, head func()) {
 	w.open('{')
 	w.text("resourceType", "ImmunizationRecommendation")
 	head()
@@ -185,7 +186,7 @@ func (p *paper) recommendation(w *writer, date schedule.Date, partial bool, head
 	w.name("recommendation")
 	w.open('[')
 	for i := range p.found.Forecasts {
-		p.group(w, i, partial)
+		p.group(w, i, p.hidden != nil && p.hidden[i])
 	}
 	w.close(']')
 	w.close('}')

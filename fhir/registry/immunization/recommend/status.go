@@ -7,12 +7,13 @@ import (
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/operation"
+	"github.com/amate-health/amate/fhir/registry/immunization"
 	"github.com/amate-health/amate/fhir/search"
 )
 
 // status answers Patient/[id]/$immunization-status: what the schedule says of a Patient by
-// what is recorded. To those who may not see all that it rests on, it says that, and gives
-// no day: a date that leaves out a dose would be wrong.
+// what is recorded. Of vaccine groups that rest on something that the caller may not see
+// it says that, and gives no day: a date that leaves something out would be wrong.
 func (d *Desk) status(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
 	a, err := d.ask(call, paramDate)
 	if err != nil {
@@ -39,21 +40,21 @@ func (d *Desk) status(ctx context.Context, call *operation.Call) (*operation.Ans
 	if err != nil {
 		return nil, err
 	}
-	docs, partial, err := d.seen(ctx, call, a.book, patient, all[0].Resources)
+	seen, err := d.seen(ctx, call, a.book, patient, all[0].Resources)
 	if err != nil {
 		return nil, err
 	}
 	p := &paper{book: a.book, patient: patientRef(call.ID), spanish: a.spanish}
-	if p.kept, err = a.book.Reader.Read(patient, docs); err != nil {
+	if p.kept, err = a.book.Reader.Read(patient, seen.shown); err != nil {
 		return nil, err
 	}
-	if partial {
-		return a.partly(p)
+	if seen.partial {
+		return a.partly(p, patient, seen)
 	}
 	return a.answer(p, func(w *writer) { told(w, false) })
 }
 
-// told writes whether only a part was seen.
+// told writes whether something rests on what was not seen.
 func told(w *writer, partial bool) {
 	w.open('{')
 	w.text("name", "partial")
@@ -62,23 +63,43 @@ func told(w *writer, partial bool) {
 	w.close('}')
 }
 
-// partly writes the answer to those who see only a part.
-func (a *asked) partly(p *paper) (*operation.Answer, error) {
+// partly writes the answer to those who see only a part: that of which the rest changes
+// nothing. Where doses are hidden nothing is left of it.
+func (a *asked) partly(p *paper, patient *element.Doc, s *sight) (*operation.Answer, error) {
 	found, err := a.book.Assess(&p.kept.History, a.on)
 	if err != nil {
 		return nil, err
 	}
-	p.found = found
+	p.found, p.hidden = found, make([]bool, len(found.Forecasts))
+	whole := found
+	if !s.doses {
+		kept, err := a.book.Reader.Read(patient, s.all)
+		if err != nil {
+			return nil, err
+		}
+		if whole, err = a.book.Assess(&kept.History, a.on); err != nil {
+			return nil, err
+		}
+	}
+	partial := false
+	for i := range p.hidden {
+		p.hidden[i] = s.doses || !alike(&found.Forecasts[i], &whole.Forecasts[i])
+		partial = partial || p.hidden[i]
+	}
+	if !partial {
+		a.explain = false // the steps would tell of what changes nothing
+		return a.answer(p, func(w *writer) { told(w, false) })
+	}
 	var w writer
 	w.open('{')
 	w.text("resourceType", "Parameters")
 	w.name("parameter")
 	w.open('[')
-	part(&w, "recommendation", "resource", func() { p.recommendation(&w, a.on, true, func() {}) })
+	part(&w, "recommendation", "resource", func() { p.recommendation(&w, a.on, func() {}) })
 	a.scheduled(&w)
-	text := "Hay registros de vacunación de esta persona que quien pregunta no puede ver: no se puede decir qué vacuna le toca ni cuándo."
+	text := "Hay registros de esta persona que quien pregunta no puede ver: de algunas vacunas no se puede decir si le tocan ni cuándo. Consulte a su médico."
 	if !a.spanish {
-		text = "There are records of this person's vaccinations that the caller may not see: which vaccine is due, and when, cannot be said."
+		text = "There are records of this person that the caller may not see: of some vaccines it cannot be said whether they are due, and when. Ask their physician."
 	}
 	issues := []fhir.Issue{{Severity: "warning", Type: "incomplete", Rule: "partial", Diagnostics: text}}
 	part(&w, "doubts", "resource", func() { w.raw(operation.AppendOutcome(nil, issues)) })
@@ -88,29 +109,44 @@ func (a *asked) partly(p *paper) (*operation.Answer, error) {
 	return &operation.Answer{JSON: w.b}, nil
 }
 
-// seen returns those resources of a record that the caller may see, and whether any is
-// missing that says something of vaccinations.
-func (d *Desk) seen(ctx context.Context, call *operation.Call, book *Book, patient *element.Doc, all []fhir.Resource) (docs []*element.Doc, partial bool, err error) {
+// alike reports whether two forecasts tell the same.
+func alike(f, g *immunization.Forecast) bool {
+	return f.Status == g.Status && f.Series == g.Series && f.Number == g.Number && f.Of == g.Of && f.Earliest == g.Earliest &&
+		f.Recommended == g.Recommended && f.PastDue == g.PastDue && f.Latest == g.Latest && slices.Equal(f.CVX, g.CVX) && slices.Equal(f.Antigens, g.Antigens)
+}
+
+// sight is what of a record a caller sees.
+type sight struct {
+	shown, all []*element.Doc
+	partial    bool // something is hidden that says something of vaccinations
+	doses      bool // and that is a dose, or a doubt
+}
+
+// seen returns what of a record the caller sees.
+func (d *Desk) seen(ctx context.Context, call *operation.Call, book *Book, patient *element.Doc, all []fhir.Resource) (*sight, error) {
 	visible, err := d.visible(ctx, call, all)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
+	s := &sight{}
 	for i := range all {
 		doc, err := element.Parse(all[i].JSON)
 		if err != nil {
-			return nil, false, err
+			return nil, err
 		}
+		s.all = append(s.all, doc)
 		if visible[all[i].Ref.Current()] {
-			docs = append(docs, doc)
+			s.shown = append(s.shown, doc)
 			continue
 		}
 		alone, err := book.Reader.Read(patient, []*element.Doc{doc})
 		if err != nil {
-			return nil, false, err
+			return nil, err
 		}
-		partial = partial || len(alone.Doses)+len(alone.Observations)+len(alone.Doubts) > 0
+		s.doses = s.doses || all[i].Ref.Type == "Immunization" && len(alone.Doses)+len(alone.Doubts) > 0
+		s.partial = s.partial || len(alone.Doses)+len(alone.Observations)+len(alone.Doubts) > 0
 	}
-	return docs, partial, nil
+	return s, nil
 }
 
 // visible returns which resources the caller may see.
