@@ -128,13 +128,23 @@ func (s *Standing) Unpack(v *fhir.Vaccinee, by *fhir.VaccineeSchedule) error {
 		}
 		s.Groups = append(s.Groups, g)
 	}
-	left, bad := len(r.b), r.bad
-	r = reader{b: v.Given, bad: bad || left > 0}
+	if r.bad || len(r.b) > 0 {
+		return unreadable(by)
+	}
+	return s.UnpackGiven(v, by)
+}
+
+// UnpackGiven is Unpack of the antigens alone: a Lean row has no more.
+func (s *Standing) UnpackGiven(v *fhir.Vaccinee, by *fhir.VaccineeSchedule) error {
+	if v.Schedule != by.Number {
+		return fmt.Errorf("the row is of another version of the schedule than %s|%s", by.Name, by.Version)
+	}
+	r := reader{b: v.Given}
 	s.Antigens = slices.Grow(s.Antigens[:0], len(by.Antigens))[:len(by.Antigens)]
 	for i, name := range by.Antigens {
 		a := &s.Antigens[i]
 		a.Antigen, a.Valid = name, a.Valid[:0]
-		from := born
+		from := schedule.Date(v.Born)
 		n := r.next()
 		if n > uint64(len(r.b)) { // each takes a byte at least
 			r.bad, n = true, 0
@@ -145,9 +155,13 @@ func (s *Standing) Unpack(v *fhir.Vaccinee, by *fhir.VaccineeSchedule) error {
 		}
 	}
 	if r.bad || len(r.b) > 0 {
-		return fmt.Errorf("a row of what is due cannot be read as one of %s|%s", by.Name, by.Version)
+		return unreadable(by)
 	}
 	return nil
+}
+
+func unreadable(by *fhir.VaccineeSchedule) error {
+	return fmt.Errorf("a row of what is due cannot be read as one of %s|%s", by.Name, by.Version)
 }
 
 // reader reads packed numbers.
