@@ -6,6 +6,7 @@ import (
 
 	"github.com/amate-health/amate/authz/rbac"
 	"github.com/amate-health/amate/authz/scope"
+	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/search"
@@ -314,8 +315,20 @@ func (f *hearing) named(typ string, part *rbac.Part, write bool) (search.Expr, b
 		return f.own.condition(typ, 2)
 	case rbac.Self:
 		return f.themselves(typ)
+	case rbac.Own:
+		return f.made(typ)
 	}
 	return nil, false
+}
+
+// made returns the condition that a resource is one that the caller has made: only of
+// Subscriptions it is noted whose they are.
+func (f *profile) made(typ string) (search.Expr, bool) {
+	q, err := search.Parse(typ, []search.Param{{Name: "_tag", Value: fhir.OwnerSystem + "|" + fhir.OwnerCode(f.ID)}}, search.Options{})
+	if err != nil || typ != "Subscription" || f.ID == "" {
+		return nil, false
+	}
+	return search.And(q.Where), true
 }
 
 // self returns the patient whose record is the caller's own: themselves, or for an

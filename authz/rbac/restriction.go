@@ -19,9 +19,10 @@ const (
 	OwnJurisdiction = "own-jurisdiction" // or to one of the same parent
 	OwnState        = "own-state"        // or to one of the same parent's parent
 	Self            = "self"             // the caller's own Practitioner, Patient or RelatedPerson, and roles of it
+	Own             = "own"              // Subscriptions that the caller has made
 )
 
-var restrictions = []string{All, AllAndBlocked, OwnCompartment, Wards, OwnUnit, OwnJurisdiction, OwnState, Self}
+var restrictions = []string{All, AllAndBlocked, OwnCompartment, Wards, OwnUnit, OwnJurisdiction, OwnState, Self, Own}
 
 // Part is one condition of a restriction: a name, or search parameters.
 type Part struct {

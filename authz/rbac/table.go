@@ -32,7 +32,7 @@ var words = map[string][2]string{
 	All: {"de todas las personas, salvo lo bloqueado", "of everyone, save what is blocked"}, AllAndBlocked: {"de todas las personas, también lo bloqueado", "of everyone, and what is blocked"},
 	OwnCompartment: {"del paciente en contexto", "of the patient in context"}, Wards: {"de sus hijos o pupilos", "of those in their care"},
 	OwnUnit: {"de su establecimiento", "of their establishment"}, OwnJurisdiction: {"de su jurisdicción", "of their jurisdiction"},
-	OwnState: {"de su estado", "of their state"}, Self: {"propios", "their own"},
+	OwnState: {"de su estado", "of their state"}, Self: {"propios", "their own"}, Own: {"que hizo quien llama", "made by the caller"},
 	"none": {"", ""}, "deny": {"PROHIBIDO", "FORBIDDEN"},
 }
 

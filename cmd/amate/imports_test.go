@@ -66,6 +66,7 @@ var imports = map[string]string{
 	"fhir/operation":                     "fhir fhir/element fhir/search",
 	"fhir/chart":                         "fhir fhir/element fhir/operation fhir/search fhir/spec",
 	"fhir/feed":                          "fhir fhir/element fhir/operation fhir/search fhir/spec",
+	"fhir/subscription":                  "fhir fhir/bundle fhir/compose fhir/element fhir/fhirpath fhir/operation fhir/search fhir/spec",
 	"fhir/rest":                          "fhir fhir/bundle fhir/element fhir/fhirpath fhir/operation fhir/search fhir/spec fhir/xml",
 	"fhir/xml":                           "fhir fhir/element fhir/spec",
 	"fhir/document/page":                 "fhir/document/qr",
@@ -131,6 +132,7 @@ var imports = map[string]string{
 
 	"telehealth/portal":   "fhir",
 	"telehealth/room":     "",
+	"telehealth/monitor":  "fhir fhir/bundle fhir/compose fhir/element fhir/operation fhir/search fhir/ucum",
 	"telehealth/schedule": "fhir fhir/bundle fhir/compose fhir/element fhir/operation fhir/search",
 	"telehealth/video":    "fhir telehealth/room",
 	"telehealth/visit":    "fhir fhir/bundle fhir/compose fhir/element fhir/operation fhir/registry/identity fhir/search telehealth/room",
@@ -150,6 +152,7 @@ var testImports = map[string]string{
 	"authz/smart":                                "store/sqlite",
 	"authz/people":                               "store/sqlite",
 	"authz/token":                                "store/sqlite",
+	"fhir/subscription":                          "authz fhir/rest store store/postgres store/sqlite store/storetest", // under real rights
 	"fhir/feed":                                  "authz fhir/bundle fhir/rest store store/postgres store/sqlite store/storetest", // under real rights
 	"fhir/fhirpath":                              "fhir/xml fhir/samples",                                                         // the input of public cases
 	"fhir/fhirpath/lab":                          "fhir/search fhir/samples",
@@ -167,6 +170,7 @@ var testImports = map[string]string{
 	"fhir/validate":                              "fhir/xml fhir/samples",
 	"fhir/rest":                                  "fhir/chart fhir/validate store/postgres store/sqlite store/storetest", // behaviour is tested on real engines
 	"migrations":                                 "store/storetest",
+	"telehealth/monitor":                         "fhir/registry/profile fhir/profile fhir/validate store/postgres store/sqlite store/storetest",
 	"telehealth/schedule":                        "store/postgres store/sqlite store/storetest",
 	"telehealth/visit":                           "store/postgres store/sqlite store/storetest",
 	"store/postgres":                             "fhir/element fhir/spec store/storetest",
@@ -185,8 +189,8 @@ var testImports = map[string]string{
 // outside says who may import packages that reach out of the process or bring
 // much with them. A path covers what is below it; other packages are free.
 var outside = map[string]string{
-	"net":                                 "cmd/amate fhir/message/mllp fhir/rest authz",
-	"net/http":                            "cmd/amate fhir/message fhir/rest authz authz/token authz/pages authz/smart telehealth/portal telehealth/schedule telehealth/video",
+	"net":                                 "cmd/amate fhir/message/mllp fhir/rest fhir/subscription authz",
+	"net/http":                            "cmd/amate fhir/message fhir/rest fhir/subscription authz authz/token authz/pages authz/smart fhir/subscription telehealth/portal telehealth/schedule telehealth/video",
 	"net/url":                             "*", // it only takes text apart
 	"net/netip":                           "*", // likewise
 	"net/http/httptest":                   "*", // tests
@@ -204,7 +208,7 @@ var outside = map[string]string{
 	"go.yaml.in/yaml/v3":                  "cmd/amate",
 	"github.com/casbin":                   "authz/rbac",
 	"github.com/go-jose":                  "authz/token authz/client authz/smart cmd/amate telehealth/video",
-	"github.com/coder/websocket":          "telehealth/video fhir/subscription",
+	"github.com/coder/websocket":          "telehealth/video fhir/subscription cmd/amate",
 	"github.com/youmark/pkcs8":            "fhir/document/sign fhir/document/sign/signtest",
 	"github.com/go-webauthn":              "authz/people",
 }
@@ -213,7 +217,7 @@ var outside = map[string]string{
 var outsideTests = map[string]string{
 	"net":                        "store/postgres telehealth/video",
 	"net/http":                   "fhir/feed", // clients that lose their connections
-	"github.com/go-chi/chi":      "fhir/feed",
+	"github.com/go-chi/chi":      "fhir/feed fhir/subscription",
 	"github.com/jackc/pgx":       "cmd/amate authz/audit", // what a read is compared with; where faults are planted
 	"zombiezen.com/go/sqlite":    "authz/audit",
 	"os/exec":                    "cmd/amate fhir/document/page fhir/document/qr fhir/registry/birth/paper fhir/registry/card/health fhir/spec/gen telehealth/video",
