@@ -62,6 +62,13 @@ type Config struct {
 	// signed. Issues with severity error or fatal refuse it. nil for no rules.
 	Rules func(doc *element.Doc) []fhir.Issue
 
+	// Completed returns what a resource of a document becomes by the signature of its author,
+	// such as a request that is a draft until then: it stands so in the document, and is
+	// written so in the transaction of the signature. nil leaves it as it is; so does a nil
+	// function. Rights are the names of the holds that this has to pass.
+	Completed func(resource *element.Doc, at time.Time) []byte
+	Rights    []string
+
 	Now   func() time.Time // nil is time.Now
 	NewID func() string    // nil makes UUIDs of version 7
 }

@@ -32,6 +32,7 @@ type pending struct {
 	Version     int64           `json:",omitempty"` // of the Composition when it was prepared
 	Final       json.RawMessage `json:",omitempty"` // the Composition as it will be; none for a further signature
 	Bundle      json.RawMessage `json:",omitempty"` // the document
+	Completed   []completed     `json:",omitempty"` // what the signature makes of other resources
 	BundleID    string
 	Header      string   `json:",omitempty"` // of the signature
 	Purpose     string   `json:",omitempty"`
@@ -198,6 +199,9 @@ func (s *service) fix(ctx context.Context, call *operation.Call, p *pending, ref
 	}
 	a, err := s.assemble(ctx, call, ref, after)
 	if err != nil {
+		return nil, err
+	}
+	if p.Completed, err = s.complement(a, at); err != nil {
 		return nil, err
 	}
 	p.BundleID = s.NewID()

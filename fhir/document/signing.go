@@ -153,10 +153,19 @@ func (s *service) store(ctx context.Context, call *operation.Call, p *pending, c
 	provenance := fhir.Ref{Type: "Provenance", ID: s.NewID()}
 	about := []fhir.Ref{after, {Type: "Bundle", ID: p.BundleID}}
 	receipt := []fhir.Entry{p.receipt(raw, provenance)}
-	err = s.write(ctx, call, receipt,
-		change{bundle.Create, fhir.Ref{Type: "Bundle", ID: p.BundleID}, signedBundle, 0},
-		change{bundle.Update, after.Current(), final, p.Version},
-		change{bundle.Create, provenance, s.provenance(call, p.BundleID, about, p.Who, signature, nil), 0})
+	changes := []change{
+		{bundle.Create, fhir.Ref{Type: "Bundle", ID: p.BundleID}, signedBundle, 0},
+		{bundle.Update, after.Current(), final, p.Version},
+		{bundle.Create, provenance, s.provenance(call, p.BundleID, about, p.Who, signature, nil), 0},
+	}
+	for _, c := range p.Completed {
+		changes = append(changes, change{bundle.Update, fhir.Ref{Type: c.Type, ID: c.ID}, c.JSON, c.Version})
+	}
+	var rights []string
+	if len(p.Completed) > 0 {
+		rights = s.Rights
+	}
+	err = s.writeBy(ctx, call, rights, receipt, changes...)
 	if code := fhir.CodeOf(err); code == fhir.Stale {
 		return nil, moved()
 	}
@@ -235,7 +244,12 @@ type change struct {
 
 // write applies changes by the right of this package, and puts entries in one with them.
 func (s *service) write(ctx context.Context, call *operation.Call, entries []fhir.Entry, changes ...change) error {
-	b := &bundle.Batch{Rights: []string{Right}}
+	return s.writeBy(ctx, call, nil, entries, changes...)
+}
+
+// writeBy is write by further rights.
+func (s *service) writeBy(ctx context.Context, call *operation.Call, rights []string, entries []fhir.Entry, changes ...change) error {
+	b := &bundle.Batch{Rights: append([]string{Right}, rights...)}
 	if entries != nil {
 		b.Entries = func([]bundle.Result) []fhir.Entry { return entries }
 	}
