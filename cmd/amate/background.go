@@ -19,6 +19,7 @@ import (
 	"github.com/amate-health/amate/store/job"
 	"github.com/amate-health/amate/store/parameter"
 	"github.com/amate-health/amate/store/reindex"
+	"github.com/amate-health/amate/telehealth/monitor"
 )
 
 // background is what goes on beside the requests: jobs, and the search parameters
@@ -89,6 +90,7 @@ func (o *opened) rules(next bundle.Rules) bundle.Rules {
 		if typ == "Immunization" {
 			issues = append(issues, doses.Check(d, root, typ)...)
 		}
+		issues = append(issues, monitor.Check(d, root, typ)...)
 		return issues
 	}
 }

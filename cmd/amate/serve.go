@@ -113,6 +113,9 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 	if store.schedules, err = s.Forecasting.open(); err != nil {
 		return err
 	}
+	if err := store.handleMonitoring(ctx); err != nil {
+		return err
+	}
 	if err := store.handleForecasts(ctx); err != nil {
 		return err
 	}

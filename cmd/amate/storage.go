@@ -34,6 +34,7 @@ import (
 	"github.com/amate-health/amate/store/postgres"
 	"github.com/amate-health/amate/store/reindex"
 	"github.com/amate-health/amate/store/sqlite"
+	"github.com/amate-health/amate/telehealth/monitor"
 	"github.com/amate-health/amate/telehealth/schedule"
 )
 
@@ -209,7 +210,7 @@ func (s storage) openEngine(ctx context.Context, log *slog.Logger) (*opened, err
 		return nil, err
 	}
 	s.warn(log)
-	o := &opened{timings: new(timings), labels: label.Default(), holds: []bundle.Hold{rights.Hold, document.Hold(), birth.Hold(), check.Hold(), schedule.Hold()}}
+	o := &opened{timings: new(timings), labels: label.Default(), holds: []bundle.Hold{rights.Hold, document.Hold(), birth.Hold(), check.Hold(), schedule.Hold(), monitor.Hold()}}
 	o.holds = append(o.holds, label.Tie(func() string { return o.indexing.Base }))
 	var err error
 	if s.Database == "" {
