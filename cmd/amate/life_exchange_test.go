@@ -128,6 +128,9 @@ func (l *life) discharged() {
 // summarised: an app elsewhere gets the summary if the patient permits it, and not before.
 func (l *life) summarised() {
 	summary := l.at["patient"] + "/$summary"
+	l.must(http.StatusForbidden, "video", "GET", summary, "") // it sees no record by itself
+	l.must(http.StatusNotFound, "video", "GET", l.at["patient"], "")
+	l.token("video", "--client", "video", "--patient", strings.TrimPrefix(l.at["patient"], "Patient/"), "--scope", "patient/*.rs")
 	l.must(http.StatusNotFound, "video", "GET", summary, "")
 	l.must(http.StatusNotFound, "video", "GET", l.at["patient"], "")
 	consent := func(kind string) object {

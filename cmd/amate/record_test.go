@@ -102,7 +102,7 @@ func TestNoteScopes(t *testing.T) {
 		}{
 			{doctor, "POST", "Encounter/e1/$draft-note?type=6.1", 200},
 			{nurse, "POST", "Encounter/e1/$draft-note?type=9.1", 200},
-			{"telehealth-app", "POST", "Encounter/e1/$draft-note?type=6.2", 200}, // who attended is the author
+			{"telehealth-app", "POST", "Encounter/e1/$draft-note?type=6.2", 403}, // it is in no visit
 			{"system", "POST", "Encounter/e1/$draft-note?type=6.2", 200},
 			{"patient Patient/p1", "POST", "Encounter/e1/$draft-note?type=6.2", 403},
 			{"analyst", "POST", "Encounter/e1/$draft-note?type=6.2", 403},

@@ -83,7 +83,7 @@ func TestWhoSeesSummaries(t *testing.T) {
 			role, path string
 			want       int
 		}{
-			{"clinician", other, 200}, {"telehealth-app", other, 200}, {"system", other, 200}, {"patient", own, 200},
+			{"clinician", other, 200}, {"telehealth-app", other, 403}, {"system", other, 200}, {"patient", own, 200},
 			{"patient", other, 404}, {"vaccinator", other, 403}, {"analyst", other, 403}, {"auditor", other, 403},
 			{"clinician", "/Patient/nobody/$summary", 404}, {"clinician", other + "?graph=x", 400}, {"clinician", other + "?profile=http://x", 400},
 			{"clinician", "/Patient/$summary?identifier=" + demoCURP(t, by["clinician"], demo.PatientID(demoSeed, 2)), 200},
