@@ -187,6 +187,9 @@ func (s *Service) corrected(ctx context.Context, p *posting, stored parsed, turn
 	if !notDone {
 		p.warn(j)
 	}
+	if err := s.unseen(ctx, p, before, all, stored.Ref, j, false); err != nil {
+		return nil, err
+	}
 	found, err := p.settle()
 	if err != nil {
 		return nil, err
@@ -260,6 +263,9 @@ func (s *Service) refuted(ctx context.Context, p *posting, stored parsed, turn f
 	_, j, err := s.foresee(p, before, all, stored.Ref)
 	if err != nil {
 		return nil, fmt.Errorf("forecast without the dose: %w", err)
+	}
+	if err := s.unseen(ctx, p, before, all, stored.Ref, j, false); err != nil {
+		return nil, err
 	}
 	change, err := updated(s.Maker(p.call.Base), resource(all), stored.Ref)
 	if err != nil {

@@ -82,6 +82,9 @@ type judgement struct {
 	title       map[string]string        // of vaccine groups, for people
 	disease     map[string]string        // of antigens: SNOMED CT codes
 	schedule    *schedule.Schedule
+
+	// veiled are the groups whose forecast rests on what is not shown to the caller.
+	veiled map[string]bool
 }
 
 // judge assesses a history with a dose in it, whose reference is ref; a zero ref asks for
@@ -236,7 +239,7 @@ func (j *judgement) meaning(today schedule.Date) []object {
 	for i := range j.now.Forecasts {
 		f := &j.now.Forecasts[i]
 		parts = append(parts, object{"name": "forecast", "part": j.forecast(f, today)})
-		if f.Status != immunization.NotComplete || f.Recommended.IsZero() || !f.Latest.IsZero() && f.Latest < today {
+		if j.veiled[f.Group] || f.Status != immunization.NotComplete || f.Recommended.IsZero() || !f.Latest.IsZero() && f.Latest < today {
 			continue
 		}
 		if on := max(f.Recommended, today); next.IsZero() || on < next {
@@ -274,6 +277,9 @@ func (j *judgement) forecast(f *immunization.Forecast, today schedule.Date) []ob
 	parts := []object{part("group", "String", f.Group)}
 	if t := j.title[f.Group]; t != "" {
 		parts = append(parts, part("title", "String", t))
+	}
+	if j.veiled[f.Group] {
+		return append(parts, part("status", "String", veiledStatus))
 	}
 	parts = append(parts, part("status", "String", string(f.Status)))
 	if f.Status != immunization.NotComplete {

@@ -108,6 +108,9 @@ func (s *Service) try(ctx context.Context, p *posting, turn fhir.Entry) (*operat
 			return nil, err
 		}
 	}
+	if err := s.unseen(ctx, p, before, made, fhir.Ref{}, j, true); err != nil {
+		return nil, err
+	}
 	said, err := p.settle()
 	if err != nil {
 		return nil, err
@@ -156,8 +159,15 @@ func (s *Service) join(ctx context.Context, p *posting, before []parsed, first p
 	if err != nil {
 		return nil, err
 	}
-	if !primary(first.Doc) && p.notDone == "" { // the first time that somebody answers for it
+	firstTime := !primary(first.Doc) && p.notDone == "" // that somebody answers for it
+	if firstTime {
 		p.warn(j)
+		if err := p.contraindicated(s, before); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.unseen(ctx, p, before, all, first.Ref, j, firstTime); err != nil {
+		return nil, err
 	}
 	said, err := p.settle()
 	if err != nil {

@@ -44,7 +44,7 @@ const testSchedule = `{"name":"test","version":"1",
 
 // mmr is the series of one antigen of MMR.
 func mmr(name string) string {
-	return fmt.Sprintf(`{"name":%q,"series":[{"name":"%s 2","group":"MMR","type":"Standard","select":{"default":true},"doses":[
+	return fmt.Sprintf(`{"name":%q,"contraindications":[{"observation":"007","text":"embarazo"}],"series":[{"name":"%s 2","group":"MMR","type":"Standard","select":{"default":true},"doses":[
 	{"ages":[{"absMin":"12 months - 4 days","min":"12 months","earliestRec":"12 months"}],"preferable":[{"cvx":"03","forecast":true}]},
 	{"ages":[{"absMin":"13 months - 4 days","min":"13 months","earliestRec":"18 months"}],"intervals":[{"fromPrevious":true,"absMin":"4 weeks - 4 days","min":"4 weeks","earliestRec":"4 weeks"}],"preferable":[{"cvx":"03","forecast":true}]}]}]}`, name, name)
 }
