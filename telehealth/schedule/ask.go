@@ -2,35 +2,13 @@ package schedule
 
 import (
 	"context"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/operation"
-	"github.com/amate-health/amate/fhir/search"
 )
-
-// understood refuses parameters that an operation does not have.
-func understood(call *operation.Call, names ...string) error {
-	for _, name := range call.In.Names() {
-		if !slices.Contains(names, name) && !strings.HasPrefix(name, "_") {
-			return fhir.Errorf(fhir.Invalid, "the operation has no such parameter").
-				With("it has %s, not %.100q%s", strings.Join(names, ", "), name, search.Nearest(name, names))
-		}
-	}
-	return nil
-}
-
-// needed returns a parameter that must be there.
-func needed(call *operation.Call, name, what string) (string, error) {
-	v, err := call.In.Text(name)
-	if err == nil && v == "" {
-		err = fhir.Errorf(fhir.Invalid, "the parameter %s is needed: %s", name, what)
-	}
-	return v, err
-}
 
 // instant returns a parameter that is an instant, with a time zone; zero when it is left
 // out.
@@ -46,32 +24,10 @@ func instant(call *operation.Call, name string) (time.Time, error) {
 	return t, nil
 }
 
-// referred returns a parameter that refers to a resource of a type: as a Reference, as
-// text, or as an id; zero when it is left out.
-func referred(call *operation.Call, name, typ string) (fhir.Ref, error) {
-	v, ok, err := call.In.One(name)
-	if err != nil || !ok {
-		return fhir.Ref{}, err
-	}
-	text := v.Text
-	if text == "" && v.Doc != nil {
-		text = v.Doc.TextAt(v.Node, "reference")
-	}
-	text = strings.TrimPrefix(text, call.Base+"/")
-	if !strings.Contains(text, "/") {
-		text = typ + "/" + text
-	}
-	id, ok := strings.CutPrefix(text, typ+"/")
-	if !ok || !fhir.ValidID(id) {
-		return fhir.Ref{}, fhir.Errorf(fhir.Invalid, "the parameter %s refers to a %s", name, typ).With("%.100q", text)
-	}
-	return fhir.Ref{Type: typ, ID: id}, nil
-}
-
 // patient returns the Patient that is booked for, whom the caller sees. Where none is
 // named it is the caller.
 func (s *Service) patient(ctx context.Context, call *operation.Call) (fhir.Ref, error) {
-	ref, err := referred(call, "patient", "Patient")
+	ref, err := call.Reference("patient", "Patient")
 	if err != nil {
 		return ref, err
 	}

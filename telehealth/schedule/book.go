@@ -9,6 +9,7 @@ import (
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
 	"github.com/amate-health/amate/fhir/compose"
+	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/fhir/search"
 )
@@ -16,7 +17,7 @@ import (
 // hold answers Appointment/$hold: keeps a slot for the caller for a few minutes, while
 // they fill in a form. Nothing is booked, and no resource is written.
 func (s *Service) hold(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
-	if err := understood(call, "schedule", "start"); err != nil {
+	if err := call.Only("schedule", "start"); err != nil {
 		return nil, err
 	}
 	a, at, err := s.wanted(ctx, call)
@@ -55,7 +56,7 @@ const holdLayout = "20060102T150405Z"
 
 // wanted returns the slot that schedule and start name.
 func (s *Service) wanted(ctx context.Context, call *operation.Call) (*Agenda, Span, error) {
-	named, err := referred(call, "schedule", "Schedule")
+	named, err := call.Reference("schedule", "Schedule")
 	if err == nil && named.ID == "" {
 		err = fhir.Errorf(fhir.Invalid, "the parameter schedule is needed: a reference to the Schedule")
 	}
@@ -120,7 +121,7 @@ type booking struct {
 // book answers Appointment/$book: books what was held, or a slot that is free, for a
 // Patient whom the caller sees.
 func (s *Service) book(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
-	if err := understood(call, "hold", "schedule", "start", "patient", "reason", "comment", "virtual", "participant", "waiting"); err != nil {
+	if err := call.Only("hold", "schedule", "start", "patient", "reason", "comment", "virtual", "participant", "waiting"); err != nil {
 		return nil, err
 	}
 	k, a, at, err := s.booking(ctx, call)
@@ -154,7 +155,7 @@ func (s *Service) booking(ctx context.Context, call *operation.Call) (*booking, 
 	k := &booking{}
 	var a *Agenda
 	var at Span
-	waiting, err := referred(call, "waiting", "Appointment")
+	waiting, err := call.Reference("waiting", "Appointment")
 	if err != nil {
 		return nil, nil, at, err
 	}
@@ -195,8 +196,8 @@ func (s *Service) booking(ctx context.Context, call *operation.Call) (*booking, 
 	}
 	for _, v := range call.In.All("participant") {
 		text := v.Text
-		if text == "" && v.Doc != nil {
-			text = v.Doc.TextAt(v.Node, "reference")
+		if n, _ := v.Typed(); text == "" && n != element.None {
+			text = v.Doc.TextAt(n, "reference")
 		}
 		k.others = append(k.others, compose.Object{"actor": compose.Object{"reference": strings.TrimPrefix(text, call.Base+"/")}, "status": "needs-action"})
 	}

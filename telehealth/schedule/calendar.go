@@ -38,7 +38,7 @@ type calendarLink struct {
 // calendarLink answers Schedule/[id]/$calendar-link: a secret address at which a program
 // reads when the agenda is taken. With revoke the links of the agenda end.
 func (s *Service) calendarLink(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
-	if err := understood(call, "revoke"); err != nil {
+	if err := call.Only("revoke"); err != nil {
 		return nil, err
 	}
 	a, err := s.agenda(ctx, call.Restriction, call.ID)
@@ -81,7 +81,7 @@ func (s *Service) calendarLink(ctx context.Context, call *operation.Call) (*oper
 
 // calendarOf answers Appointment/[id]/$calendar: one visit for the calendar of who has it.
 func (s *Service) calendarOf(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
-	if err := understood(call); err != nil {
+	if err := call.Only(); err != nil {
 		return nil, err
 	}
 	r, err := s.one(ctx, call.Restriction, call.Ref())

@@ -41,7 +41,7 @@ func (s *Service) mine(ctx context.Context, call *operation.Call) (*appointment,
 // reschedule answers Appointment/[id]/$reschedule: moves it to another time, or to
 // another agenda. It has its old time until it has the new one.
 func (s *Service) reschedule(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
-	if err := understood(call, "schedule", "start", "hold"); err != nil {
+	if err := call.Only("schedule", "start", "hold"); err != nil {
 		return nil, err
 	}
 	k, from, err := s.mine(ctx, call)
@@ -96,7 +96,7 @@ func (s *Service) reschedule(ctx context.Context, call *operation.Call) (*operat
 
 // destination returns the slot that an Appointment is to move to.
 func (s *Service) destination(ctx context.Context, call *operation.Call, from *Agenda) (*Agenda, Span, error) {
-	named, err := referred(call, "schedule", "Schedule")
+	named, err := call.Reference("schedule", "Schedule")
 	if err != nil {
 		return nil, Span{}, err
 	}
@@ -179,10 +179,10 @@ func (s *Service) entrust(e *element.Edit, d *element.Doc, k *appointment, a *Ag
 // cancel answers Appointment/[id]/$cancel: gives the slot back, for which whoever waits
 // is asked.
 func (s *Service) cancel(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
-	if err := understood(call, "reason"); err != nil {
+	if err := call.Only("reason"); err != nil {
 		return nil, err
 	}
-	reason, err := needed(call, "reason", "why, such as pat, prov, maint, meds-inc or other, or in words")
+	reason, err := call.Needed("reason", "why, such as pat, prov, maint, meds-inc or other, or in words")
 	if err != nil {
 		return nil, err
 	}

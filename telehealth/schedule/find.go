@@ -19,7 +19,7 @@ const (
 
 // find answers Appointment/$find: what is free, as Appointments that are proposed.
 func (s *Service) find(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
-	if err := understood(call, "schedule", "actor", "service-type", "start", "end"); err != nil {
+	if err := call.Only("schedule", "actor", "service-type", "start", "end"); err != nil {
 		return nil, err
 	}
 	within, err := s.window(call)
@@ -85,7 +85,7 @@ func (s *Service) window(call *operation.Call) (w Span, err error) {
 
 // asked returns the agendas that a question is about.
 func (s *Service) asked(ctx context.Context, call *operation.Call) ([]*Agenda, error) {
-	named, err := referred(call, "schedule", "Schedule")
+	named, err := call.Reference("schedule", "Schedule")
 	if err != nil {
 		return nil, err
 	}

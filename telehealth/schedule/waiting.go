@@ -21,10 +21,10 @@ import (
 // slot becomes free within the time that they have, their Appointment is proposed for it,
 // and they have a while to book it by $book with waiting.
 func (s *Service) wait(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
-	if err := understood(call, "schedule", "patient", "start", "end", "reason"); err != nil {
+	if err := call.Only("schedule", "patient", "start", "end", "reason"); err != nil {
 		return nil, err
 	}
-	named, err := referred(call, "schedule", "Schedule")
+	named, err := call.Reference("schedule", "Schedule")
 	if err == nil && named.ID == "" {
 		err = fhir.Errorf(fhir.Invalid, "the parameter schedule is needed: a reference to the Schedule")
 	}

@@ -139,7 +139,7 @@ func acting(call *operation.Call) (string, error) {
 // that of their own establishment, or of whose document they may read.
 // Errors: fhir.NotFound, also for one that they may not see.
 func (s *service) certificate(ctx context.Context, call *operation.Call) (*Certificate, error) {
-	folio, err := needed(call, "folio", "the number of the certificate")
+	folio, err := call.Needed("folio", "the number of the certificate")
 	if err != nil {
 		return nil, err
 	}

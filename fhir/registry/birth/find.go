@@ -21,7 +21,7 @@ const mostFound = 200
 // find answers $birth-find: how far certificates have come. By folio or newborn, for
 // whoever may read the document; by days of birth, those of the caller's establishment.
 func (s *service) find(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
-	if err := understood(call, "folio", "newborn", "from", "until", "status", "after"); err != nil {
+	if err := call.Only("folio", "newborn", "from", "until", "status", "after"); err != nil {
 		return nil, err
 	}
 	given := map[string]string{}
@@ -91,7 +91,7 @@ func (s *service) listed(ctx context.Context, call *operation.Call, found []fhir
 
 // ofNewborn finds the certificates of a newborn whose Patient the caller sees.
 func (s *service) ofNewborn(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
-	ref, err := reference(call, "newborn", "Patient")
+	ref, err := call.Reference("newborn", "Patient")
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +183,7 @@ func Verify(ctx context.Context, trust *sign.Trust, document []byte, c *Certific
 // verify answers $birth-verify: whether a certificate is valid. By folio, for whoever may
 // read the document; by the token on the paper, for anybody, without any names.
 func (s *service) verify(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
-	if err := understood(call, "folio", "token"); err != nil {
+	if err := call.Only("folio", "token"); err != nil {
 		return nil, err
 	}
 	token, err := call.In.Text("token")

@@ -23,10 +23,10 @@ var rightsOf = []string{Right, document.Right}
 
 // finish is $birth-certify with a signature.
 func (s *service) finish(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
-	if err := understood(call, "folio", "pending", "signature"); err != nil {
+	if err := call.Only("folio", "pending", "signature"); err != nil {
 		return nil, err
 	}
-	encoded, err := needed(call, "signature", "what the private key made of the digest")
+	encoded, err := call.Needed("signature", "what the private key made of the digest")
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (s *service) finish(ctx context.Context, call *operation.Call) (*operation.
 func (s *service) pending(ctx context.Context, call *operation.Call, signature []byte) (*Certificate, error) {
 	folio, err := call.In.Text("folio")
 	if err == nil && folio == "" {
-		folio, err = needed(call, "pending", "the folio of the draft")
+		folio, err = call.Needed("pending", "the folio of the draft")
 	}
 	if err != nil {
 		return nil, err

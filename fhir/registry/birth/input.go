@@ -67,7 +67,7 @@ func claimed(call *operation.Call) (*claim, error) {
 	if ok {
 		c.father = &father
 	}
-	if c.certifier, err = reference(call, "certifier", "Practitioner"); err != nil {
+	if c.certifier, err = call.Reference("certifier", "Practitioner"); err != nil {
 		return nil, err
 	}
 	if c.folio, err = call.In.Text("folio"); err != nil {
@@ -88,7 +88,7 @@ func (c *claim) party(call *operation.Call, name, typ string) (party, bool, erro
 	}
 	n, ok := v.Resource()
 	if !ok {
-		p.Ref, err = reference(call, name, typ)
+		p.Ref, err = call.Reference(name, typ)
 		return p, true, err
 	}
 	if v.Doc.TextAt(n, "resourceType") != typ {
@@ -97,24 +97,6 @@ func (c *claim) party(call *operation.Call, name, typ string) (party, bool, erro
 	p.json = []byte(v.Doc.Raw(n))
 	p.Person = personIn(v.Doc, n)
 	return p, true, nil
-}
-
-// reference reads a parameter that names a resource of a type; zero for none.
-func reference(call *operation.Call, name, typ string) (fhir.Ref, error) {
-	v, ok, err := call.In.One(name)
-	if err != nil || !ok {
-		return fhir.Ref{}, err
-	}
-	said := v.Text
-	if n, property := v.Typed(); property == "valueReference" {
-		said = v.Doc.TextAt(n, "reference")
-	}
-	ref, ok := fhir.ParseRef(strings.TrimPrefix(said, call.Base+"/"))
-	if !ok || ref.Type != typ {
-		return fhir.Ref{}, fhir.Errorf(fhir.Invalid, "the parameter %s is a reference to a %s", name, typ).
-			With("it is %.200q", said).At("Parameters.parameter.where(name='" + name + "')")
-	}
-	return ref.Current(), nil
 }
 
 // personIn reads who a Patient, RelatedPerson or Practitioner is.
@@ -178,26 +160,6 @@ func binary(name, value string) ([]byte, error) {
 		return nil, fhir.Errorf(fhir.Invalid, "the parameter %s is base64", name)
 	}
 	return out, nil
-}
-
-// needed returns the parameter called name. Errors: fhir.Invalid when it is missing.
-func needed(call *operation.Call, name, what string) (string, error) {
-	v, err := call.In.Text(name)
-	if v = strings.TrimSpace(v); err == nil && v == "" {
-		err = fhir.Errorf(fhir.Invalid, "the parameter %s is needed: %s", name, what).At("Parameters.parameter.where(name='" + name + "')")
-	}
-	return v, err
-}
-
-// understood refuses parameters beside those named, unless the caller is lenient.
-func understood(call *operation.Call, names ...string) error {
-	for _, name := range call.In.Names() {
-		if !slices.Contains(names, name) && !call.Lenient {
-			return fhir.Errorf(fhir.Invalid, "this operation does not take this parameter").
-				With("it takes %s, not %.100q%s", strings.Join(names, ", "), name, search.Nearest(name, names))
-		}
-	}
-	return nil
 }
 
 // escape writes a text as part of a value of a search parameter.

@@ -21,7 +21,7 @@ const mostText = 2000
 
 // limited is needed, of a text that is not too long.
 func limited(call *operation.Call, name, what string) (string, error) {
-	v, err := needed(call, name, what)
+	v, err := call.Needed(name, what)
 	if err == nil && len(v) > mostText {
 		err = fhir.Errorf(fhir.Invalid, "the parameter %s has %d bytes at most", name, mostText)
 	}
@@ -41,7 +41,7 @@ func (s *service) own(ctx context.Context, call *operation.Call) (*Certificate, 
 	if err != nil {
 		return nil, err
 	}
-	folio, err := needed(call, "folio", "the number of the certificate")
+	folio, err := call.Needed("folio", "the number of the certificate")
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (s *service) step(ctx context.Context, call *operation.Call, c *Certificate
 
 // deliver answers $birth-deliver: the certificate was handed over.
 func (s *service) deliver(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
-	if err := understood(call, "folio", "to"); err != nil {
+	if err := call.Only("folio", "to"); err != nil {
 		return nil, err
 	}
 	to, err := limited(call, "to", "the name of whom it was handed over to")
@@ -96,7 +96,7 @@ var actaForm = regexp.MustCompile(`^[A-Z0-9][A-Z0-9 /-]{0,29}$`)
 
 // register answers $birth-register: the civil registry made the acta.
 func (s *service) register(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
-	if err := understood(call, "folio", "acta", "oficialia", "date", "state", "name"); err != nil {
+	if err := call.Only("folio", "acta", "oficialia", "date", "state", "name"); err != nil {
 		return nil, err
 	}
 	r := &Registration{Recorded: s.Now().UTC().Truncate(time.Microsecond)}
@@ -209,10 +209,10 @@ func (s *service) patient(ctx context.Context, call *operation.Call, c *Certific
 
 // assign answers $birth-assign-curp: RENAPO has given the CURP.
 func (s *service) assign(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
-	if err := understood(call, "folio", "curp"); err != nil {
+	if err := call.Only("folio", "curp"); err != nil {
 		return nil, err
 	}
-	curp, err := needed(call, "curp", "the CURP that RENAPO gave the newborn")
+	curp, err := call.Needed("curp", "the CURP that RENAPO gave the newborn")
 	if err != nil {
 		return nil, err
 	}
@@ -278,7 +278,7 @@ func replaceable(c *Certificate) error {
 
 // void answers $birth-void: the certificate is withdrawn, with a reason.
 func (s *service) void(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
-	if err := understood(call, "folio", "reason"); err != nil {
+	if err := call.Only("folio", "reason"); err != nil {
 		return nil, err
 	}
 	reason, err := limited(call, "reason", "why the certificate is withdrawn")
@@ -347,7 +347,7 @@ func (s *service) replace(ctx context.Context, call *operation.Call) (*operation
 	if err != nil {
 		return nil, err
 	}
-	folio, err := needed(call, "replaces", "the folio of the certificate that is replaced")
+	folio, err := call.Needed("replaces", "the folio of the certificate that is replaced")
 	if err != nil {
 		return nil, err
 	}
