@@ -85,7 +85,9 @@ func (c *consulting) places() {
 // booked books a slot for a patient as the app: the n-th from now on.
 func (c *consulting) booked(n int, patient string) string {
 	c.Helper()
-	var found struct{ Entry []struct{ Resource struct{ Start string } } }
+	var found struct {
+		Entry []struct{ Resource struct{ Start string } }
+	}
 	text := c.must(http.StatusOK, visitApp, "GET", "Appointment/$find?schedule=s&_count=200", "")
 	if err := json.Unmarshal([]byte(text), &found); err != nil || len(found.Entry) <= n {
 		c.Fatalf("free are %s", text)
