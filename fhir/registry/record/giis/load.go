@@ -135,6 +135,7 @@ type gathered struct {
 	coverages    map[string][]*coverage
 	conditions   map[string]map[string]*diagnosed // by patient, then by their own id
 	observations map[string][]*observation
+	requests     map[string][]*request
 	visits       map[string][]*visit // of patients, at the facilities
 	facilities   []string
 }
@@ -173,6 +174,12 @@ var steps = []struct {
 			g.observations[id] = append(g.observations[id], x)
 		}
 	}},
+	{"ServiceRequest", "encounter", "Encounter", func(g *gathered, r *fhir.Resource) {
+		if x := read[request](r); x.counts() {
+			id := x.Encounter.of("Encounter")
+			g.requests[id] = append(g.requests[id], x)
+		}
+	}},
 	{"Encounter", "patient", "Patient", func(g *gathered, r *fhir.Resource) {
 		x := &visit{id: r.Ref.ID, encounter: read[encounter](r)}
 		if slices.Contains(g.facilities, x.encounter.ServiceProvider.of("Organization")) {
@@ -201,7 +208,7 @@ func (l *loader) complete(ctx context.Context, facilities []string, visits []*vi
 		}
 	}
 	g := &gathered{people: map[string]*person{}, roles: map[string][]*role{}, coverages: map[string][]*coverage{}, facilities: facilities,
-		conditions: map[string]map[string]*diagnosed{}, observations: map[string][]*observation{}, visits: map[string][]*visit{}}
+		conditions: map[string]map[string]*diagnosed{}, observations: map[string][]*observation{}, requests: map[string][]*request{}, visits: map[string][]*visit{}}
 	for _, step := range steps {
 		var more []search.Param
 		switch step.typ {
@@ -235,7 +242,7 @@ func (g *gathered) give(visits []*visit) {
 		patient, staff := v.encounter.Subject.of("Patient"), v.staffID()
 		v.patient, v.staff = cmp.Or(g.people["Patient/"+patient], &person{}), cmp.Or(g.people["Practitioner/"+staff], &person{})
 		v.roles, v.coverages = g.roles[staff], g.coverages[patient]
-		v.observations, v.conditions = g.observations[v.id], g.conditions[patient]
+		v.observations, v.requests, v.conditions = g.observations[v.id], g.requests[v.id], g.conditions[patient]
 		for _, o := range g.visits[patient] {
 			if o.encounter.Period.Start < v.encounter.Period.Start && o.id != v.id {
 				v.others = append(v.others, o)

@@ -65,7 +65,9 @@ var sources = []source{
 	{vFirst3, func(v *visit) string { return v.before(2, "0", "1") }},
 	{vConfirmed3, func(v *visit) string { return v.confirmed(2) }},
 	{89, func(v *visit) string { return wrong(v.row.aged(0, 10) && v.row.clinical(), "0") }},
-	{vTeleconsulta, func(v *visit) string { return wrong(v.encounter.Class.Code == "VR", "1") }},
+	{vTelemedicine, (*visit).telemedicine},
+	{vTeleconsulta, (*visit).teleconsulta},
+	{vStudies, (*visit).studies},
 	{vModality, func(v *visit) string {
 		switch {
 		case v.row.at(vTeleconsulta) == "1":

@@ -18,6 +18,7 @@ type visit struct {
 	roles        []*role // of who gave the visit, at the facility
 	coverages    []*coverage
 	observations []*observation // of the visit, newest first
+	requests     []*request     // of the visit
 	conditions   map[string]*diagnosed
 	others       []*visit // of the same patient at the same facility, before it
 	catalogue    Catalogue
