@@ -232,3 +232,27 @@ func (s *Server) readRefresh(ctx context.Context, raw string) (g *grant, number 
 	}
 	return g, number, nil
 }
+
+// Granted reports whether an account lets an app go on by itself: whether there is a grant
+// of the two that has not ended.
+func Granted(ctx context.Context, state authz.State, account, client string) (bool, error) {
+	const page = 100
+	for after := ""; ; {
+		entries, err := state.Entries(ctx, grantKind, account, after, page)
+		if err != nil {
+			return false, err
+		}
+		for _, e := range entries {
+			var g grant
+			if err := json.Unmarshal(e.Value, &g); err != nil {
+				return false, fmt.Errorf("grant: %w", err)
+			}
+			if after = e.Key; g.Client == client {
+				return true, nil
+			}
+		}
+		if len(entries) < page {
+			return false, nil
+		}
+	}
+}

@@ -161,6 +161,10 @@ func (r *Revocations) Follow(ctx context.Context, failed func(error)) {
 	}
 }
 
+// Ended reports whether a token with these claims is revoked, for whoever goes on in its
+// name after it has expired.
+func (r *Revocations) Ended(c *Claims) bool { return r.has(c) }
+
 // has reports whether a token with these claims is revoked. One that was issued
 // within the second of the revocation counts as issued before it.
 func (r *Revocations) has(c *Claims) bool {

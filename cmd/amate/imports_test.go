@@ -152,7 +152,7 @@ var testImports = map[string]string{
 	"authz/smart":                                "store/sqlite",
 	"authz/people":                               "store/sqlite",
 	"authz/token":                                "store/sqlite",
-	"fhir/subscription":                          "authz fhir/rest store store/postgres store/sqlite store/storetest", // under real rights
+	"fhir/subscription":                          "authz fhir/rest store store/postgres store/sqlite store/storetest",             // under real rights
 	"fhir/feed":                                  "authz fhir/bundle fhir/rest store store/postgres store/sqlite store/storetest", // under real rights
 	"fhir/fhirpath":                              "fhir/xml fhir/samples",                                                         // the input of public cases
 	"fhir/fhirpath/lab":                          "fhir/search fhir/samples",
@@ -190,7 +190,7 @@ var testImports = map[string]string{
 // much with them. A path covers what is below it; other packages are free.
 var outside = map[string]string{
 	"net":                                 "cmd/amate fhir/message/mllp fhir/rest fhir/subscription authz",
-	"net/http":                            "cmd/amate fhir/message fhir/rest fhir/subscription authz authz/token authz/pages authz/smart fhir/subscription telehealth/portal telehealth/schedule telehealth/video",
+	"net/http":                            "cmd/amate fhir/message fhir/rest fhir/subscription authz authz/token authz/pages authz/smart telehealth/portal telehealth/schedule telehealth/video",
 	"net/url":                             "*", // it only takes text apart
 	"net/netip":                           "*", // likewise
 	"net/http/httptest":                   "*", // tests

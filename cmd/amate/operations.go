@@ -45,6 +45,7 @@ func operations(store *opened) []operation.Operation {
 	all = append(all, store.visitOperations()...)
 	documented(all)
 	return all
+	all = append(all, store.subscriptionOperations()...)
 }
 
 // documented gives operations of this project the text of their definitions.

@@ -47,6 +47,7 @@ type serve struct {
 	Visiting          visiting    `embed:""`
 	CORSOrigins       []string    `help:"Origins of pages whose scripts may call the API, beside those of registered apps." name:"cors-origins" placeholder:"ORIGIN"`
 	TrustedProxies    []string    `help:"Addresses and networks of proxies whose X-Forwarded-For is believed." placeholder:"NETWORK"`
+	Subscribing       subscribing `embed:"" prefix:"subscription-"`
 }
 
 // limits bounds what one request may cost.
@@ -171,10 +172,14 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 	}
 	defer store.messages.close()
 	if s.Demo {
+	if err := s.Subscribing.open(working, store, log); err != nil {
+		return err
+	}
 		if err := s.demonstrate(ctx, store, log); err != nil {
 			return err
 		}
 	}
+	defer store.subscriptions.run(working, server.api)()
 	if err := installOwn(ctx, store); err != nil {
 		return err
 	}
@@ -256,6 +261,7 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 	store.mountVisits(r, m)
 	handler, err := s.outermost(base, store, r, log)
 	if err != nil {
+	store.subscriptions.mount(r, m)
 		return nil, err
 	}
 	return &server{base: base, ln: ln, health: h, api: api, leave: func(ctx context.Context) { store.closeVisits(ctx, log) }, http: &http.Server{

@@ -164,6 +164,9 @@ func (o *opened) Apply(ctx context.Context, b *bundle.Batch) ([]bundle.Result, e
 	}
 	if o.contents != nil {
 		b = o.contents.Batch(ctx, b)
+	if o.subscriptions != nil {
+		b = o.subscriptions.Batch(ctx, b)
+	}
 	}
 	results, err := o.engine.Apply(ctx, b)
 	if err == nil {
