@@ -28,11 +28,13 @@ type home struct {
 	testing.TB
 	store  monitor.Store
 	feed   func(ctx context.Context, after fhir.Mark, limit int) ([]fhir.Change, error)
+	end    func(ctx context.Context) (fhir.Mark, error)
 	mark   fhir.Mark
 	mu     sync.Mutex
 	now    time.Time
 	caller operation.Caller
 	only   *search.Restriction
+	who    string // whom ana stands for
 }
 
 func (h *home) time() time.Time {
@@ -57,23 +59,27 @@ func onEngines(t *testing.T, f func(h *home)) {
 }
 
 func newHome(t testing.TB, engine string) *home {
-	h := &home{TB: t, now: moment("2026-11-22T12:00:00-06:00"), only: search.Unrestricted}
+	h := &home{TB: t, now: moment("2026-11-22T12:00:00-06:00"), only: search.Unrestricted, who: "ana"}
 	if engine == "sqlite" {
 		s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "home.db"), sqlite.Options{Now: h.time})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = s.Close() }) // the folder goes anyway
-		h.store, h.feed = s, s.Feed().Changes
+		h.store, h.feed, h.end = s, s.Feed().Changes, s.Feed().End
 	} else {
 		s, err := postgres.Open(t.Context(), storetest.Postgres(t), postgres.Options{Now: h.time})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = s.Close() }) // it is lent
-		h.store, h.feed = s, s.Feed().Changes
+		h.store, h.feed, h.end = s, s.Feed().Changes, s.Feed().End
 	}
 	h.store = held{h.store}
+	var err error
+	if h.mark, err = h.end(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	h.put(`{"resourceType":"Patient","id":"ana","generalPractitioner":[{"reference":"Practitioner/gp"}]}`)
 	h.put(`{"resourceType":"Patient","id":"luz"}`)
 	for _, p := range []string{"gp", "one", "two"} {
@@ -127,7 +133,7 @@ func (h *home) follow() {
 
 func (h *home) put(body string) {
 	h.Helper()
-	source, err := bundle.Parse([]byte(body))
+	source, err := bundle.Parse([]byte(strings.ReplaceAll(body, "Patient/ana", "Patient/"+h.who)))
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -184,7 +190,7 @@ func (h *home) call(name, typ, id, body string, params ...string) (*element.Doc,
 // "stored", "known" or "refused rule".
 func (h *home) send(device string, readings ...string) []string {
 	h.Helper()
-	d, err := h.call("measurements", "Observation", "", fmt.Sprintf(`{"patient":"Patient/ana","device":%q,"readings":[%s]}`, device, strings.Join(readings, ",")))
+	d, err := h.call("measurements", "Observation", "", fmt.Sprintf(`{"patient":"Patient/%s","device":%q,"readings":[%s]}`, h.who, device, strings.Join(readings, ",")))
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -217,7 +223,7 @@ func outcomes(d *element.Doc) (all []string) {
 // found returns resources of ana by their ids.
 func (h *home) found(typ string) map[string]*element.Doc {
 	h.Helper()
-	q, err := search.Parse(typ, []search.Param{{Name: "patient", Value: "ana"}, {Name: "_count", Value: "1000"}}, search.Options{})
+	q, err := search.Parse(typ, []search.Param{{Name: "patient", Value: h.who}, {Name: "_count", Value: "1000"}}, search.Options{})
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -235,7 +241,7 @@ func (h *home) found(typ string) map[string]*element.Doc {
 	return all
 }
 
-// only returns the one resource of a type that ana has.
+// theOnly returns the one resource of a type that ana has.
 func (h *home) theOnly(typ string) *element.Doc {
 	h.Helper()
 	all := h.found(typ)
@@ -246,6 +252,21 @@ func (h *home) theOnly(typ string) *element.Doc {
 		return d
 	}
 	return nil
+}
+
+// another is somebody new, whom ana stands for from now on.
+func (h *home) another(id string) {
+	h.Helper()
+	h.who = id
+	h.put(fmt.Sprintf(`{"resourceType":"Patient","id":%q}`, id))
+}
+
+func ref(text string) fhir.Ref {
+	r, ok := fhir.ParseRef(text)
+	if !ok {
+		panic(text)
+	}
+	return r
 }
 
 func moment(text string) time.Time {
