@@ -100,6 +100,8 @@ type opened struct {
 	carding    carding    // of vaccination cards
 	visits     *visits    // at a distance; nil where nobody is served
 
+	subscriptions *subscriptions // nil where nobody is served
+
 	replaced     merge.Links     // Patients who were merged into others
 	survivorship []merge.Rule    // of merges; nil are the default ones
 	identifiers  *check.Policy   // what is held against identifiers; nil for nothing
