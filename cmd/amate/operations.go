@@ -43,9 +43,9 @@ func operations(store *opened) []operation.Operation {
 	all = append(all, store.agendaOperations()...)
 	all = append(all, store.monitorOperations()...)
 	all = append(all, store.visitOperations()...)
+	all = append(all, store.subscriptionOperations()...)
 	documented(all)
 	return all
-	all = append(all, store.subscriptionOperations()...)
 }
 
 // documented gives operations of this project the text of their definitions.

@@ -45,9 +45,9 @@ type serve struct {
 	Numbering         numbering   `embed:""`
 	Forecasting       forecasting `embed:""`
 	Visiting          visiting    `embed:""`
+	Subscribing       subscribing `embed:"" prefix:"subscription-"`
 	CORSOrigins       []string    `help:"Origins of pages whose scripts may call the API, beside those of registered apps." name:"cors-origins" placeholder:"ORIGIN"`
 	TrustedProxies    []string    `help:"Addresses and networks of proxies whose X-Forwarded-For is believed." placeholder:"NETWORK"`
-	Subscribing       subscribing `embed:"" prefix:"subscription-"`
 }
 
 // limits bounds what one request may cost.
@@ -163,23 +163,23 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 	if err := retain(ctx); err != nil {
 		return err
 	}
+	if err := s.Subscribing.open(working, store, log); err != nil {
+		return err
+	}
 	server, err := s.server(ln, store, log)
 	if err != nil {
 		return err
 	}
+	defer store.subscriptions.run(working, server.api)()
 	if store.messages, err = s.MLLP.open(ctx, s, store, server.api, log); err != nil {
 		return err
 	}
 	defer store.messages.close()
 	if s.Demo {
-	if err := s.Subscribing.open(working, store, log); err != nil {
-		return err
-	}
 		if err := s.demonstrate(ctx, store, log); err != nil {
 			return err
 		}
 	}
-	defer store.subscriptions.run(working, server.api)()
 	if err := installOwn(ctx, store); err != nil {
 		return err
 	}
@@ -252,6 +252,7 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 	r.Get("/health/live", h.live)
 	r.Get("/health/ready", h.ready)
 	r.Method(http.MethodGet, "/metrics", m.handler())
+	store.subscriptions.mount(r, m)
 	if err := store.mount(r, api, log); err != nil {
 		return nil, err
 	}
@@ -261,7 +262,6 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 	store.mountVisits(r, m)
 	handler, err := s.outermost(base, store, r, log)
 	if err != nil {
-	store.subscriptions.mount(r, m)
 		return nil, err
 	}
 	return &server{base: base, ln: ln, health: h, api: api, leave: func(ctx context.Context) { store.closeVisits(ctx, log) }, http: &http.Server{

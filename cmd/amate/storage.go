@@ -160,15 +160,15 @@ func (o *opened) Apply(ctx context.Context, b *bundle.Batch) ([]bundle.Result, e
 		b = o.labels.Batch(b, o.parameters.Indexer(o.indexing))
 	}
 	b = o.reserving(ctx, o.replaced.Batch(b))
+	if o.subscriptions != nil {
+		b = o.subscriptions.Batch(ctx, b)
+	}
 	if len(o.holds) > 0 {
 		held := *b
 		held.Holds, b = o.holds, &held
 	}
 	if o.contents != nil {
 		b = o.contents.Batch(ctx, b)
-	if o.subscriptions != nil {
-		b = o.subscriptions.Batch(ctx, b)
-	}
 	}
 	results, err := o.engine.Apply(ctx, b)
 	if err == nil {
