@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/amate-health/amate/fhir/compose"
 )
@@ -22,10 +23,11 @@ const (
 	systemINEGI      = "https://www.inegi.org.mx/app/ageeml/"
 	systemCLUES      = "urn:oid:2.16.840.1.113883.4.631"
 	systemSex        = "http://hl7.org/fhir/administrative-gender"
+	systemDate       = "urn:iso:std:iso:8601" // years and months
 	absentURL        = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 )
 
-var sexes = []string{"unknown", "female", "male"}
+var sexes = []string{unknown, "female", "male"}
 
 // measureReport writes a MeasureReport: a group for each figure of all, with a stratum
 // for each part.
@@ -49,7 +51,7 @@ func (r *Report) measureReport() []byte {
 			"text":   r.title(&total[i]),
 		}
 		if len(strata[i]) > 0 {
-			groups[i]["stratifier"] = []compose.Object{{"stratum": strata[i]}}
+			groups[i]["stratifier"] = []compose.Object{{"code": []compose.Object{compose.Concept(FigureSystem, strings.Join(r.By, "-"), "")}, "stratum": strata[i]}}
 		}
 	}
 	m := compose.Object{
@@ -104,12 +106,11 @@ func percent(p float64) string { return strconv.FormatFloat(p, 'f', 1, 64) }
 // components say which part a stratum is.
 func (r *Report) components(c *Cell) (all []compose.Object) {
 	for _, by := range r.By {
-		code := compose.Object{"text": by}
-		value := compose.Object{"text": r.part(c, by)}
-		if system := map[string]string{byState: systemINEGI, byMunicipality: systemINEGI, byFacility: systemCLUES, bySex: systemSex}[by]; system != "" && r.part(c, by) != "unknown" {
-			value["coding"] = []compose.Object{compose.Coding(system, r.part(c, by), "")}
+		part, system := r.part(c, by), FigureSystem // codes, since text is not shown to all
+		if part != unknown || by == bySex {
+			system = map[string]string{byState: systemINEGI, byMunicipality: systemINEGI, byFacility: systemCLUES, bySex: systemSex, byYear: systemDate, byMonth: systemDate}[by]
 		}
-		all = append(all, compose.Object{"code": code, "value": value})
+		all = append(all, compose.Object{"code": compose.Concept(FigureSystem, by, ""), "value": compose.Concept(system, part, "")})
 	}
 	return all
 }
@@ -144,8 +145,11 @@ func (r *Report) part(c *Cell, by string) string {
 	case bySex:
 		return sexes[min(int(k.Sex), len(sexes)-1)]
 	}
-	return "unknown"
+	return unknown
 }
+
+// unknown is where nobody knows where people belong.
+const unknown = "unknown"
 
 // CSV writes a line for each figure of each part, and of all.
 func (r *Report) CSV(out io.Writer) error {
