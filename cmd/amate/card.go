@@ -43,11 +43,50 @@ func (o *opened) cardKeys() *key.Ring { return &key.Ring{State: o, Kind: card.Ke
 // cardLedger is what was issued. It reads Immunizations whoever asks: what comes out of it
 // is whether a card holds.
 func (o *opened) cardLedger() *card.Ledger {
-	return &card.Ledger{State: o, Store: o.engine, Ring: o.cardKeys(), Secret: o.key("cards"), URL: o.cardIssuer(), Now: time.Now}
+	return &card.Ledger{State: o, Store: o.engine, Ring: o.cardKeys(), Secret: o.key("cards"), URL: o.cardIssuer(), Now: time.Now, Standing: o.standing}
 }
 
 func (o *opened) cardLinks() *link.Service {
-	return &link.Service{State: o, Secret: o.key("card links"), URL: o.cardIssuer() + linksPath, Now: time.Now}
+	return &link.Service{State: o, Secret: o.key("card links"), URL: o.cardIssuer() + linksPath, Now: time.Now, Standing: o.standing}
+}
+
+// standing reports whether the record of a patient may be shown at all: it is neither
+// blocked, since its cancellation was granted, nor removed.
+func (o *opened) standing(ctx context.Context, patient string) (bool, error) {
+	r, err := o.engine.Read(ctx, fhir.Ref{Type: "Patient", ID: patient})
+	switch fhir.CodeOf(err) {
+	case fhir.NotFound, fhir.Gone:
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	d, err := element.Parse(r.JSON)
+	blocked := false
+	if err == nil {
+		each(d, d.Get(0, "meta"), "security", func(n element.Node) {
+			blocked = blocked || primitive(d, d.Get(n, "system")) == blockedLabel.System && primitive(d, d.Get(n, "code")) == blockedLabel.Code
+		})
+	}
+	return !blocked, err
+}
+
+// forgetCards removes what cards, papers and links left behind of resources that were
+// removed for good.
+func (o *opened) forgetCards(ctx context.Context, refs []fhir.Ref) error {
+	if err := o.cardLedger().Forget(ctx, refs...); err != nil {
+		return err
+	}
+	links := o.cardLinks()
+	for _, ref := range refs {
+		if ref.Type != "Patient" {
+			continue
+		}
+		if err := links.Forget(ctx, ref.ID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // cardOperations issue cards, print cartillas and share both.

@@ -2,10 +2,12 @@ package main
 
 import (
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
 	"github.com/amate-health/amate/fhir/document"
+	"github.com/amate-health/amate/fhir/registry/card/link"
 	"github.com/amate-health/amate/fhir/registry/identity"
 	"github.com/amate-health/amate/fhir/registry/record/giis"
 )
@@ -39,6 +41,28 @@ func (l *life) registered() {
 		return len(due) == 1
 	})
 	l.synced("+"+l.at["patient"], "+"+l.at["due"])
+	l.carried()
+}
+
+// carried: the patient prints the cartilla, and shares the summary by a link.
+func (l *life) carried() {
+	l.Helper()
+	l.must(http.StatusOK, "patient", "GET", l.at["patient"]+"/$cartilla?_format=text/html", "")
+	answer := l.must(http.StatusOK, "patient", "POST", l.at["patient"]+"/$health-link", asks("content", textValue("summary"), "label", textValue(lifeMark)))
+	shared, err := link.Parse(regexp.MustCompile(`shlink:/[\w-]+`).FindString(answer))
+	if err != nil {
+		l.Fatalf("%v: %s", err, answer)
+	}
+	l.at["link"] = shared.URL
+	if status, text := l.followed(); status != http.StatusOK {
+		l.Fatalf("the link leads to %d %s", status, text)
+	}
+}
+
+// followed follows the link as one who was given it.
+func (l *life) followed() (status int, text string) {
+	l.Helper()
+	return sent(l.T, "POST", l.at["link"], "application/json", `{"recipient":"Escuela"}`)
 }
 
 // firstVisit: the clinic opens an encounter, the nurse measures, the doctor finds and

@@ -133,6 +133,9 @@ func (l *life) cancelled() {
 	}
 	l.must(http.StatusNotFound, "doctor", "POST", l.at["visit"]+"/$draft-note?type=6.2", "")
 	l.must(http.StatusNotFound, "patient", "GET", l.at["scanned"], "", "Accept", "application/pdf")
+	if status, text := l.followed(); status != http.StatusNotFound {
+		l.Errorf("what was shared of the record is still handed out: %d %.200s", status, text)
+	}
 	gone := l.sync()
 	if len(l.copied.have) != 0 || len(gone) != had {
 		l.Errorf("%d resources leave the copy of the clinic, which had %d; it keeps %v", len(gone), had, l.copied.have)
@@ -285,6 +288,14 @@ func (l *life) purged() {
 		at := max(0, strings.Index(text, strings.ToLower(lifeMark)))
 		l.Errorf("the mark still stands in %d places of the database and %d of files: %q", rows, files, text[max(0, at-300):min(len(text), at+200)])
 	}
+	l.keeper(0, func(k *keeper) error {
+		for _, kind := range []string{"card-paper", "card-link", "card-link-file"} {
+			if left, err := k.Entries(l.Context(), kind, "", "", 10); err != nil || len(left) != 0 {
+				l.Errorf("%d entries of kind %s are left: %v", len(left), kind, err)
+			}
+		}
+		return nil
+	})
 	for before, text := range splits(l.contents(), lifePatientCURP) {
 		if !strings.HasSuffix(before, "Patient?identifier="+identity.SystemCURP+"|") { // what was asked for is in the audit trail, which stays
 			l.Errorf("the CURP still stands in the database: %q %q", before[max(0, len(before)-200):], text[:min(len(text), 100)])

@@ -338,6 +338,9 @@ func (k *keeper) remove(ctx context.Context, names []string) error {
 				return err
 			}
 		}
+		if err := k.forgetCards(ctx, part); err != nil {
+			return err
+		}
 		if k.guarded != nil {
 			for _, ref := range part {
 				k.guarded.Written(&fhir.Resource{Ref: ref})

@@ -423,3 +423,103 @@ func TestCartilla(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestForget: of a person whose record was removed for good nothing is left but the
+// revocation of their cards, and links end.
+func TestForget(t *testing.T) {
+	p := newPost(t)
+	card, err := p.call("health-cards-issue", "", "credentialType=Immunization")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.call("cartilla", mediaHTML); err != nil {
+		t.Fatal(err)
+	}
+	shared, err := p.call("health-link", "", "label=Escuela", "long=true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := link.Parse(p.parameter(shared, "link"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := []string{issuedKind, doseKind, paperKind, "card-link", "card-link-file"}
+	for _, kind := range kinds {
+		if entries, err := p.store.Entries(t.Context(), kind, "", "", 10); err != nil || len(entries) == 0 {
+			t.Fatalf("no entries of kind %s: %v", kind, err)
+		}
+	}
+	for range 2 { // who goes on after a crash does it twice
+		if err := p.ledger.Forget(t.Context(), fhir.Ref{Type: "Immunization", ID: "d1"}, fhir.Ref{Type: "Immunization", ID: "d2"}, fhir.Ref{Type: "Patient", ID: "p1"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.links.Forget(t.Context(), "p1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, kind := range kinds {
+		if entries, err := p.store.Entries(t.Context(), kind, "", "", 10); err != nil || len(entries) != 0 {
+			t.Errorf("%d entries of kind %s are left: %v", len(entries), kind, err)
+		}
+	}
+	if got := p.verdict(p.parameter(card, "verifiableCredential")); got != health.Revoked {
+		t.Errorf("the card is %v", got)
+	}
+	if _, _, err := p.links.Resolve(t.Context(), link.Asked{Name: l.URL[strings.LastIndexByte(l.URL, '/')+1:], Most: -1}); fhir.CodeOf(err) != fhir.NotFound {
+		t.Error(err)
+	}
+}
+
+// TestStanding: when a record may not be shown any more, its cards are revoked, the page of
+// its cartilla tells nothing, and what was shared is not handed out.
+func TestStanding(t *testing.T) {
+	p := newPost(t)
+	stands := true
+	standing := func(_ context.Context, patient string) (bool, error) {
+		if patient != "p1" {
+			t.Errorf("asked of %q", patient)
+		}
+		return stands, nil
+	}
+	p.ledger.Standing, p.links.Standing = standing, standing
+	card, err := p.call("health-cards-issue", "", "credentialType=Immunization")
+	if err != nil {
+		t.Fatal(err)
+	}
+	jws, token := p.parameter(card, "verifiableCredential"), p.token()
+	shared, err := p.call("health-link", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := link.Parse(p.parameter(shared, "link"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := link.Asked{Name: l.URL[strings.LastIndexByte(l.URL, '/')+1:]}
+	m, _, err := p.links.Resolve(t.Context(), ask)
+	if err != nil || m.Files[0].Location == "" {
+		t.Fatal(err)
+	}
+	ticket := m.Files[0].Location[strings.LastIndexByte(m.Files[0].Location, '/')+1:]
+	change := fhir.Ref{Type: "Patient", ID: "p1", Version: 2}
+	if err := p.ledger.Changed(t.Context(), change); err != nil || p.verdict(jws) != health.Valid {
+		t.Fatalf("a Patient changes: %v", err)
+	}
+	stands = false
+	if err := p.ledger.Changed(t.Context(), change); err != nil || p.verdict(jws) != health.Revoked {
+		t.Errorf("the card stands: %v", err)
+	}
+	if _, err := p.ledger.Paper(t.Context(), token); fhir.CodeOf(err) != fhir.NotFound {
+		t.Errorf("the cartilla stands: %v", err)
+	}
+	if _, _, err := p.links.Resolve(t.Context(), ask); fhir.CodeOf(err) != fhir.NotFound {
+		t.Errorf("the link stands: %v", err)
+	}
+	if _, _, err := p.links.File(t.Context(), ticket); fhir.CodeOf(err) != fhir.NotFound {
+		t.Errorf("the file is handed out: %v", err)
+	}
+	stands = true
+	if _, _, err := p.links.Resolve(t.Context(), ask); err != nil {
+		t.Error(err)
+	}
+}

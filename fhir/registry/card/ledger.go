@@ -48,6 +48,10 @@ type Ledger struct {
 	Secret []byte // of this database, 32 bytes or more
 	URL    string // of the issuer: where keys and lists are published
 	Now    func() time.Time
+
+	// Standing reports whether the record of a Patient may be shown at all: it is neither
+	// blocked nor removed. nil says so of every one.
+	Standing func(ctx context.Context, patient string) (bool, error)
 }
 
 // issued is an entry of issuedKind.
@@ -123,9 +127,16 @@ func (l *Ledger) remember(ctx context.Context, patient, kid, rid string, doses [
 	return err
 }
 
-// Changed revokes the cards that say of these Immunizations what is not so any more.
+// Changed revokes the cards that say of these Immunizations what is not so any more, and
+// all of these Patients whose record may not be shown any more.
 func (l *Ledger) Changed(ctx context.Context, refs ...fhir.Ref) error {
 	for _, ref := range refs {
+		if ref.Type == "Patient" && ref.Version != 1 && l.Standing != nil {
+			if err := l.hold(ctx, ref.ID); err != nil {
+				return err
+			}
+			continue
+		}
 		if ref.Type != "Immunization" || ref.Version == 1 { // no card was issued of what has just been created
 			continue
 		}
@@ -161,6 +172,19 @@ func (l *Ledger) Changed(ctx context.Context, refs ...fhir.Ref) error {
 		}
 	}
 	return nil
+}
+
+// hold revokes the cards of a Patient whose record may not be shown any more.
+func (l *Ledger) hold(ctx context.Context, patient string) error {
+	entries, err := l.State.Entries(ctx, issuedKind, patient, "", 1)
+	if err != nil || len(entries) == 0 {
+		return err
+	}
+	stands, err := l.Standing(ctx, patient)
+	if err == nil && !stands {
+		_, err = l.RevokeAll(ctx, patient)
+	}
+	return err
 }
 
 const pageOfEntries = 500

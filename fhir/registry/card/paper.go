@@ -63,6 +63,15 @@ func (l *Ledger) Paper(ctx context.Context, token string) (*Paper, error) {
 	if err := json.Unmarshal(e.Value, p); err != nil {
 		return nil, fmt.Errorf("a printed cartilla: %w", err)
 	}
+	if l.Standing != nil {
+		stands, err := l.Standing(ctx, e.Group)
+		if err != nil {
+			return nil, err
+		}
+		if !stands {
+			return nil, fhir.Errorf(fhir.NotFound, "the record is not shown any more")
+		}
+	}
 	for _, d := range p.Doses {
 		now, err := l.digestOf(ctx, d.ID)
 		if err != nil {

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"cmp"
 	"context"
 	"crypto/pbkdf2"
 	"crypto/rand"
@@ -36,6 +37,10 @@ type Service struct {
 	Secret []byte // of this database, 32 bytes or more
 	URL    string // below which links are, without a slash at its end; at most 80 characters
 	Now    func() time.Time
+
+	// Standing reports whether the record of an owner may be shown at all: it is neither
+	// blocked nor removed. nil says so of every one.
+	Standing func(ctx context.Context, owner string) (bool, error)
 }
 
 // File is one file of a link.
@@ -219,6 +224,11 @@ func (s *Service) load(ctx context.Context, handle string) (*stored, fhir.Entry,
 	if !l.Expires.IsZero() && !s.Now().Before(l.Expires) || l.Hash != nil && l.Left <= 0 {
 		return nil, e, ErrGone
 	}
+	if s.Standing != nil {
+		if stands, err := s.Standing(ctx, l.Owner); err != nil || !stands {
+			return nil, e, cmp.Or(err, error(ErrGone))
+		}
+	}
 	return l, e, nil
 }
 
@@ -258,17 +268,37 @@ func (s *Service) Revoke(ctx context.Context, owner, which string) error {
 	if l.Owner != owner {
 		return ErrGone
 	}
-	if err := s.State.Remove(ctx, linkKind, e.Key, 0); err != nil {
-		return err
+	return s.end(ctx, e.Key)
+}
+
+// Forget ends all links of an owner, and removes their files.
+func (s *Service) Forget(ctx context.Context, owner string) error {
+	for {
+		entries, err := s.State.Entries(ctx, linkKind, owner, "", 1000)
+		if err != nil || len(entries) == 0 {
+			return err
+		}
+		for _, e := range entries {
+			if err := s.end(ctx, e.Key); err != nil {
+				return err
+			}
+		}
 	}
+}
+
+// end removes the files of a link, and then the link: who goes on after a crash finds it.
+func (s *Service) end(ctx context.Context, handle string) error {
 	files, err := s.State.Entries(ctx, fileKind, handle, "", 100)
 	if err != nil {
 		return err
 	}
 	for _, f := range files {
-		if err := s.State.Remove(ctx, fileKind, f.Key, 0); err != nil {
+		if err := s.State.Remove(ctx, fileKind, f.Key, 0); err != nil && fhir.CodeOf(err) != fhir.NotFound {
 			return err
 		}
+	}
+	if err := s.State.Remove(ctx, linkKind, handle, 0); err != nil && fhir.CodeOf(err) != fhir.NotFound {
+		return err
 	}
 	return nil
 }
