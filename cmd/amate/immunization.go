@@ -19,6 +19,10 @@ import (
 type immunizations struct {
 	Check     scheduleCheck `cmd:"" help:"Run test cases of a schedule: evaluation of every dose, status and forecast of the series. Exits with 1 when one fails."`
 	Recompute recompute     `cmd:"" help:"Work out anew which vaccines are due to all Patients."`
+
+	Due         immunizationDue         `cmd:"" help:"List children for whom a vaccine is due, the most urgent first, as CSV or JSON lines."`
+	Coverage    immunizationCoverage    `cmd:"" help:"Count coverage, timeliness, drop-out and zero-dose children by parts of the population, as CSV or a MeasureReport."`
+	Denominator immunizationDenominator `cmd:"" help:"Load the population that coverage is counted against, from a CSV."`
 }
 
 // scheduleCheck runs test cases.

@@ -36,6 +36,7 @@ func operations(store *opened) []operation.Operation {
 	all = append(all, store.matchOperations()...)
 	all = append(all, store.identityOperations()...)
 	all = append(all, store.recommendOperations()...)
+	all = append(all, store.campaignOperations()...)
 	all = append(all, store.birthOperations()...)
 	all = append(all, store.doseOperations()...)
 	all = append(all, store.paperOperations()...)

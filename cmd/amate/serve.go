@@ -44,6 +44,7 @@ type serve struct {
 	Carding           carding     `embed:"" prefix:"card-"`
 	Numbering         numbering   `embed:""`
 	Forecasting       forecasting `embed:""`
+	Reminding         reminding   `embed:""`
 	Visiting          visiting    `embed:""`
 	Subscribing       subscribing `embed:"" prefix:"subscription-"`
 	CORSOrigins       []string    `help:"Origins of pages whose scripts may call the API, beside those of registered apps." name:"cors-origins" placeholder:"ORIGIN"`
@@ -118,6 +119,9 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 		return err
 	}
 	if err := store.handleForecasts(ctx); err != nil {
+		return err
+	}
+	if err := store.handleReminders(ctx, s.Reminding); err != nil {
 		return err
 	}
 	if err := store.handleChanges(ctx); err != nil {

@@ -24,6 +24,7 @@ import (
 	"github.com/amate-health/amate/fhir/registry/identity/merge"
 	"github.com/amate-health/amate/fhir/registry/identity/mpi"
 	"github.com/amate-health/amate/fhir/registry/identity/renapo"
+	"github.com/amate-health/amate/fhir/registry/immunization/campaign"
 	"github.com/amate-health/amate/fhir/registry/immunization/recommend"
 	"github.com/amate-health/amate/fhir/registry/rights"
 	"github.com/amate-health/amate/fhir/rest"
@@ -62,6 +63,7 @@ type engine interface {
 	Secret() []byte
 	birthLedger
 	recommend.Store
+	campaign.Rows
 	BlobsUsed(ctx context.Context, hashes ...[]byte) ([]bool, error)
 	Close() error
 
