@@ -16,11 +16,14 @@ import (
 
 	"golang.org/x/crypto/ocsp"
 
+	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
 	"github.com/amate-health/amate/fhir/document"
 	"github.com/amate-health/amate/fhir/document/sign"
+	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/fhir/registry/identity"
+	"github.com/amate-health/amate/fhir/registry/prescription"
 	nom004 "github.com/amate-health/amate/fhir/registry/record"
 	"github.com/amate-health/amate/fhir/rest"
 )
@@ -35,7 +38,9 @@ type signing struct {
 // documentOperations make, sign, verify and void documents.
 func (o *opened) documentOperations() []operation.Operation {
 	cfg := document.Config{
-		Store: documentStore{o}, Maker: o.maker, PersonSystems: personSystems, Rules: nom004.Check,
+		Store: documentStore{o}, Maker: o.maker, PersonSystems: personSystems,
+		Rules:     func(d *element.Doc) []fhir.Issue { return append(nom004.Check(d), prescription.Check(d)...) },
+		Completed: prescription.Completed, Rights: []string{prescription.Right},
 		AnyRevocation: o.signing.AnyRevocation, PlaceSystem: identity.SystemCLUES, Registrars: []string{"system"},
 	}
 	if o.signing.Trust != "" {

@@ -38,6 +38,7 @@ type commands struct {
 	Giis         exchange      `cmd:"" help:"Make and check the files that facilities owe the DGIS (GIIS)."`
 	Directory    directories   `cmd:"" help:"Load the registries of health facilities and professionals."`
 	Birth        births        `cmd:"" help:"Work with certificates of birth."`
+	Prescription prescriptions `cmd:"" help:"Check prescriptions, and show the keys that their codes are signed by."`
 	Card         cards         `cmd:"" help:"Verify vaccination cards, and manage the keys that they are signed by."`
 	Identity     identities    `cmd:"" help:"Find the records of one person."`
 	Immunization immunizations `cmd:"" help:"Run test cases of immunization schedules."`

@@ -42,6 +42,7 @@ func operations(store *opened) []operation.Operation {
 	all = append(all, store.paperOperations()...)
 	all = append(all, store.cardOperations()...)
 	all = append(all, store.agendaOperations()...)
+	all = append(all, store.prescriptionOperations()...)
 	all = append(all, store.monitorOperations()...)
 	all = append(all, store.visitOperations()...)
 	all = append(all, store.subscriptionOperations()...)

@@ -42,6 +42,7 @@ type serve struct {
 	Signing           signing     `embed:"" prefix:"signature-"`
 	Certifying        certifying  `embed:"" prefix:"birth-"`
 	Carding           carding     `embed:"" prefix:"card-"`
+	Prescribing       prescribing `embed:"" prefix:"prescription-"`
 	Numbering         numbering   `embed:""`
 	Forecasting       forecasting `embed:""`
 	Reminding         reminding   `embed:""`
@@ -103,6 +104,10 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 		return err
 	}
 	store.signing, store.certifying, store.carding = s.Signing, s.Certifying, s.Carding
+	if err := s.Prescribing.open(); err != nil {
+		return err
+	}
+	store.prescribing = s.Prescribing
 	if err := s.Numbering.open(store, s.Demo); err != nil {
 		return err
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/amate-health/amate/fhir/registry/identity/renapo"
 	"github.com/amate-health/amate/fhir/registry/immunization/campaign"
 	"github.com/amate-health/amate/fhir/registry/immunization/recommend"
+	"github.com/amate-health/amate/fhir/registry/prescription"
 	"github.com/amate-health/amate/fhir/registry/rights"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/search"
@@ -97,10 +98,11 @@ type opened struct {
 	people   *mpi.Clerk             // which records are of one person; nil until somebody asks
 	signing  signing                // whose signatures of documents are believed
 
-	certifying certifying // of births
-	schedules  *schedules // of immunization; nil until somebody asks
-	carding    carding    // of vaccination cards
-	visits     *visits    // at a distance; nil where nobody is served
+	certifying  certifying  // of births
+	schedules   *schedules  // of immunization; nil until somebody asks
+	carding     carding     // of vaccination cards
+	prescribing prescribing // of medicines
+	visits      *visits     // at a distance; nil where nobody is served
 
 	subscriptions *subscriptions // nil where nobody is served
 
@@ -217,7 +219,7 @@ func (s storage) openEngine(ctx context.Context, log *slog.Logger) (*opened, err
 		return nil, err
 	}
 	s.warn(log)
-	o := &opened{timings: new(timings), labels: label.Default(), holds: []bundle.Hold{rights.Hold, document.Hold(), birth.Hold(), check.Hold(), schedule.Hold(), monitor.Hold()}}
+	o := &opened{timings: new(timings), labels: label.Default(), holds: []bundle.Hold{rights.Hold, document.Hold(), birth.Hold(), check.Hold(), schedule.Hold(), prescription.Hold(), monitor.Hold()}}
 	o.holds = append(o.holds, label.Tie(func() string { return o.indexing.Base }))
 	var err error
 	if s.Database == "" {

@@ -50,12 +50,13 @@ func (o *opened) mountPortal(r chi.Router, base string, m *metrics, log *slog.Lo
 		prefix = strings.TrimRight(u.Path, "/")
 	}
 	pages := portal.New(portal.Config{
-		Verifiers: []portal.Verifier{birthVerifier{birth.Book{Rows: o}}, cards}, Cards: cards, Prefix: prefix, Log: log,
+		Verifiers: []portal.Verifier{birthVerifier{birth.Book{Rows: o}}, o.newPrescriptionVerifier(), cards}, Cards: cards, Prefix: prefix, Log: log,
 		Observe: func(outcome portal.Outcome) { outcomes.WithLabelValues(string(outcome)).Inc() },
 	})
 	r.Handle(prefix+portal.Path+"*", pages)
 	r.Handle(prefix+strings.TrimSuffix(portal.Path, "/"), http.RedirectHandler(prefix+portal.Path, http.StatusPermanentRedirect))
 	r.Get(prefix+birthKeysPath, keysHandler(paper.Ring(o), log))
+	r.Get(prefix+prescriptionKeysPath, keysHandler(o.prescriptionKeys(), log))
 	o.mountCards(r, prefix, log)
 	o.mountAgendas(r, prefix)
 	return nil

@@ -43,6 +43,9 @@ const (
 	Valid    State = "valid"
 	Void     State = "void"     // it was withdrawn
 	Replaced State = "replaced" // another one was issued in its place
+
+	Dispensed State = "dispensed" // a prescription that was handed out in full
+	Lapsed    State = "lapsed"    // its days are over
 )
 
 // Fact is one thing that a document says.

@@ -160,7 +160,7 @@ func (s *service) dispensed(p *progress, rx *Prescription, state State, made []s
 
 // pharmacy is the establishment that dispenses. Errors: fhir.Unprocessable.
 func (s *service) pharmacy(ctx context.Context, call *operation.Call) (compose.Object, error) {
-	said, err := call.In.Text("pharmacy")
+	said, err := reference(call, "pharmacy")
 	if err != nil {
 		return nil, err
 	}

@@ -85,7 +85,7 @@ func (s *service) subject(ctx context.Context, call *operation.Call, m *making) 
 
 // prescriber is the caller themselves, with their cédula.
 func (s *service) prescriber(ctx context.Context, call *operation.Call, m *making) error {
-	said, err := call.In.Text("author")
+	said, err := reference(call, "author")
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (s *service) prescriber(ctx context.Context, call *operation.Call, m *makin
 
 // establishment is where it is prescribed: that of the visit, of the caller, or a given one.
 func (s *service) establishment(ctx context.Context, call *operation.Call, m *making) error {
-	said, err := call.In.Text("establishment")
+	said, err := reference(call, "establishment")
 	if err != nil {
 		return err
 	}

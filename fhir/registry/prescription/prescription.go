@@ -210,6 +210,20 @@ func (s *service) write(ctx context.Context, call *operation.Call, entries []fhi
 	return err
 }
 
+// reference returns the parameter called name, a Reference or its text; "" when it is absent.
+func reference(call *operation.Call, name string) (string, error) {
+	v, ok, err := call.In.One(name)
+	if err != nil || !ok {
+		return "", err
+	}
+	if n, _ := v.Typed(); n != element.None {
+		if text := v.Doc.TextAt(n, "reference"); text != "" {
+			return text, nil
+		}
+	}
+	return v.Text, nil
+}
+
 // local is the resource of this server that a reference names.
 func local(call *operation.Call, reference string) (fhir.Ref, bool) {
 	ref, ok := fhir.ParseRef(strings.TrimPrefix(reference, call.Base+"/"))
