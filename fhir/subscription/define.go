@@ -151,6 +151,12 @@ func (s *Service) define(ref fhir.Ref, text []byte) (*definition, error) {
 	return d, nil
 }
 
+// Check says what is wrong with a Subscription. Errors: fhir.Unprocessable.
+func (s *Service) Check(ref fhir.Ref, text []byte) error {
+	_, err := s.define(ref, text)
+	return err
+}
+
 // topic reads what a Subscription is about.
 func (r *reading) topic(d *definition, in *resource) {
 	d.topic = r.topics[in.Criteria]

@@ -221,6 +221,7 @@ type binding struct {
 	IDs       []string  `json:"ids"`
 	Principal string    `json:"principal"`
 	Until     time.Time `json:"until"`
+	Used      bool      `json:"used,omitempty"`
 }
 
 // tokenKey is how a token is kept.

@@ -91,11 +91,14 @@ func (s *Service) greeted(ctx context.Context, c *websocket.Conn) (*binding, err
 	if err := json.Unmarshal(e.Value, &b); err != nil {
 		return nil, err
 	}
-	if !s.Now().Before(b.Until) {
-		return nil, errors.New("it has expired")
+	if b.Used || !s.Now().Before(b.Until) {
+		return nil, errors.New("it was used, or has expired")
 	}
-	// Of two who come with it, one is late.
-	return &b, s.Store.Remove(ctx, tokenKind, e.Key, e.Version)
+	b.Used = true
+	if e.Value, err = json.Marshal(b); err != nil {
+		return nil, err
+	}
+	return &b, s.Store.Put(ctx, e) // of two who come with it at once, one meets a conflict
 }
 
 // session is what one Subscription is sent over a websocket.

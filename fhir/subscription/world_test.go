@@ -86,6 +86,8 @@ type world struct {
 	seen   []subscription.Sent
 	change func(*subscription.Config) // before a server begins
 
+	greeting *notice // of a websocket, not looked at yet
+
 	*server // the first
 }
 
