@@ -176,8 +176,8 @@ func (c checker) call(n *call, this shape) (shape, error) {
 	if in.unordered && needsOrder[name] {
 		return shape{}, failure("%s() of a collection without an order", name)
 	}
-	if n.typ != nil {
-		if name == "is" {
+	if n.fn.typed != nil {
+		if name == "is" || n.fn.bare {
 			return shape{}, nil
 		}
 		return shapeOf(n.typ.fhir), nil

@@ -24,6 +24,10 @@ type Option uint8
 // written with that in mind: (Observation.component.value as Quantity).
 const Filtering Option = 1
 
+// Tabular is the language of SQL on FHIR: join() of nothing is the empty text, and there
+// are getResourceKey() and getReferenceKey().
+const Tabular Option = 2
+
 // Compile reads an expression. The error is a *SyntaxError.
 func Compile(source string, options ...Option) (*Expr, error) {
 	if len(source) > maxText {
@@ -32,6 +36,7 @@ func Compile(source string, options ...Option) (*Expr, error) {
 	p := parser{lex: lexer{src: source}}
 	for _, o := range options {
 		p.filter = p.filter || o == Filtering
+		p.tabular = p.tabular || o == Tabular
 	}
 	root, err := p.parse()
 	if err != nil {
@@ -253,7 +258,7 @@ func (n *call) eval(r *run, s scope) (Collection, error) {
 	if err := r.step(1 + len(in)); err != nil {
 		return nil, err
 	}
-	if n.typ != nil {
+	if n.fn.typed != nil {
 		return n.fn.typed(r, in, n.typ)
 	}
 	if s.vars != nil && n.fn.name != "defineVariable" {

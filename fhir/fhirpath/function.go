@@ -14,6 +14,7 @@ type function struct {
 	eval func(r *run, s scope, in Collection, args []node) (Collection, error)
 	// typed is set instead of eval where the argument is the name of a type.
 	typed func(r *run, in Collection, t *typeSpec) (Collection, error)
+	bare  bool // that argument may be left out, and is nil then
 }
 
 func (f *function) arity() string {

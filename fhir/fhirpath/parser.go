@@ -43,6 +43,7 @@ type parser struct {
 	depth   int
 	nodes   int
 	filter  bool // as keeps items of a type: see Option Filtering
+	tabular bool // see Option Tabular
 	defines bool // defineVariable() was read
 }
 
@@ -273,6 +274,9 @@ func (p *parser) invocation(x node) (node, error) {
 		return nil, err
 	}
 	fn := functions[name.text]
+	if p.tabular && tabular[name.text] != nil {
+		fn = tabular[name.text]
+	}
 	if fn == nil {
 		return nil, fault(name.at, "unknown function %s()", name.text)
 	}
@@ -281,6 +285,10 @@ func (p *parser) invocation(x node) (node, error) {
 	}
 	p.defines = p.defines || fn.name == "defineVariable"
 	n := &call{x: x, fn: fn}
+	if fn.bare && p.ahead.is(")") {
+		_, err := p.advance()
+		return n, err
+	}
 	if fn.typed != nil {
 		if n.typ, err = p.typeName(); err != nil {
 			return nil, err

@@ -1,0 +1,179 @@
+package view
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/fhirpath"
+)
+
+// runner flattens one resource.
+type runner struct {
+	view *View
+	env  fhirpath.Env
+	rows int
+}
+
+// nothing is what a select is evaluated for that goes through an empty collection and is
+// to make a row all the same.
+var nothing = func() fhirpath.Item {
+	d, err := element.Parse([]byte(`{}`))
+	if err != nil {
+		panic(err) // it is JSON
+	}
+	return fhirpath.Root(d, 0)
+}()
+
+// errNotBoolean is of a condition that is something else.
+var errNotBoolean = errors.New("a condition is true or false")
+
+// holds evaluates a condition.
+func (r *runner) holds(e *fhirpath.Expr, item fhirpath.Item) (bool, error) {
+	found, err := e.EvalItem(item, &r.env)
+	if err != nil || len(found) == 0 {
+		return false, err
+	}
+	b, ok := found[0].System().(fhirpath.Boolean)
+	if len(found) > 1 || !ok {
+		return false, errNotBoolean
+	}
+	return bool(b), nil
+}
+
+// cross returns the rows of several selects at one place: each of the one with each of
+// the other.
+func (r *runner) cross(all []*selection, item fhirpath.Item, index int) ([][]Cell, error) {
+	rows := [][]Cell{nil}
+	for _, s := range all {
+		more, err := r.rowsOf(s, item, index)
+		if err != nil {
+			return nil, err
+		}
+		if rows, err = r.join(rows, more); err != nil || len(rows) == 0 {
+			return nil, err
+		}
+	}
+	return rows, nil
+}
+
+// join puts each row of more behind each of rows.
+func (r *runner) join(rows, more [][]Cell) ([][]Cell, error) {
+	switch {
+	case len(more) == 1 && len(more[0]) == 0:
+		return rows, nil
+	case len(rows) == 1 && len(rows[0]) == 0:
+		return more, nil
+	}
+	out := make([][]Cell, 0, len(rows)*len(more))
+	// The first select changes fastest last: its rows are the outer ones.
+	for _, a := range rows {
+		for _, b := range more {
+			if r.rows++; r.rows > maxRows {
+				return nil, fault("ViewDefinition.select", fmt.Sprintf("a resource makes more than %d rows", maxRows))
+			}
+			out = append(out, append(a[:len(a):len(a)], b...))
+		}
+	}
+	return out, nil
+}
+
+// rowsOf returns the rows of one select.
+func (r *runner) rowsOf(s *selection, item fhirpath.Item, index int) ([][]Cell, error) {
+	if s.forEach == nil && s.repeat == nil {
+		return r.at(s, item, index)
+	}
+	foci, err := r.foci(s, item)
+	if err != nil {
+		return nil, err
+	}
+	if len(foci) == 0 && s.orNull {
+		return r.at(s, nothing, 0)
+	}
+	var out [][]Cell
+	for i, f := range foci {
+		rows, err := r.at(s, f, i)
+		if err != nil {
+			return nil, err
+		}
+		if r.rows += len(rows); r.rows > maxRows {
+			return nil, fault("ViewDefinition.select", fmt.Sprintf("a resource makes more than %d rows", maxRows))
+		}
+		out = append(out, rows...)
+	}
+	return out, nil
+}
+
+// foci returns what a select goes through.
+func (r *runner) foci(s *selection, item fhirpath.Item) (fhirpath.Collection, error) {
+	if s.forEach != nil {
+		found, err := s.forEach.EvalItem(item, &r.env)
+		if err != nil {
+			return nil, unfit("ViewDefinition.select.forEach", err)
+		}
+		return found, nil
+	}
+	var out fhirpath.Collection
+	var follow func(i fhirpath.Item) error
+	follow = func(i fhirpath.Item) error {
+		for _, p := range s.repeat {
+			found, err := p.EvalItem(i, &r.env)
+			if err != nil {
+				return unfit("ViewDefinition.select.repeat", err)
+			}
+			for _, f := range found {
+				// What a path finds lies below, or it would go on for ever.
+				if f.Doc == i.Doc && f.Node == i.Node || len(out) >= maxRepeat {
+					return fault("ViewDefinition.select.repeat", fmt.Sprintf("the paths of repeat lead down, to %d elements at most", maxRepeat))
+				}
+				out = append(out, f)
+				if err := follow(f); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	return out, follow(item)
+}
+
+// at returns the rows of a select for one item.
+func (r *runner) at(s *selection, item fhirpath.Item, index int) ([][]Cell, error) {
+	own := make([]Cell, len(s.columns))
+	if len(s.columns) > 0 {
+		env := &r.env
+		if r.view.indexed {
+			own := r.env
+			own.Variables = maps.Clone(own.Variables)
+			own.Variables["rowIndex"] = fhirpath.Computed(fhirpath.Integer(index))
+			env = &own
+		}
+		for i := range s.columns {
+			c := &s.columns[i]
+			found, err := c.path.EvalItem(item, env)
+			if err == nil {
+				own[i], err = cellOf(found, c)
+			}
+			if err != nil {
+				return nil, unfit("ViewDefinition.select.column.where(name='"+c.Name+"').path", err)
+			}
+		}
+	}
+	rows, err := r.cross(s.selects, item, index)
+	if err != nil {
+		return nil, err
+	}
+	if rows, err = r.join([][]Cell{own}, rows); err != nil || len(s.union) == 0 {
+		return rows, err
+	}
+	var union [][]Cell
+	for _, u := range s.union {
+		more, err := r.rowsOf(u, item, index)
+		if err != nil {
+			return nil, err
+		}
+		union = append(union, more...)
+	}
+	return r.join(rows, union)
+}
