@@ -65,17 +65,9 @@ func (s *Service) settle(ctx context.Context, v *visit) error {
 		if v.entry.Group == doneGroup {
 			return nil
 		}
-		v.entry.Group, v.entry.Expires = doneGroup, s.Now().Add(forgetting)
-		value, err := json.Marshal(&v.sheet)
-		if err != nil {
-			return err
-		}
-		v.entry.Value = value
-		return s.Store.Put(ctx, v.entry)
+		v.entry.Group, v.entry.Expires, v.moved = doneGroup, s.Now().Add(forgetting), true
+		return nil
 	})
-	if fhir.CodeOf(err) == fhir.Conflict {
-		return nil // another server does the same
-	}
 	return err
 }
 

@@ -100,6 +100,7 @@ type visit struct {
 	entry fhir.Entry
 
 	changes []bundle.Change // to be written with it
+	moved   bool            // to another group
 }
 
 func (s *Service) opens(v *sheet) time.Time  { return v.Start.Add(-s.Before) }
@@ -161,7 +162,7 @@ func (s *Service) write(ctx context.Context, v *visit) error {
 	if err != nil {
 		return err
 	}
-	if bytes.Equal(value, v.entry.Value) && len(v.changes) == 0 {
+	if bytes.Equal(value, v.entry.Value) && len(v.changes) == 0 && !v.moved {
 		return nil
 	}
 	v.entry.Value = value

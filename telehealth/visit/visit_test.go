@@ -128,6 +128,16 @@ func TestStartedOnce(t *testing.T) {
 	})
 }
 
+// TestTaken: an Encounter of somebody else's making stays as it is.
+func TestTaken(t *testing.T) {
+	onEngines(t, func(p *practice) {
+		p.put(`{"resourceType":"Encounter","id":"a","status":"finished","class":{"code":"AMB"}}`)
+		_, err := p.call(p.one, app, "start-visit", "a")
+		p.refused("in the place of another", err, fhir.Conflict)
+		p.stand("finished", "booked")
+	})
+}
+
 // TestRoom: who waits is let in or turned away by a clinician, and by nobody else.
 func TestRoom(t *testing.T) {
 	onEngines(t, func(p *practice) {
@@ -204,6 +214,7 @@ func TestEvents(t *testing.T) {
 			event(room.Said, 4*time.Second, func(e *room.Event) { e.ID, e.Text = id, "línea "+id })
 		}
 		event(room.Dropped, time.Minute, nil)
+		event(room.Entered, 0, nil) // the answer was lost, long ago
 		event(room.Entered, 2*time.Minute, nil)
 		event(room.Entered, 3*time.Minute, nil)  // another device
 		event(room.Entered, 10*time.Minute, nil) // the server had gone
