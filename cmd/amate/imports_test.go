@@ -146,7 +146,7 @@ var testImports = map[string]string{
 	"fhir/document/sign":                         "fhir/document/sign/signtest",
 	"fhir/registry/birth/paper":                  "fhir/document/sign/signtest",
 	"fhir/registry/card/health":                  "fhir/samples",
-	"fhir/registry/card":                         "fhir/bundle store/sqlite",
+	"fhir/registry/card":                         "fhir/bundle fhir/registry/immunization/schedule/mexico store/sqlite",
 	"fhir/terminology/service":                   "fhir/validate",
 	"cmd/amate":                                  "fhir/samples store/storetest store/storetest/naive fhir/document/sign/signtest",
 	"authz/label":                                "fhir/spec",

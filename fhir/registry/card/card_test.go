@@ -289,6 +289,29 @@ func TestRotation(t *testing.T) {
 	}
 }
 
+// TestOtherServer: a card can be verified at once at every server, also by those that have
+// read the keys before there was its key.
+func TestOtherServer(t *testing.T) {
+	p := newPost(t)
+	other := *p.ledger
+	other.Ring = &key.Ring{State: p.store, Kind: KeyKind, Now: p.ledger.Now}
+	for range 2 { // the first key, then one that follows
+		if _, err := other.Issuer(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r, err := other.Check(t.Context(), p.issue(), nil)
+		if err != nil || r.Verdict != health.Valid {
+			t.Fatalf("%v %v", r.Verdict, err)
+		}
+		if err := p.ledger.Ring.Rotate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if i, err := other.Issuer(t.Context()); err != nil || len(i.Keys) != 2 {
+		t.Errorf("%d keys are published: %v", len(i.Keys), err)
+	}
+}
+
 // TestDDCC: the certificate has what WHO asks for, and its signature holds it.
 func TestDDCC(t *testing.T) {
 	p := newPost(t)

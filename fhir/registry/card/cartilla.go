@@ -10,14 +10,8 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/document/page"
-	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/fhir/registry/card/health"
-	"github.com/amate-health/amate/fhir/registry/immunization"
-	"github.com/amate-health/amate/fhir/registry/immunization/code"
-	"github.com/amate-health/amate/fhir/registry/immunization/history"
-	"github.com/amate-health/amate/fhir/registry/immunization/schedule"
-	"github.com/amate-health/amate/fhir/search"
 )
 
 // cartilla answers $cartilla.
@@ -48,7 +42,7 @@ func (s *service) cartilla(ctx context.Context, call *operation.Call) (*operatio
 			return nil, err
 		}
 	}
-	if sh.next, err = s.due(ctx, call, r); err != nil {
+	if sh.next, sh.withheld, err = s.due(ctx, call, r); err != nil {
 		return nil, err
 	}
 	p := sh.page()
@@ -103,91 +97,6 @@ func (s *service) fitting(ctx context.Context, r *record) ([]string, error) {
 	return cards, put(doses)
 }
 
-// next is what is to be given next.
-type next struct {
-	vaccine string
-	number  string
-	from    schedule.Date
-	due     schedule.Date
-	state   string
-}
-
-// due returns what is due and what comes, nil where that cannot be told.
-func (s *service) due(ctx context.Context, call *operation.Call, r *record) ([]next, error) {
-	if s.Assessor == nil {
-		return nil, nil
-	}
-	today := schedule.DateOf(s.Now().In(s.Zone))
-	a, err := s.Assessor(today)
-	if err != nil {
-		return nil, err
-	}
-	docs := slices.Clone(r.docs)
-	for _, typ := range []string{"Condition", "AllergyIntolerance"} {
-		q, err := search.Parse(typ, []search.Param{{Name: "patient", Value: r.ref.String()}}, search.Options{})
-		if err != nil {
-			return nil, err
-		}
-		q.Count, q.Bytes, q.Restriction = mostDoses, call.MaxBytes, call.Restriction
-		found, err := s.Store.Search(ctx, q)
-		if err != nil {
-			return nil, err
-		}
-		for i := range found.Matches {
-			d, err := element.Parse(found.Matches[i].JSON)
-			if err != nil {
-				return nil, err
-			}
-			docs = append(docs, d)
-		}
-	}
-	reader := history.For(a.Schedule())
-	reader.Zone = s.Zone
-	kept, err := reader.Read(r.doc, docs)
-	if err != nil {
-		return nil, nil // nothing is due for somebody whose day of birth is not known
-	}
-	titles := map[string]string{}
-	for _, g := range a.Schedule().Groups {
-		titles[g.Name] = g.Title
-	}
-	var all []next
-	assessed := a.Assess(&kept.History, today)
-	for i := range assessed.Forecasts {
-		if n, ok := upcoming(&assessed.Forecasts[i], today, titles); ok {
-			all = append(all, n)
-		}
-	}
-	slices.SortStableFunc(all, func(x, y next) int { return cmp.Compare(x.due, y.due) })
-	return all, nil
-}
-
-// upcoming is what one forecast says to a family: nothing of doses that are years away.
-func upcoming(f *immunization.Forecast, today schedule.Date, titles map[string]string) (next, bool) {
-	if f.Status != immunization.NotComplete || f.Recommended.IsZero() || f.Recommended > today.Add(soon) {
-		return next{}, false
-	}
-	n := next{vaccine: titles[f.Group], from: f.Earliest, due: f.Recommended, state: "Próxima"}
-	if n.vaccine == "" && len(f.CVX) > 0 {
-		v, _ := code.Lookup(f.CVX[0])
-		n.vaccine = v.Name
-	}
-	n.vaccine = cmp.Or(n.vaccine, f.Group)
-	if f.Number > 0 {
-		n.number = fmt.Sprint(f.Number)
-	}
-	switch {
-	case f.Overdue(today):
-		n.state = "Atrasada"
-	case f.Due(today):
-		n.state = "Corresponde ahora"
-	}
-	return n, true
-}
-
-// soon is how far a cartilla looks ahead.
-var soon = schedule.Period{Months: 24, Set: true}
-
 // sheet is a cartilla that is written.
 type sheet struct {
 	*service
@@ -196,6 +105,7 @@ type sheet struct {
 	verify    string
 	cards     []string
 	next      []next
+	withheld  bool // something more may be due, which rests on what the caller may not see
 	bilingual bool
 }
 
@@ -299,8 +209,12 @@ func (o *dose) row() []string {
 
 // coming is the table of what is due.
 func (s *sheet) coming() []page.Block {
+	var blocks []page.Block
+	if len(s.next)+len(s.unsure()) > 0 {
+		blocks = append(blocks, page.Heading{Level: 2, Text: s.say("Próximas vacunas", "Next vaccines")})
+	}
 	if len(s.next) == 0 {
-		return nil
+		return append(blocks, s.unsure()...)
 	}
 	t := page.Table{
 		Head:   []string{s.say("Vacuna", "Vaccine"), s.say("Dosis", "Dose"), s.say("Desde", "From"), s.say("Fecha recomendada", "Due"), s.say("Situación", "Status")},
@@ -309,8 +223,17 @@ func (s *sheet) coming() []page.Block {
 	for _, n := range s.next {
 		t.Rows = append(t.Rows, []string{n.vaccine, cmp.Or(n.number, "—"), cmp.Or(spanishDay(n.from.String()), "—"), spanishDay(n.due.String()), n.state})
 	}
-	return []page.Block{page.Heading{Level: 2, Text: s.say("Próximas vacunas", "Next vaccines")}, t,
-		page.Text("Lleve esta cartilla a cada cita. Las vacunas del esquema nacional son gratuitas. Si una está atrasada, acuda cuanto antes: no se empieza de nuevo.")}
+	blocks = append(blocks, t)
+	return append(append(blocks, s.unsure()...),
+		page.Text("Lleve esta cartilla a cada cita. Las vacunas del esquema nacional son gratuitas. Si una está atrasada, acuda cuanto antes: no se empieza de nuevo."))
+}
+
+// unsure says that something is left out of what is due.
+func (s *sheet) unsure() []page.Block {
+	if !s.withheld {
+		return nil
+	}
+	return []page.Block{page.Text("De algunas vacunas no se puede decir aquí si le tocan ni cuándo: pregunte en su unidad de salud.")}
 }
 
 // codes are the QR codes: one that leads to the page that says whether the paper counts,

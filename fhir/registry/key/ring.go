@@ -60,16 +60,24 @@ func (r *Ring) now() time.Time {
 	return r.Now()
 }
 
-// Keys returns all keys, as they were a minute ago at most.
+// Keys returns all keys, as they were a minute ago at most; none only where there is none.
 func (r *Ring) Keys(ctx context.Context) (Keys, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if since := r.now().Sub(r.loaded); r.keys == nil || since > reloadEvery || since < 0 {
+	if since := r.now().Sub(r.loaded); len(r.keys) == 0 || since > reloadEvery || since < 0 {
 		if err := r.load(ctx); err != nil {
 			return nil, err
 		}
 	}
 	return r.keys, nil
+}
+
+// Refresh returns all keys, as they are now. It is for who meets a key that is not known.
+func (r *Ring) Refresh(ctx context.Context) (Keys, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err := r.load(ctx)
+	return r.keys, err
 }
 
 // Signing returns the key that signs now, a new one where the last has signed long enough.
