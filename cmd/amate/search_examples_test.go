@@ -23,8 +23,8 @@ type example struct {
 // along is marked with a plus sign. Resources of other sections do not count.
 func TestExamplesOfTheSpecification(t *testing.T) {
 	engines := map[string]*searched{
-		"SQLite":     startSearched(t, "SQLite", "--data", t.TempDir()),
-		"PostgreSQL": startSearched(t, "PostgreSQL", "--database", storetest.Postgres(t), "--data", t.TempDir()),
+		"SQLite":     {name: "SQLite", base: startServe(t, "--data", t.TempDir()).base},
+		"PostgreSQL": {name: "PostgreSQL", base: startServe(t, "--database", storetest.Postgres(t), "--data", t.TempDir()).base},
 	}
 	for name, e := range engines {
 		t.Run(name, func(t *testing.T) {

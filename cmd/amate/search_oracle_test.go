@@ -28,8 +28,8 @@ func TestSearchesFindWhatTheNaiveOneFinds(t *testing.T) {
 	queries, seed := setting(t, "AMATE_ORACLE_QUERIES", 400), setting(t, "AMATE_ORACLE_SEED", 1)
 	t.Logf("%d searches from seed %d", queries, seed)
 	engines := []*searched{
-		startSearched(t, "SQLite", "--data", t.TempDir()),
-		startSearched(t, "PostgreSQL", "--database", storetest.Postgres(t), "--data", t.TempDir()),
+		startSearched(t, "SQLite", ""),
+		startSearched(t, "PostgreSQL", storetest.Postgres(t)),
 	}
 	bundles := oracleData(t)
 	for _, e := range engines {
@@ -173,9 +173,13 @@ type searched struct {
 	world *naive.World
 }
 
-func startSearched(t *testing.T, name string, args ...string) *searched {
+// startSearched starts a server without what else is at work in one: nothing is written
+// but what the test writes.
+func startSearched(t *testing.T, name, database string) *searched {
 	t.Helper()
-	return &searched{name: name, base: startServe(t, args...).base}
+	base, store := benchServer(t, storage{Data: t.TempDir(), Database: database})
+	store.indexing.Base = base
+	return &searched{name: name, base: base}
 }
 
 func (s *searched) transaction(t *testing.T, body []byte) {

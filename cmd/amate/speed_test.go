@@ -75,7 +75,7 @@ func benchClient() *http.Client {
 }
 
 // benchServer serves a store as in service, logging and metrics included, until b ends.
-func benchServer(b *testing.B, s storage) (base string, store *opened) {
+func benchServer(b testing.TB, s storage) (base string, store *opened) {
 	b.Helper()
 	quiet := slog.New(slog.NewJSONHandler(io.Discard, nil))
 	store, err := s.open(context.Background(), quiet)
