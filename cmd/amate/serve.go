@@ -172,7 +172,7 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 	if err := retain(ctx); err != nil {
 		return err
 	}
-	if err := s.Subscribing.open(working, store, log); err != nil {
+	if err := s.Subscribing.open(working, store, s.Storage.Database == "", log); err != nil {
 		return err
 	}
 	server, err := s.server(ln, store, log)

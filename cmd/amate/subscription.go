@@ -36,7 +36,7 @@ type subscriptions struct {
 }
 
 // open makes the service of a store. It sends nothing until it is run.
-func (s *subscribing) open(ctx context.Context, o *opened, log *slog.Logger) error {
+func (s *subscribing) open(ctx context.Context, o *opened, alone bool, log *slog.Logger) error {
 	topics := subscription.Topics()
 	if s.Topics != "" {
 		more, err := subscription.LoadTopics(os.DirFS(s.Topics))
@@ -57,7 +57,7 @@ func (s *subscribing) open(ctx context.Context, o *opened, log *slog.Logger) err
 	all.Service = subscription.New(ctx, subscription.Config{
 		Store: o.engine, Shown: o.Search, Changes: o.engine.Feed(), Other: store.ErrOtherHistory, Access: subscriber{o},
 		Apply: o.Apply, Index: o.indexOf, Send: all.send, Base: o.indexing.Base, Key: o.key("subscriptions"), Topics: topics,
-		Reach: subscription.Reach{Allow: s.Allow, Loopback: s.Loopback}, GiveUpAfter: s.OffAfter, Observe: all.observe, Log: log,
+		Reach: subscription.Reach{Allow: s.Allow, Loopback: s.Loopback}, Alone: alone, GiveUpAfter: s.OffAfter, Observe: all.observe, Log: log,
 	})
 	o.subscriptions = all
 	return nil

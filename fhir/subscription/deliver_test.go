@@ -317,7 +317,7 @@ func TestTwoServers(t *testing.T) {
 		}
 		first, second := w.server, w.serve()
 		shared := eventually(func() bool {
-			w.clock.advance(9 * time.Second)
+			w.clock.advance(5 * time.Second)
 			time.Sleep(50 * time.Millisecond)
 			a, _ := first.svc.Lag()
 			b, _ := second.svc.Lag()
@@ -335,7 +335,7 @@ func TestTwoServers(t *testing.T) {
 		first.stop()
 		w.server = second
 		second.put("system", flag("f2", "p1", 1))
-		w.clock.advance(9 * time.Second)
+		w.clock.advance(5 * time.Second)
 		for _, e := range all {
 			events := e.has("Flag/f2")
 			if len(events) > 4 {

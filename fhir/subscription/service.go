@@ -75,6 +75,7 @@ type Config struct {
 	Topics []*Topic
 	Reach  Reach
 
+	Alone       bool          // no other process serves this database, so that what a killed one held is free at once
 	GiveUpAfter time.Duration // of failures, until a Subscription is off; 0 is a week, and that is the most
 	Workers     int           // notifications that are sent at a time; 0 is 64
 
@@ -159,6 +160,9 @@ func (s *Service) topicURLs() []string { return slices.Sorted(maps.Keys(s.topics
 
 // Run sends notifications until ctx ends.
 func (s *Service) Run(ctx context.Context) {
+	if s.Alone {
+		s.alone(ctx)
+	}
 	var all sync.WaitGroup
 	all.Go(func() { s.again(ctx, "share the subscriptions out", s.share) })
 	all.Go(func() {

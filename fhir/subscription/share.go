@@ -15,8 +15,8 @@ import (
 // duplicates: what two processes do at once is held apart by the versions of progress.
 const (
 	shareCount = 16
-	leaseFor   = 30 * time.Second
-	renewEvery = 8 * time.Second
+	leaseFor   = 15 * time.Second
+	renewEvery = 4 * time.Second
 )
 
 // shareOf is the share that a Subscription belongs to.
@@ -84,6 +84,19 @@ func (s *Service) hold(ctx context.Context, kind, key string, now time.Time) err
 		return err
 	}
 	return s.Store.Put(ctx, fhir.Entry{Kind: kind, Key: key, Version: e.Version, Expires: now.Add(leaseFor), Value: []byte(s.name)})
+}
+
+// alone takes the leases of a process that was here before: no other one can be.
+func (s *Service) alone(ctx context.Context) {
+	for _, kind := range []string{leaseKind, serverKind} {
+		all, err := s.Store.Entries(ctx, kind, "", "", 1000)
+		if err != nil {
+			return // they end by themselves
+		}
+		for _, e := range all {
+			_ = s.Store.Remove(ctx, kind, e.Key, 0)
+		}
+	}
 }
 
 // drop ends the lines of a share.
