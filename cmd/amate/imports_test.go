@@ -60,7 +60,7 @@ var imports = map[string]string{
 	"fhir/guide":                         "",
 	"fhir/profile":                       "fhir/element fhir/spec",
 	"fhir/profile/gen":                   "",
-	"fhir/view":                          "fhir fhir/element fhir/fhirpath fhir/spec",
+	"fhir/view":                          "fhir fhir/element fhir/fhirpath fhir/operation fhir/spec",
 	"fhir/compose":                       "fhir",
 	"fhir/patch":                         "fhir fhir/element fhir/fhirpath fhir/spec",
 	"fhir/bundle":                        "fhir fhir/element fhir/patch fhir/search fhir/spec fhir/validate",
@@ -150,7 +150,7 @@ var testImports = map[string]string{
 	"fhir/terminology/service":                   "fhir/validate",
 	"cmd/amate":                                  "fhir/samples store/storetest store/storetest/naive fhir/document/sign/signtest",
 	"authz/label":                                "fhir/spec",
-	"authz":                                      "fhir/bundle fhir/chart fhir/document fhir/document/mhd fhir/document/summary fhir/feed fhir/registry/birth fhir/registry/birth/paper fhir/registry/birth/sinac fhir/registry/card fhir/registry/card/link fhir/registry/identity/match fhir/registry/identity/merge fhir/registry/identity/mpi fhir/registry/identity/pix fhir/registry/identity/renapo fhir/registry/immunization fhir/registry/immunization/dose fhir/registry/immunization/recommend fhir/registry/immunization/schedule fhir/registry/key fhir/registry/record fhir/registry/record/giis fhir/registry/rights fhir/subscription store store/postgres store/sqlite store/storetest telehealth/monitor",
+	"authz":                                      "fhir/bundle fhir/chart fhir/document fhir/document/mhd fhir/document/summary fhir/feed fhir/registry/birth fhir/registry/birth/paper fhir/registry/birth/sinac fhir/registry/card fhir/registry/card/link fhir/registry/identity/match fhir/registry/identity/merge fhir/registry/identity/mpi fhir/registry/identity/pix fhir/registry/identity/renapo fhir/registry/immunization fhir/registry/immunization/campaign fhir/registry/immunization/dose fhir/registry/immunization/recommend fhir/registry/immunization/schedule fhir/registry/key fhir/registry/record fhir/registry/record/giis fhir/registry/rights fhir/subscription store store/postgres store/sqlite store/storetest telehealth/monitor",
 	"authz/audit":                                "store/postgres store/sqlite store/storetest",
 	"authz/smart":                                "store/sqlite",
 	"authz/people":                               "store/sqlite",
@@ -188,13 +188,14 @@ var testImports = map[string]string{
 	"fhir/ucum":                                  "fhir/samples",
 	"fhir/patch":                                 "fhir/samples",
 	"fhir/bundle":                                "fhir/samples",
+	"fhir/view":                                  "fhir/samples",
 }
 
 // outside says who may import packages that reach out of the process or bring
 // much with them. A path covers what is below it; other packages are free.
 var outside = map[string]string{
 	"net":                                 "cmd/amate fhir/message/mllp fhir/rest fhir/subscription authz",
-	"net/http":                            "cmd/amate fhir/message fhir/rest fhir/subscription authz authz/token authz/pages authz/smart telehealth/portal telehealth/schedule telehealth/video",
+	"net/http":                            "cmd/amate fhir/message fhir/rest fhir/subscription authz authz/token authz/pages authz/smart telehealth/portal telehealth/schedule fhir/view telehealth/video",
 	"net/url":                             "*", // it only takes text apart
 	"net/netip":                           "*", // likewise
 	"net/http/httptest":                   "*", // tests

@@ -10,6 +10,7 @@ import (
 	"github.com/amate-health/amate/fhir/registry/profile"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/terminology/service"
+	"github.com/amate-health/amate/fhir/view"
 )
 
 // operations lists every $operation that the server offers.
@@ -46,6 +47,7 @@ func operations(store *opened) []operation.Operation {
 	all = append(all, store.monitorOperations()...)
 	all = append(all, store.visitOperations()...)
 	all = append(all, store.subscriptionOperations()...)
+	all = append(all, view.Operation())
 	documented(all)
 	return all
 }
