@@ -4,7 +4,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/fhir/validate"
 	"github.com/amate-health/amate/telehealth/monitor"
 )
@@ -137,6 +139,14 @@ func TestTrend(t *testing.T) {
 		}
 		if _, err := h.call("measurements", "Patient", "nobody", ""); err == nil {
 			h.Error("a trend of nobody")
+		}
+		h.only = &search.Restriction{Types: map[string][]search.Expr{"Patient": {}, "Observation": {search.IDs{Any: []string{"none"}}}}}
+		if d, err := h.call("measurements", "Patient", "ana", ""); err != nil || strings.Contains(string(d.Raw(0)), "series") {
+			h.Errorf("what is hidden: %v", err)
+		}
+		h.only = &search.Restriction{Types: map[string][]search.Expr{"Observation": {}}}
+		if _, err := h.call("measurements", "Patient", "ana", ""); fhir.CodeOf(err) != fhir.NotFound {
+			h.Errorf("of a hidden patient: %v", err)
 		}
 	})
 }
