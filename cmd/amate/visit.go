@@ -17,6 +17,7 @@ import (
 	"github.com/amate-health/amate/authz"
 	"github.com/amate-health/amate/authz/audit"
 	"github.com/amate-health/amate/authz/token"
+	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
 	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/telehealth/room"
@@ -246,35 +247,30 @@ func (o *opened) consentsWritten(ctx context.Context, results []bundle.Result) {
 		return
 	}
 	var patients []string
+	written, unknown := false, false
 	for i := range results {
 		r := &results[i]
-		for _, text := range [][]byte{r.Resource.JSON, before(r)} {
-			if r.Resource.Ref.Type != "Consent" || text == nil {
-				continue
-			}
-			var c struct{ Patient struct{ Reference string } }
-			if json.Unmarshal(text, &c) != nil {
-				continue
-			}
-			if id, ok := strings.CutPrefix(c.Patient.Reference, "Patient/"); ok && !slices.Contains(patients, id) {
-				patients = append(patients, id)
-			}
+		deleted := slices.ContainsFunc(r.Deleted, func(ref fhir.Ref) bool { return ref.Type == "Consent" })
+		if r.Resource.Ref.Type != "Consent" && !deleted || r.Outcome == bundle.Unchanged || r.Outcome == bundle.Absent {
+			continue
 		}
+		var c struct{ Patient struct{ Reference string } }
+		written = true
+		id, ok := "", false
+		if json.Unmarshal(r.Resource.JSON, &c) == nil {
+			id, ok = strings.CutPrefix(c.Patient.Reference, "Patient/")
+		}
+		patients, unknown = append(patients, id), unknown || !ok
 	}
-	if len(patients) == 0 {
+	if !written {
 		return
+	}
+	if unknown { // a Consent that was deleted does not say whose it was
+		patients = nil
 	}
 	if err := o.visits.ConsentsChanged(ctx, patients...); err != nil {
 		o.log.Error("end visits without consent", "error", err) // tend does it later
 	}
-}
-
-// before is what a change replaced, if that is known.
-func before(r *bundle.Result) []byte {
-	if len(r.Before) == 0 {
-		return nil
-	}
-	return r.Before[0].JSON
 }
 
 // recordMoment puts into the audit trail that somebody came into a visit or went.

@@ -271,10 +271,10 @@ func (s *Service) wordsOf(call *operation.Call, a *appointment, k *consenting, n
 }
 
 // ConsentsChanged ends the visits under way of patients who do not consent any more. It is
-// told of patients whose Consents were written.
+// told of patients whose Consents were written; with none it looks at all visits.
 func (s *Service) ConsentsChanged(ctx context.Context, patients ...string) error {
 	return s.eachOpen(ctx, func(v *visit) error {
-		if !slices.Contains(patients, v.Patient) || !v.Ended.IsZero() {
+		if len(patients) > 0 && !slices.Contains(patients, v.Patient) || !v.Ended.IsZero() {
 			return nil
 		}
 		return s.withoutConsent(ctx, v)

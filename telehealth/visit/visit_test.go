@@ -323,6 +323,26 @@ func TestConsents(t *testing.T) {
 	})
 }
 
+// TestConsentsChanged: of whom it is said that their Consents changed, the visit ends
+// unless one is left; those of others go on.
+func TestConsentsChanged(t *testing.T) {
+	onEngines(t, func(p *practice) {
+		dr, _ := p.met()
+		p.put(`{"resourceType":"Consent","id":"a-tc","status":"inactive","scope":{"text":"x"},"category":[{"text":"x"}],"patient":{"reference":"Patient/ana"},"policyRule":{"text":"x"}}`)
+		if err := p.other.ConsentsChanged(t.Context(), "rosa"); err != nil {
+			t.Fatal(err)
+		}
+		p.stand("in-progress", "arrived")
+		if err := p.other.ConsentsChanged(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		p.stand("finished", "fulfilled")
+		if p.noted(&p.ended) != dr.room {
+			t.Errorf("ended: %s", p.noted(&p.ended))
+		}
+	})
+}
+
 // TestSeen: who does not see the Appointment knows of no visit.
 func TestSeen(t *testing.T) {
 	onEngines(t, func(p *practice) {
