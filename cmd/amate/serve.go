@@ -251,7 +251,7 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 		},
 		Search:     rest.Search{Catalogue: store.parameters.Catalogue, Terminology: store.terminology(), FullText: s.Storage.FullText.has, Person: store.indexing.Person},
 		Explain:    store.explainer(s.Explain || s.InsecureNoAuth),
-		DeleteMany: s.DeleteMany, Contents: contents{store.contents}, Provide: mhd.Provide, Operations: operations(store), Rules: store.rules(policy.Check), Doubts: store.doubts, Withhold: store.withheld, FoundBy: store.replaced.Index, Conformance: store.definitions.conformance,
+		DeleteMany: s.DeleteMany, Contents: contents{store.contents}, Provide: mhd.Provide, Extensions: store.subscriptions.capabilities(), Operations: operations(store), Rules: store.rules(policy.Check), Doubts: store.doubts, Withhold: store.withheld, FoundBy: store.replaced.Index, Conformance: store.definitions.conformance,
 	})
 	if err != nil {
 		return nil, usagef("%v", err)

@@ -35,6 +35,10 @@ type Config struct {
 	// server work who may do nothing. An error refuses the request; nil admits all.
 	Admit func(ctx context.Context, req *Request) error
 
+	// Extensions are what guides have servers say of a resource type in the
+	// CapabilityStatement: a list of extensions in JSON, by type.
+	Extensions map[string][]byte
+
 	// Conformance says what guides and profiles are loaded; nil for none.
 	Conformance func(ctx context.Context) (Conformance, error)
 

@@ -119,6 +119,10 @@ func (a *API) documentation() string {
 func (a *API) capability(p *page, typ string, offered, conditional map[Interaction]bool, profiles []string, catalogue *search.Catalogue) {
 	p.buf = append(p.buf, '{')
 	p.text("type", typ)
+	if list := a.Extensions[typ]; list != nil {
+		p.member("extension")
+		p.buf = append(p.buf, list...)
+	}
 	p.text("profile", "http://hl7.org/fhir/StructureDefinition/"+typ)
 	if len(profiles) > 0 {
 		p.list("supportedProfile", profiles...)
