@@ -13,14 +13,14 @@ import (
 	"github.com/amate-health/amate/store/storetest"
 )
 
-// asking sends what one person asks for, as JSON.
-type asking struct {
+// asker sends what one person asks for, as JSON.
+type asker struct {
 	t     *testing.T
 	base  string
 	token string
 }
 
-func (a *asking) do(method, path, body string, header ...string) (int, http.Header, string) {
+func (a *asker) do(method, path, body string, header ...string) (int, http.Header, string) {
 	a.t.Helper()
 	req, err := http.NewRequest(method, a.base+path, strings.NewReader(body))
 	if err != nil {
@@ -44,7 +44,7 @@ func (a *asking) do(method, path, body string, header ...string) (int, http.Head
 }
 
 // created makes a resource and returns its id.
-func (a *asking) created(typ, body string) string {
+func (a *asker) created(typ, body string) string {
 	a.t.Helper()
 	status, _, out := a.do("POST", "/"+typ, body)
 	var made struct{ ID string }
@@ -55,19 +55,19 @@ func (a *asking) created(typ, body string) string {
 }
 
 // askers returns those who ask, by role.
-func askers(t *testing.T, where ...string) map[string]*asking {
+func askers(t *testing.T, where ...string) map[string]*asker {
 	t.Helper()
 	p := startGuarded(t, append([]string{"--demo"}, where...)...)
-	all := map[string]*asking{}
+	all := map[string]*asker{}
 	for _, role := range []string{"system", "clinician", "vaccinator", "telehealth-app", "analyst", "auditor", "patient"} {
 		token, _ := grantFor(t, p, credentialOf(t, where[1], role))
-		all[role] = &asking{t: t, base: p.base, token: token}
+		all[role] = &asker{t: t, base: p.base, token: token}
 	}
 	return all
 }
 
 // onBoth runs a test with access control on both engines.
-func onBoth(t *testing.T, f func(t *testing.T, by map[string]*asking)) {
+func onBoth(t *testing.T, f func(t *testing.T, by map[string]*asker)) {
 	t.Run("sqlite", func(t *testing.T) { f(t, askers(t, "--data", t.TempDir())) })
 	t.Run("postgres", func(t *testing.T) {
 		f(t, askers(t, "--data", t.TempDir(), "--database", storetest.EmptyPostgres(t)))
@@ -77,7 +77,7 @@ func onBoth(t *testing.T, f func(t *testing.T, by map[string]*asking)) {
 // TestWhoSeesSummaries: clinicians do, patients their own, others not; what a consent
 // refuses is not in it, and never denied.
 func TestWhoSeesSummaries(t *testing.T) {
-	onBoth(t, func(t *testing.T, by map[string]*asking) {
+	onBoth(t, func(t *testing.T, by map[string]*asker) {
 		own, other := "/Patient/"+demo.PatientID(demoSeed, 1)+"/$summary", "/Patient/"+demo.PatientID(demoSeed, 2)+"/$summary"
 		for _, c := range []struct {
 			role, path string
@@ -104,7 +104,7 @@ func TestWhoSeesSummaries(t *testing.T) {
 }
 
 // demoCURP returns the CURP of a patient as a search asks for it.
-func demoCURP(t *testing.T, by *asking, id string) string {
+func demoCURP(t *testing.T, by *asker, id string) string {
 	t.Helper()
 	_, _, out := by.do("GET", "/Patient/"+id, "")
 	var p struct {
@@ -117,7 +117,7 @@ func demoCURP(t *testing.T, by *asking, id string) string {
 }
 
 // consentRefuses tries a patient who does not let clinicians see allergies.
-func consentRefuses(t *testing.T, by map[string]*asking) {
+func consentRefuses(t *testing.T, by map[string]*asker) {
 	t.Helper()
 	id := by["clinician"].created("Patient", `{"resourceType":"Patient","name":[{"family":"Pérez"}]}`)
 	subject := fmt.Sprintf(`{"reference":"Patient/%s"}`, id)
@@ -194,7 +194,7 @@ func readProposals(t *testing.T, text string) (p proposed) {
 // never twice.
 func TestImportSummary(t *testing.T) {
 	sample := string(samples.Read(t, samples.Path(t, "latam", "ips-sample5.json")))
-	onBoth(t, func(t *testing.T, by map[string]*asking) {
+	onBoth(t, func(t *testing.T, by map[string]*asker) {
 		doctor := by["clinician"]
 		id := doctor.created("Patient", `{"resourceType":"Patient","identifier":[{"system":"urn:oid.2.16.152","value":"CL/F12-1234123-2"}]}`)
 		path := "/Patient/" + id + "/$import-summary"
@@ -227,7 +227,7 @@ func TestImportSummary(t *testing.T) {
 }
 
 // accepted is the way from proposals to the record.
-func accepted(t *testing.T, doctor *asking, id, path, sample, dirty string) {
+func accepted(t *testing.T, doctor *asker, id, path, sample, dirty string) {
 	t.Helper()
 	ask := func(summary, accept string) proposed {
 		t.Helper()
@@ -279,7 +279,7 @@ func accepted(t *testing.T, doctor *asking, id, path, sample, dirty string) {
 }
 
 // count returns how many resources a search finds.
-func count(t *testing.T, by *asking, query string) int {
+func count(t *testing.T, by *asker, query string) int {
 	t.Helper()
 	_, _, out := by.do("GET", "/"+query+"&_total=accurate&_summary=count", "")
 	var b struct{ Total *int }
