@@ -7,6 +7,7 @@ import (
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/fhir/registry/immunization/dose"
+	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/store/job"
 )
 
@@ -47,7 +48,19 @@ func (o *opened) handleRecalls() {
 // doseRule is what every Immunization is held to. Patients are read for it without a
 // trace, since nobody is shown them.
 func (o *opened) doseRule() *dose.Rule {
-	return &dose.Rule{Zone: o.office.zone, Now: time.Now, Patient: func(ctx context.Context, id string) (fhir.Resource, error) {
+	return &dose.Rule{Zone: o.office.zone, Now: time.Now, Kept: o.consented, Patient: func(ctx context.Context, id string) (fhir.Resource, error) {
 		return o.engine.Read(ctx, fhir.Ref{Type: "Patient", ID: id})
 	}}
+}
+
+// consented reports whether a consent of a patient stands, which may keep them from some;
+// also where that cannot be told.
+func (o *opened) consented(ctx context.Context, patient string) bool {
+	q, err := search.Parse("Consent", []search.Param{{Name: "patient", Value: "Patient/" + patient}, {Name: "status", Value: "active"}, {Name: "_count", Value: "1"}}, search.Options{})
+	if err != nil {
+		return true
+	}
+	q.Restriction = search.Unrestricted // nobody is shown it
+	found, err := o.engine.Search(ctx, q)
+	return err != nil || len(found.Matches) > 0
 }

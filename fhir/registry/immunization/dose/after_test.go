@@ -218,10 +218,12 @@ func TestLot(t *testing.T) {
 // TestRule: whichever way an Immunization comes, it was not given in the future nor before
 // birth; history of any precision passes.
 func TestRule(t *testing.T) {
-	rule := &Rule{Now: func() time.Time { return now }, Patient: func(_ context.Context, id string) (fhir.Resource, error) {
+	rule := &Rule{Now: func() time.Time { return now }, Kept: func(_ context.Context, id string) bool { return id == "refuses" }, Patient: func(_ context.Context, id string) (fhir.Resource, error) {
 		switch id {
 		case "a":
 			return fhir.Resource{JSON: []byte(`{"resourceType":"Patient","id":"a","birthDate":"2025-06-15"}`)}, nil
+		case "refuses":
+			return fhir.Resource{JSON: []byte(`{"resourceType":"Patient","id":"refuses","birthDate":"2025-06-15"}`)}, nil
 		case "hidden":
 			return fhir.Resource{JSON: []byte(`{"resourceType":"Patient","id":"a","meta":{"security":[{"code":"R"}]},"birthDate":"2025-06-15"}`)}, nil
 		}
@@ -231,7 +233,7 @@ func TestRule(t *testing.T) {
 		{"Patient/a", "2025-06-15", ""}, {"Patient/a", "2025-06", ""}, {"Patient/a", "2025", ""}, {"Patient/a", "2025-06-14", "dose-before-birth"}, {"Patient/a", "2025-05", "dose-before-birth"},
 		{"Patient/a", "2025-06-15T00:12:17+00:00", ""}, {"Patient/a", "2025-06-14T23:50:00-06:00", "dose-before-birth"}, {"Patient/a", "2025-06-14T23:12:17+00:00", "dose-before-birth"},
 		{"Patient/a", "2024", "dose-before-birth"}, {"Patient/a", "2026-03-19", ""}, {"Patient/a", "2026-03-20", "dose-future"}, {"Patient/a", "2026-03", ""}, {"Patient/a", "2026-04", "dose-future"},
-		{"Patient/a", "2026", ""}, {"Patient/a", "2027", "dose-future"}, {"Patient/a", "2026-03-20T05:00:00Z", ""}, {"Patient/hidden", "2024", ""}, {"Patient/none", "1950", ""}, {"http://h/Patient/a", "1950", ""},
+		{"Patient/a", "2026", ""}, {"Patient/a", "2027", "dose-future"}, {"Patient/a", "2026-03-20T05:00:00Z", ""}, {"Patient/hidden", "2024", ""}, {"Patient/refuses", "2024", ""}, {"Patient/refuses", "2027", "dose-future"}, {"Patient/none", "1950", ""}, {"http://h/Patient/a", "1950", ""},
 	} {
 		d, err := element.Parse(fmt.Appendf(nil, `{"resourceType":"Immunization","status":"completed","patient":{"reference":%q},"occurrenceDateTime":%q}`, c.patient, c.when))
 		if err != nil {
