@@ -134,7 +134,7 @@ type Signed struct {
 // Limits of what is read.
 const (
 	longestJWS  = 2 << 20 // characters
-	longestCard = 4 << 20 // bytes of a card once it is unpacked
+	longestCard = 1 << 20 // bytes of a card once it is unpacked
 )
 
 // ErrForm is why something is no card. What wraps it says why, and nothing of the content.
