@@ -119,6 +119,22 @@ func (s subscriber) As(ctx context.Context, text []byte) (context.Context, strin
 	return p.With(ctx), fmt.Sprint(p.Roles, p.Org, p.User, p.Patient, p.Scopes, p.Purpose), nil
 }
 
+// Bound implements subscription.Access: a token of which each scope is for the patient in
+// context opens no other record, whatever its account may do.
+func (s subscriber) Bound(text []byte) string {
+	var o owner
+	if json.Unmarshal(text, &o) != nil || o.Principal.Patient == "" {
+		return ""
+	}
+	set, _ := scope.Known(o.Principal.Scopes...)
+	for _, one := range set.Scopes {
+		if one.Context != scope.Patient {
+			return ""
+		}
+	}
+	return o.Principal.Patient
+}
+
 // asAccount gives a principal the rights that its account has now.
 func (s subscriber) asAccount(ctx context.Context, p *authz.Principal) error {
 	a, err := s.access.people.Get(ctx, p.ID)

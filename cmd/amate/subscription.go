@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/compose"
 	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/search"
@@ -123,4 +124,18 @@ func (o *opened) subscriptionOperations() []operation.Operation {
 		return subscription.New(context.Background(), subscription.Config{Topics: subscription.Topics(), Shown: o.Search}).Operations()
 	}
 	return o.subscriptions.Operations()
+}
+
+// capabilities are what the CapabilityStatement says of the topics there are.
+//
+// See https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/StructureDefinition-capabilitystatement-subscriptiontopic-canonical.html.
+func (s *subscriptions) capabilities() map[string][]byte {
+	if s == nil {
+		return nil
+	}
+	var list []compose.Object
+	for _, t := range s.Config.Topics {
+		list = append(list, compose.Object{"url": "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/capabilitystatement-subscriptiontopic-canonical", "valueCanonical": t.URL})
+	}
+	return map[string][]byte{"Subscription": compose.JSON(list)}
 }

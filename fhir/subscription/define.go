@@ -77,6 +77,7 @@ type definition struct {
 	count     int    // events in a notification, at most
 	owner     string // sealed; "" for none
 	why       string // it is not active
+	bound     string // id of the only patient of whom its owner may see anything; "" for no bound
 }
 
 // filter narrows a topic.
@@ -145,6 +146,9 @@ func (s *Service) define(ref fhir.Ref, text []byte) (*definition, error) {
 	}
 	r.topic(d, &in)
 	r.channelOf(d, &in)
+	if _, owner := s.ownerOf(d.id, d.owner); owner != nil {
+		d.bound = s.Access.Bound(owner)
+	}
 	if len(r.issues) > 0 {
 		return d, &fhir.Error{Code: fhir.Unprocessable, Issues: r.issues}
 	}
@@ -329,8 +333,12 @@ func (r *reading) header(lines []string) {
 	}
 }
 
-// fits reports whether a resource passes the filters.
-func (d *definition) fits(subject *search.Subject) bool {
+// fits reports whether a change passes the filters, and may concern the owner at all.
+func (d *definition) fits(f *found) bool {
+	subject := f.subject
+	if d.bound != "" && !f.many && !slices.Contains(f.patients, d.bound) && len(search.SubjectParams(subject.Ref.Type)) > 0 {
+		return false
+	}
 	for i := range d.filters {
 		f := &d.filters[i]
 		if f.typ != subject.Ref.Type {

@@ -86,7 +86,7 @@ func (l *line) offer(all []*found, end fhir.Mark) {
 // fitting appends the events of a Subscription.
 func (l *line) fitting(queue []event, all []*found) []event {
 	for _, f := range all {
-		if slices.Contains(f.topics, l.def.topic) && l.def.fits(f.subject) {
+		if slices.Contains(f.topics, l.def.topic) && l.def.fits(f) {
 			queue = append(queue, f.event)
 		}
 	}

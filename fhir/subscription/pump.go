@@ -113,7 +113,7 @@ func (s *Service) look(ctx context.Context, id string, all *sync.WaitGroup) erro
 	switch fhir.CodeOf(err) {
 	case fhir.NotFound, fhir.Gone:
 		s.stop(id)
-		return nil
+		return s.forget(ctx, id)
 	}
 	if err == nil {
 		s.began(ctx, &r, all)
@@ -121,9 +121,27 @@ func (s *Service) look(ctx context.Context, id string, all *sync.WaitGroup) erro
 	return err
 }
 
+// forget lets what is kept of a Subscription that was deleted expire, after its events:
+// until then, one of the same id goes on with their numbers.
+func (s *Service) forget(ctx context.Context, id string) error {
+	p, err := s.load(ctx, id)
+	if err != nil || p.entry.Version == 0 {
+		return err
+	}
+	p.entry.Expires = s.Now().Add(KeepEvents + 24*time.Hour)
+	err = s.save(ctx, &p)
+	if fhir.CodeOf(err) == fhir.Conflict {
+		return nil // another server has done it
+	}
+	return err
+}
+
 // began begins or changes the line of a Subscription, if it is this process's.
 func (s *Service) began(ctx context.Context, r *fhir.Resource, all *sync.WaitGroup) {
 	d, err := s.define(r.Ref, r.JSON)
+	if err != nil && (d == nil || d.status != off) {
+		s.Log.WarnContext(ctx, "a subscription cannot be served here: its topic, filter or endpoint is none that this server takes", "subscription", r.Ref.ID)
+	}
 	if err != nil || d.status != requested && d.status != active && d.status != failed {
 		s.stop(r.Ref.ID) // what this server cannot serve was written before, or is off
 		return
@@ -166,6 +184,9 @@ type found struct {
 	event
 	topics  []*Topic
 	subject *search.Subject // the version that it made, or before a deletion
+
+	patients []string // ids of those whom it concerns, or did until then
+	many     bool     // there are so many that they are not listed
 }
 
 // match finds the topics of changes. What was found lately is remembered.
@@ -226,7 +247,12 @@ func (s *Service) fits(ctx context.Context, ch *fhir.Change) (*found, error) {
 	if side == nil {
 		return nil, nil
 	}
-	f.subject = side.subject
+	f.subject, f.many = side.subject, ch.Many
+	for _, to := range append(ch.Targets[:len(ch.Targets):len(ch.Targets)], ch.Ref) {
+		if to.Type == "Patient" {
+			f.patients = append(f.patients, to.ID)
+		}
+	}
 	if v.after != nil {
 		f.Time = v.after.subject.Updated
 	}

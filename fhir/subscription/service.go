@@ -50,6 +50,10 @@ type Access interface {
 	// they have now, and a text that is another one when these rights may be others.
 	// Errors: ErrRevoked.
 	As(ctx context.Context, owner []byte) (as context.Context, rights string, err error)
+
+	// Bound returns the id of the patient beyond whose record an owner never sees anything
+	// of anybody; "" where that is not known beforehand. It saves looking.
+	Bound(owner []byte) string
 }
 
 // Config is what a Service needs.

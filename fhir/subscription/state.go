@@ -48,7 +48,7 @@ func (s *Service) load(ctx context.Context, id string) (p progress, err error) {
 	if err == nil {
 		err = json.Unmarshal(e.Value, &p)
 	}
-	p.entry = e
+	p.entry, p.entry.Expires = e, time.Time{}
 	return p, err
 }
 

@@ -218,6 +218,14 @@ func (w *world) As(ctx context.Context, owner []byte) (context.Context, string, 
 	return p.With(ctx), fmt.Sprint(p.Roles, p.Patient), nil
 }
 
+// Bound implements subscription.Access.
+func (w *world) Bound(owner []byte) string {
+	if p := w.person(string(owner)); p != nil && strings.HasPrefix(p.Scopes[0], "patient/") {
+		return p.Patient
+	}
+	return ""
+}
+
 func (s *server) do(who, method, url, body string) (int, []byte) {
 	s.w.t.Helper()
 	if !strings.HasPrefix(url, "http") {
