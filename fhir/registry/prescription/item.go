@@ -211,9 +211,15 @@ func (r *reading) quantity(q element.Node, at string) string {
 // longest is how many characters of a number are read: exponents make short texts huge.
 const longest = 20
 
+// decimals is how many digits a number has behind its point at most.
+const decimals = 6
+
 func rat(text string) *big.Rat {
 	if text == "" || len(text) > longest || strings.ContainsAny(text, "eE/_") {
 		return nil
+	}
+	if _, behind, _ := strings.Cut(text, "."); len(behind) > decimals {
+		return nil // it could not be written as it is
 	}
 	v, ok := new(big.Rat).SetString(text)
 	if !ok {
@@ -224,7 +230,7 @@ func rat(text string) *big.Rat {
 
 // amountText writes a number as short as it goes.
 func amountText(v *big.Rat) string {
-	text := v.FloatString(6)
+	text := v.FloatString(decimals)
 	if strings.Contains(text, ".") {
 		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
 	}

@@ -77,8 +77,8 @@ func (p *Prescription) page(state State, code, link string, printed time.Time, z
 	}
 	put(page.Heading{Level: 1, Text: "Receta médica"})
 	facts("", 4,
-		page.Fact{Label: "Establecimiento", Value: p.Place, Wide: 2}, page.Fact{Label: "CLUES", Value: p.CLUES}, page.Fact{Label: "Folio", Value: p.Folio},
-		page.Fact{Label: "Domicilio", Value: p.Address, Wide: 4},
+		page.Fact{Label: "Establecimiento", Value: p.Place, Wide: 2}, page.Fact{Label: "Folio", Value: p.Folio, Wide: 2},
+		page.Fact{Label: "Domicilio", Value: p.Address, Wide: 3}, page.Fact{Label: "CLUES", Value: p.CLUES},
 		page.Fact{Label: "Prescribe", Value: p.Prescriber, Wide: 2}, page.Fact{Label: "Cédula profesional", Value: p.Cedula}, page.Fact{Label: "Título expedido por", Value: p.Degree},
 		page.Fact{Label: "Fecha y hora", Value: moment(p.Signed), Wide: 2}, page.Fact{Label: "Válida hasta", Value: p.Expires.In(zone).Format("02/01/2006")})
 	facts("Paciente", 4,
