@@ -174,7 +174,7 @@ func (w *world) prove(p *authz.Principal) {
 	w.asking = p
 	before := w.truth()
 	defer w.untouched(describe(w, p), before)
-	all := slices.Concat(ways, rightsWays, documentWays, giisWays, birthWays, identityWays, mergeWays, doseWays, forecastWays)
+	all := slices.Concat(ways, rightsWays, documentWays, giisWays, birthWays, identityWays, mergeWays, doseWays, forecastWays, campaignWays)
 	for i := range all {
 		ref := w.order[w.rand.IntN(len(w.order))]
 		w.proveWay(p, &all[i], w.all[ref])
