@@ -3,7 +3,6 @@ package subscription
 import (
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -349,13 +348,4 @@ func (d *definition) fits(f *found) bool {
 		}
 	}
 	return true
-}
-
-// host is where a Subscription sends to, for logs: nothing else of a URL may be there.
-func (d *definition) host() string {
-	u, err := url.Parse(d.endpoint)
-	if err != nil {
-		return ""
-	}
-	return u.Host
 }
