@@ -130,10 +130,9 @@ func readCursor(text string) (*candidate, error) {
 // finding looks through rows.
 type finding struct {
 	*wanted
-	by     map[int64]*fhir.VaccineeSchedule
-	row    recommend.Standing
-	doses  []recommend.GroupStanding
-	others error
+	by    map[int64]*fhir.VaccineeSchedule
+	row   recommend.Standing
+	doses []recommend.GroupStanding
 }
 
 // holds returns the candidate that a row is; nil for none. Its doses are good until the
