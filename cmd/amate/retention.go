@@ -16,6 +16,7 @@ import (
 	"github.com/amate-health/amate/authz/audit"
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/document"
+	"github.com/amate-health/amate/fhir/registry/prescription"
 	"github.com/amate-health/amate/fhir/registry/rights"
 	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/fhir/spec"
@@ -331,6 +332,11 @@ func (k *keeper) remove(ctx context.Context, names []string) error {
 			return err
 		}
 		for _, ref := range part {
+			if ref.Type == "Patient" {
+				if err := prescription.Forget(ctx, k, ref.ID); err != nil {
+					return err
+				}
+			}
 			if ref.Type != "Composition" {
 				continue
 			}

@@ -124,3 +124,32 @@ func (s *service) byToken(ctx context.Context, token string) (*progress, error) 
 	}
 	return s.progressOf(ctx, string(e.Value))
 }
+
+// Left is where prescriptions leave something behind.
+type Left interface {
+	Entries(ctx context.Context, kind, group, after string, limit int) ([]fhir.Entry, error)
+	Remove(ctx context.Context, kind, key string, version int64) error
+}
+
+// Forget removes what the prescriptions of a Patient left behind who was removed for good:
+// how far they had come, and what their papers lead to.
+func Forget(ctx context.Context, state Left, patient string) error {
+	const page = 100
+	for {
+		found, err := state.Entries(ctx, kind, patient, "", page)
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		for _, e := range found {
+			var p progress
+			if err := json.Unmarshal(e.Value, &p); err != nil {
+				return err
+			}
+			for _, at := range [][2]string{{tokenKind, hashOf(p.Token)}, {kind, e.Key}} {
+				if err := state.Remove(ctx, at[0], at[1], 0); err != nil && fhir.CodeOf(err) != fhir.NotFound {
+					return err
+				}
+			}
+		}
+	}
+}
