@@ -141,32 +141,14 @@ func (p *Population) of(r *Report, c *Cell) (int, bool) {
 	return p.at(key, sex)
 }
 
-// at returns the population of a place; that of a state or the country is the sum of what
-// is below where it does not stand by itself.
+// at returns the population of a place, as it stands by itself: whether the municipalities
+// that are known are all of a state, nobody can tell.
 func (p *Population) at(key string, sex uint8) (int, bool) {
-	if row, ok := p.Places[key]; ok {
-		return ofSex(row, sex)
+	row, ok := p.Places[key]
+	if !ok {
+		return 0, false
 	}
-	sum, known := 0, false
-	for below, row := range p.Places {
-		if key == "00" && len(below) == 5 || len(key) == 2 && len(below) == 5 && strings.HasPrefix(below, key) {
-			n, ok := ofSex(row, sex)
-			if !ok {
-				return 0, false
-			}
-			sum, known = sum+n, true
-		}
-	}
-	if key == "00" && !known {
-		for below, row := range p.Places {
-			n, ok := ofSex(row, sex)
-			if len(below) != 2 || !ok {
-				return 0, false
-			}
-			sum, known = sum+n, true
-		}
-	}
-	return sum, known
+	return ofSex(row, sex)
 }
 
 func ofSex(row [3]int, sex uint8) (int, bool) {
