@@ -144,7 +144,7 @@ func (w *world) shows(ref, primary, act string) bool {
 // consents allows; and what it allows does come back.
 func TestEveryWay(t *testing.T) {
 	covered := map[string]bool{}
-	for _, way := range slices.Concat(ways, rightsWays, documentWays, giisWays, birthWays, identityWays, mergeWays, doseWays, forecastWays, cardWays, measureWays) {
+	for _, way := range slices.Concat(ways, rightsWays, documentWays, giisWays, birthWays, identityWays, mergeWays, doseWays, forecastWays, cardWays, measureWays, subscriptionWays) {
 		covered[way.route] = true
 	}
 	for _, route := range rest.Routes() {
@@ -178,6 +178,9 @@ func (w *world) prove(p *authz.Principal) {
 	for i := range all {
 		ref := w.order[w.rand.IntN(len(w.order))]
 		w.proveWay(p, &all[i], w.all[ref])
+	}
+	for i := range subscriptionWays {
+		w.proveWay(p, &subscriptionWays[i], w.all[w.order[0]])
 	}
 	for i := range measureWays {
 		w.proveWay(p, &measureWays[i], w.all[w.order[0]])
