@@ -274,10 +274,13 @@ func saidBy(s *smart.Signed) (facts []portal.Fact) {
 	if err != nil {
 		return nil
 	}
-	add := func(name, spanish, english, value string) {
-		if value = strings.TrimSpace(value); value != "" {
-			facts = append(facts, portal.Fact{Name: name, Label: portal.Text{Spanish: spanish, English: english}, Value: portal.Same(value)})
+	say := func(name, spanish, english string, value portal.Text) {
+		if value.Spanish != "" {
+			facts = append(facts, portal.Fact{Name: name, Label: portal.Text{Spanish: spanish, English: english}, Value: value})
 		}
+	}
+	add := func(name, spanish, english, value string) {
+		say(name, spanish, english, portal.Same(strings.TrimSpace(value)))
 	}
 	at := s.From.In(birth.Zone)
 	facts = append(facts, portal.Fact{Name: "issued", Label: portal.Text{Spanish: "Emitida el", English: "Issued on"}, Value: portal.Text{Spanish: at.Format("02/01/2006"), English: at.Format("2 January 2006")}})
@@ -294,7 +297,7 @@ func saidBy(s *smart.Signed) (facts []portal.Fact) {
 				}
 				add("name", "Nombre", "Name", name)
 			})
-			add("born", "Fecha de nacimiento", "Date of birth", primitive(d, d.Get(r, "birthDate")))
+			say("born", "Fecha de nacimiento", "Date of birth", dayOf(primitive(d, d.Get(r, "birthDate"))))
 		case "Immunization":
 			name := ""
 			each(d, d.Get(r, "vaccineCode"), "coding", func(c element.Node) {
@@ -305,14 +308,25 @@ func saidBy(s *smart.Signed) (facts []portal.Fact) {
 				}
 				name = cmp.Or(name, is)
 			})
-			value := primitive(d, d.Get(r, "occurrenceDateTime")) + " · " + name
+			value := dayOf(primitive(d, d.Get(r, "occurrenceDateTime")))
+			value.Spanish, value.English = value.Spanish+" · "+name, value.English+" · "+name
 			if lot := primitive(d, d.Get(r, "lotNumber")); lot != "" {
-				value += " · lote " + lot
+				value.Spanish, value.English = value.Spanish+" · lote "+lot, value.English+" · lot "+lot
 			}
-			add("vaccination", "Vacuna", "Vaccination", value)
+			say("vaccination", "Vacuna", "Vaccination", value)
 		}
 	})
 	return facts
+}
+
+// dayOf writes the day of a date or dateTime for people; one that is not known to the day
+// stays as it is.
+func dayOf(date string) portal.Text {
+	day, err := time.Parse(time.DateOnly, date[:min(len(date), len(time.DateOnly))])
+	if err != nil {
+		return portal.Same(date)
+	}
+	return portal.Text{Spanish: day.Format("02/01/2006"), English: day.Format("2 January 2006")}
 }
 
 // primitive is the text of a primitive, "" for anything else.
