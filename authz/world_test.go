@@ -374,7 +374,7 @@ func (w *world) policy() {
 func (w *world) serve() {
 	var err error
 	w.api, err = rest.New(rest.Config{
-		Store: w.store, Guard: w.guard, BaseURL: base, CursorKey: bytes.Repeat([]byte{1}, 32), Operations: append(append(chart.Operations(w.store), mhd.Operations(w.store)...), append(summary.Operations(summary.Config{Store: w.store, Software: "Amate"}), append(record.Operations(record.Config{Store: w.store}), append(append(w.rightsOperations(), w.changesOperations()...), append(w.giisOperations(), append(append(append(append(append(append(append(w.doseOperations(), w.forecastOperations()...), w.campaignOperations()...), append(append(w.cardOperations(), w.subscriptionOperations()...), w.measureOperations()...)...), w.identityOperations()...), w.mergeOperations()...), w.birthOperations()...), w.documentOperations()...)...)...)...)...)...), DeleteMany: true,
+		Store: w.store, Guard: w.guard, BaseURL: base, CursorKey: bytes.Repeat([]byte{1}, 32), Operations: append(append(chart.Operations(w.store), mhd.Operations(w.store)...), append(summary.Operations(summary.Config{Store: w.store, Software: "Amate"}), append(record.Operations(record.Config{Store: w.store}), append(append(w.rightsOperations(), w.changesOperations()...), append(w.giisOperations(), append(append(append(append(append(append(append(w.doseOperations(), w.forecastOperations()...), w.campaignOperations()...), append(append(w.cardOperations(), append(w.subscriptionOperations(), w.prescriptionOperations()...)...), w.measureOperations()...)...), w.identityOperations()...), w.mergeOperations()...), w.birthOperations()...), w.documentOperations()...)...)...)...)...)...), DeleteMany: true,
 	})
 	if err != nil {
 		w.t.Fatal(err)
