@@ -43,7 +43,10 @@ func (s *Service) Operations() []operation.Operation {
 }
 
 // listTopics answers $subscription-topics.
-func (s *Service) listTopics(context.Context, *operation.Call) (*operation.Answer, error) {
+func (s *Service) listTopics(_ context.Context, call *operation.Call) (*operation.Answer, error) {
+	if err := call.Only(); err != nil {
+		return nil, err
+	}
 	var entries []compose.Object
 	for _, url := range s.topicURLs() {
 		entries = append(entries, compose.Object{"fullUrl": url, "resource": s.topics[url].published()})

@@ -52,6 +52,9 @@ func readDelivery(call *operation.Call) (*delivery, error) {
 			k.readings = append(k.readings, compact(d, n))
 		}
 	} else {
+		if err := call.Only("patient", "device", "reading"); err != nil {
+			return nil, err
+		}
 		var err error
 		if patient, err = referenced(call, "patient"); err == nil {
 			device, err = referenced(call, "device")
