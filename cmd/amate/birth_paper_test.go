@@ -191,6 +191,10 @@ func (m *maternity) offline(pdf, code string, c returned) {
 		m.Fatal(err)
 	}
 	address, claim, _ := strings.Cut(code, "#")
+	altered := code[:len(code)-2] + "AA"
+	if altered == code {
+		altered = code[:len(code)-2] + "BA"
+	}
 	for _, try := range []struct {
 		args   []string
 		status int
@@ -202,7 +206,7 @@ func (m *maternity) offline(pdf, code string, c returned) {
 		{[]string{pdf, "--keys", keys}, exitDone, []string{"[bien]", "Folio: " + c.text("folio")}},
 		{[]string{code}, exitFailed, []string{"sin comprobar", "--keys"}},
 		{[]string{code, "--keys", other}, exitFailed, []string{"[MAL]", "no tiene esa llave"}},
-		{[]string{code[:len(code)-2] + "AA", "--keys", keys}, exitFailed, []string{"[MAL]", "alterado"}},
+		{[]string{altered, "--keys", keys}, exitFailed, []string{"[MAL]", "alterado"}},
 		{[]string{document, "--trust", m.trust}, exitDone, []string{"JUAN PEREZ PEREZ", doctorCURP, "[bien]"}},
 		{[]string{document}, exitFailed, []string{"sin comprobar"}},
 		{[]string{tampered, "--trust", m.trust}, exitFailed, []string{"[MAL]"}},
