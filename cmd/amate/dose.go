@@ -19,15 +19,19 @@ type recallPayload struct {
 	Lot string `json:"lot"`
 }
 
-// doseService records doses.
+// doseService records doses: one for all, since it keeps those of a Patient in turn.
 func (o *opened) doseService() *dose.Service {
-	return dose.New(dose.Config{
+	if o.doses != nil {
+		return o.doses
+	}
+	o.doses = dose.New(dose.Config{
 		Store: birthStore{o}, Maker: o.maker, Assessor: o.assessor, Merged: o.mergedInto, Zone: o.office.zone,
 		Job: func(lot string, due time.Time) (fhir.Entry, error) {
 			return o.jobs.Entry(job.New{Kind: recallJob, Payload: recallPayload{lot}, Due: due})
 		},
 		Wake: o.jobs.Wake,
 	})
+	return o.doses
 }
 
 // doseOperations record doses, report ESAVI and recall lots.

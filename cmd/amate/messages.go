@@ -83,7 +83,7 @@ func (m *messaging) open(ctx context.Context, s *serve, store *opened, api *rest
 	}
 	all.processor = message.New(message.Config{
 		API: api, State: kept, Receipts: kept, Senders: all.senders, As: all.asNow, Keep: m.Keep, Remember: m.Remember,
-		Limits: hl7.Limits{Size: int(m.Size)}, Log: log, Blocked: store.blockedPatients,
+		Limits: hl7.Limits{Size: int(m.Size)}, Log: log, Blocked: store.blockedPatients, Kinds: store.vaccinationMessages(),
 	})
 	following, stop := context.WithCancel(context.WithoutCancel(ctx))
 	all.stop = stop

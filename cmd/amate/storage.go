@@ -25,6 +25,7 @@ import (
 	"github.com/amate-health/amate/fhir/registry/identity/mpi"
 	"github.com/amate-health/amate/fhir/registry/identity/renapo"
 	"github.com/amate-health/amate/fhir/registry/immunization/campaign"
+	"github.com/amate-health/amate/fhir/registry/immunization/dose"
 	"github.com/amate-health/amate/fhir/registry/immunization/recommend"
 	"github.com/amate-health/amate/fhir/registry/prescription"
 	"github.com/amate-health/amate/fhir/registry/rights"
@@ -98,11 +99,12 @@ type opened struct {
 	people   *mpi.Clerk             // which records are of one person; nil until somebody asks
 	signing  signing                // whose signatures of documents are believed
 
-	certifying  certifying  // of births
-	schedules   *schedules  // of immunization; nil until somebody asks
-	carding     carding     // of vaccination cards
-	prescribing prescribing // of medicines
-	visits      *visits     // at a distance; nil where nobody is served
+	certifying  certifying    // of births
+	schedules   *schedules    // of immunization; nil until somebody asks
+	doses       *dose.Service // nil until somebody asks
+	carding     carding       // of vaccination cards
+	prescribing prescribing   // of medicines
+	visits      *visits       // at a distance; nil where nobody is served
 
 	subscriptions *subscriptions // nil where nobody is served
 

@@ -58,11 +58,29 @@ func (a *Answer) Messages() [][]byte {
 	return all
 }
 
-// acknowledge makes the answer to msg, whose kept says whether it is safe here. msg is
-// nil where it could not be read.
+// said is what an acknowledgment says of a message.
+type said struct {
+	verdict Verdict
+	faults  []*hl7.Error // and warnings
+	kept    bool         // it is safe here
+	profile string       // of MSH-21
+	reply   *Reply       // of a query that was answered
+}
+
+// acknowledge makes the answer to u.
+func (u *unit) acknowledge(kept bool, now time.Time) Answer {
+	s := said{verdict: u.verdict, faults: u.faults, kept: kept, profile: u.kind.Profile}
+	if u.mapped != nil {
+		s.faults = append(s.faults[:len(s.faults):len(s.faults)], u.mapped.warned...)
+	}
+	return acknowledge(u.msg, &s, now)
+}
+
+// acknowledge makes the answer to msg, which is nil where it could not be read.
 //
 // See section 2.9 of https://www.hl7.eu/HL7v2x/v251/std251/ch02.html.
-func acknowledge(msg *hl7.Message, verdict Verdict, faults []*hl7.Error, kept bool, now time.Time) Answer {
+func acknowledge(msg *hl7.Message, s *said, now time.Time) Answer {
+	verdict := s.verdict
 	a := Answer{Verdict: verdict}
 	var msh *hl7.Segment
 	if msg != nil {
@@ -72,23 +90,23 @@ func acknowledge(msg *hl7.Message, verdict Verdict, faults []*hl7.Error, kept bo
 	accept, application := msh.Field(15).Text(1), msh.Field(16).Text(1)
 	code := [...]string{Accept: "AA", Fail: "AE", Reject: "AR"}[verdict]
 	if accept == "" && application == "" { // the original mode
-		a.Application = ack(msh, code, faults, now)
+		a.Application = ack(msg, code, s, now)
 		return a
 	}
 	commit := "CA"
 	switch {
 	case verdict == Reject:
 		commit = "CR"
-	case !kept:
+	case !s.kept:
 		commit = "CE"
 	}
 	if commit == "CA" && wanted(accept, true) { // whatever comes of it
-		a.Commit = ack(msh, commit, nil, now)
+		a.Commit = ack(msg, commit, &said{}, now)
 	} else if wanted(accept, false) && commit != "CA" {
-		a.Commit = ack(msh, commit, faults, now)
+		a.Commit = ack(msg, commit, &said{faults: s.faults}, now)
 	}
 	if wanted(application, verdict == Accept) {
-		a.Application = ack(msh, code, faults, now)
+		a.Application = ack(msg, code, s, now)
 	}
 	return a
 }
@@ -106,8 +124,13 @@ func wanted(condition string, success bool) bool {
 	return false
 }
 
-// ack writes one acknowledgment.
-func ack(msh *hl7.Segment, code string, faults []*hl7.Error, now time.Time) []byte {
+// ack writes one acknowledgment. That of an application to a query is a response.
+func ack(msg *hl7.Message, code string, s *said, now time.Time) []byte {
+	var msh *hl7.Segment
+	if msg != nil {
+		msh = msg.First("MSH")
+	}
+	faults, responds := s.faults, isQuery(msg) && code[0] == 'A'
 	from := func(n int) string { // their encoding characters may be others
 		var parts []string
 		for i := 1; i <= 3; i++ {
@@ -130,14 +153,21 @@ func ack(msh *hl7.Segment, code string, faults []*hl7.Error, now time.Time) []by
 			kind += "^ACK"
 		}
 	}
+	profile := s.profile
+	if responds {
+		kind = responseOf(msh.Field(9).Text(2))
+		if s.reply != nil {
+			profile = s.reply.Profile
+		}
+	}
 	control := msh.Field(10).Whole()
 	id := idOf("ack", msh.Field(3).Raw, msh.Field(4).Raw, control, code)
 	charset := msh.Field(18).Text(1)
 	var w hl7.Writer
 	w.Segment("MSH", from(5), from(6), from(3), from(4), now.Format("20060102150405.000-0700"), "", kind, strings.ReplaceAll(id, "-", "")[:20],
-		hl7.Usual.Escaped(process), hl7.Usual.Escaped(version), "", "", "", "", "", hl7.Usual.Escaped(charset))
+		hl7.Usual.Escaped(process), hl7.Usual.Escaped(version), "", "", "", "", "", hl7.Usual.Escaped(charset), "", "", profile)
 	text := ""
-	if len(faults) > 0 {
+	if len(faults) > 0 && code != "AA" {
 		text = hl7.Usual.Escaped(short(faults[0].Error(), 80))
 	}
 	w.Segment("MSA", code, hl7.Usual.Escaped(control), text)
@@ -146,6 +176,9 @@ func ack(msh *hl7.Segment, code string, faults []*hl7.Error, now time.Time) []by
 			break
 		}
 		errSegment(&w, f, version)
+	}
+	if responds {
+		respond(&w, msg, code, s.reply)
 	}
 	return hl7.Encode(string(w.Bytes()), charset)
 }
@@ -164,7 +197,14 @@ func errSegment(w *hl7.Writer, f *hl7.Error, version string) {
 			number+"&"+f.Code.String()+"&HL70357")
 		return
 	}
-	w.Segment("ERR", "", f.ERL(), number+"^"+f.Code.String()+"^HL70357", "E", "", "", hl7.Usual.Escaped(f.Quoted), hl7.Usual.Escaped(f.Error()))
+	application, severity := "", "E"
+	if f.Application > 0 {
+		application = strconv.Itoa(int(f.Application)) + "^" + f.Application.String() + "^HL70533"
+	}
+	if f.Severity != "" {
+		severity = string(f.Severity)
+	}
+	w.Segment("ERR", "", f.ERL(), number+"^"+f.Code.String()+"^HL70357", severity, application, "", hl7.Usual.Escaped(f.Quoted), hl7.Usual.Escaped(f.Error()))
 }
 
 // short returns the first n runes of s.

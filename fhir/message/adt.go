@@ -8,18 +8,18 @@ import (
 //
 // See https://www.hl7.eu/HL7v2x/v251/std251/ch03.html.
 func init() {
-	visit := func(status string) func(*mapper) {
-		return func(m *mapper) {
+	visit := func(status string) func(*Mapper) {
+		return func(m *Mapper) {
 			m.person(true)
 			m.visit(true, true, status)
 		}
 	}
-	person := func(m *mapper) { m.person(true) }
+	person := func(m *Mapper) { m.person(true) }
 	register(
 		Kind{Code: "ADT", Trigger: "A01", Map: visit("in-progress")},
 		Kind{Code: "ADT", Trigger: "A03", Map: visit("finished")},
 		Kind{Code: "ADT", Trigger: "A04", Map: visit("in-progress")},
-		Kind{Code: "ADT", Trigger: "A08", Map: func(m *mapper) {
+		Kind{Code: "ADT", Trigger: "A08", Map: func(m *Mapper) {
 			m.person(true)
 			m.visit(true, false, "")
 		}},
@@ -30,7 +30,7 @@ func init() {
 }
 
 // mergePatients says of the patient of each MRG that they are the one of PID before it.
-func mergePatients(m *mapper) {
+func mergePatients(m *Mapper) {
 	m.person(true)
 	mrg := m.msg.First("MRG")
 	if mrg == nil {

@@ -10,7 +10,7 @@ import (
 )
 
 // local returns a URI for something that only the sender of m knows.
-func (m *mapper) local(kind, name string) string {
+func (m *Mapper) local(kind, name string) string {
 	var b strings.Builder
 	b.WriteString("urn:amate:sender:" + m.sender.Name + ":" + kind)
 	if name == "" {
@@ -30,7 +30,7 @@ func (m *mapper) local(kind, name string) string {
 
 // authority returns the system of identifiers that an assigning authority gives out, an
 // HD: namespace, universal id and its type. kind is the type of the identifier.
-func (m *mapper) authority(namespace, universal, universalType, kind string) string {
+func (m *Mapper) authority(namespace, universal, universalType, kind string) string {
 	for _, key := range []string{universal, namespace, kind} {
 		if s := m.tables.Assigners[key]; s != "" && key != "" {
 			return s
@@ -56,7 +56,7 @@ func (m *mapper) authority(namespace, universal, universalType, kind string) str
 }
 
 // cx reads an identifier, a CX: zero where there is none.
-func (m *mapper) cx(f hl7.Field) Identifier {
+func (m *Mapper) cx(f hl7.Field) Identifier {
 	value := f.Text(1)
 	if value == "" {
 		return Identifier{}
@@ -66,7 +66,7 @@ func (m *mapper) cx(f hl7.Field) Identifier {
 }
 
 // ei reads an entity identifier, an EI.
-func (m *mapper) ei(f hl7.Field, kind string) Identifier {
+func (m *Mapper) ei(f hl7.Field, kind string) Identifier {
 	value := f.Text(1)
 	if value == "" {
 		return Identifier{}
@@ -93,7 +93,7 @@ func identifiers(ids ...Identifier) []string {
 }
 
 // curp holds a CURP against its form: results of one person must not reach another.
-func (m *mapper) curp(s *hl7.Segment, field int, id Identifier) (Identifier, bool) {
+func (m *Mapper) curp(s *hl7.Segment, field int, id Identifier) (Identifier, bool) {
 	id.Value = strings.ToUpper(id.Value)
 	if id.Value == identity.GenericCURP {
 		return id, false // stands for nobody
@@ -106,7 +106,7 @@ func (m *mapper) curp(s *hl7.Segment, field int, id Identifier) (Identifier, boo
 }
 
 // name reads an XPN.
-func (m *mapper) name(f hl7.Field, mother string) string {
+func (m *Mapper) name(f hl7.Field, mother string) string {
 	family := text(f.Component(1), 1)
 	if mother != "" && !strings.Contains(family, " ") {
 		family = strings.TrimSpace(family + " " + mother)
@@ -133,7 +133,7 @@ func (m *mapper) name(f hl7.Field, mother string) string {
 }
 
 // address reads an XAD.
-func (m *mapper) address(f hl7.Field) string {
+func (m *Mapper) address(f hl7.Field) string {
 	var lines []string
 	street := f.Component(1)
 	for _, l := range []string{text(street, 1), f.Text(2)} {
@@ -146,7 +146,7 @@ func (m *mapper) address(f hl7.Field) string {
 }
 
 // telecom reads an XTN.
-func (m *mapper) telecom(f hl7.Field) string {
+func (m *Mapper) telecom(f hl7.Field) string {
 	system, value := m.tables.TelecomSystem[strings.ToUpper(f.Text(3))], f.Text(1)
 	if email := f.Text(4); email != "" && (system == "email" || value == "") {
 		system, value = "email", email
@@ -170,15 +170,23 @@ func (m *mapper) telecom(f hl7.Field) string {
 }
 
 // concept reads a CE or CWE: its codings, those that they map to first, and its text.
-func (m *mapper) concept(f hl7.Field) string {
+func (m *Mapper) concept(f hl7.Field) string {
 	codings, display := m.codings(f)
 	return inner().list("coding", codings).text("text", display).end()
 }
 
 // codings returns the codings of a CE or CWE. A code that nothing is known of is kept
 // as one of the sender's own.
-func (m *mapper) codings(f hl7.Field) (codings []string, display string) {
-	var mapped []string
+func (m *Mapper) codings(f hl7.Field) (codings []string, display string) {
+	all, display := m.codingsOf(f)
+	for _, c := range all {
+		codings = append(codings, coding(c.System, c.Code, c.Display))
+	}
+	return codings, display
+}
+
+func (m *Mapper) codingsOf(f hl7.Field) (codings []Coding, display string) {
+	var mapped []Coding
 	for _, at := range []int{1, 4} {
 		code, label, name := f.Text(at), f.Text(at+1), f.Text(at+2)
 		if display == "" {
@@ -189,12 +197,12 @@ func (m *mapper) codings(f hl7.Field) (codings []string, display string) {
 		}
 		system := m.tables.Systems[strings.ToUpper(name)]
 		if to, ok := m.mapped(code, name, system); ok {
-			mapped = append(mapped, coding(to.System, to.Code, to.Display))
+			mapped = append(mapped, to)
 		}
 		if system == "" {
 			system = m.local("code", name)
 		}
-		codings = append(codings, coding(system, code, label))
+		codings = append(codings, Coding{system, code, label})
 	}
 	if display == "" {
 		display = f.Text(9)
@@ -203,7 +211,7 @@ func (m *mapper) codings(f hl7.Field) (codings []string, display string) {
 }
 
 // mapped returns the coding that a code of the sender's stands for.
-func (m *mapper) mapped(code, name, system string) (Coding, bool) {
+func (m *Mapper) mapped(code, name, system string) (Coding, bool) {
 	for _, key := range []string{name + "|" + code, system + "|" + code, code} {
 		if to, ok := m.tables.Codes[key]; ok && key[0] != '|' {
 			return to, true
@@ -215,7 +223,7 @@ func (m *mapper) mapped(code, name, system string) (Coding, bool) {
 // Stamps of HL7: YYYY[MM[DD[HH[MM[SS[.S[S[S[S]]]]]]]]][+/-ZZZZ].
 //
 // See https://www.hl7.eu/HL7v2x/v251/std251/ch02A.html, DTM.
-func (m *mapper) moment(f hl7.Field) (string, bool) {
+func (m *Mapper) moment(f hl7.Field) (string, bool) {
 	stamp := f.Text(1)
 	if stamp == "" {
 		return "", true
@@ -233,7 +241,7 @@ func (m *mapper) moment(f hl7.Field) (string, bool) {
 	return text, ok
 }
 
-func (m *mapper) momentOf(stamp string) (string, bool) {
+func (m *Mapper) momentOf(stamp string) (string, bool) {
 	digits, zone := stamp, ""
 	if at := strings.IndexAny(stamp, "+-"); at > 0 {
 		digits, zone = stamp[:at], stamp[at:]
@@ -274,7 +282,7 @@ func (m *mapper) momentOf(stamp string) (string, bool) {
 }
 
 // at reads field n of s as a time, and notes a fault where it is none.
-func (m *mapper) at(s *hl7.Segment, n int) string {
+func (m *Mapper) at(s *hl7.Segment, n int) string {
 	f := s.Field(n)
 	if f.Empty() {
 		return ""
@@ -287,13 +295,13 @@ func (m *mapper) at(s *hl7.Segment, n int) string {
 }
 
 // day is at, without the time of day.
-func (m *mapper) day(s *hl7.Segment, n int) string {
+func (m *Mapper) day(s *hl7.Segment, n int) string {
 	date, _, _ := strings.Cut(m.at(s, n), "T")
 	return date
 }
 
 // instant is at, where FHIR asks for a time to the second: "" for a mere date.
-func (m *mapper) instant(s *hl7.Segment, n int) string {
+func (m *Mapper) instant(s *hl7.Segment, n int) string {
 	if v := m.at(s, n); strings.Contains(v, "T") {
 		return v
 	}

@@ -38,6 +38,7 @@ type Draft struct {
 	Patient     string       // Prefer: Link of the patient
 	JSON        []byte       // complete, with references to other drafts as their Link
 	Clear       []string     // Merge: members that are to go
+	Version     int64        // Put: the version that it takes the place of; 0 for whatever is there
 
 	// Retire says that it was merged into another: it becomes inactive, and is not created.
 	Retire string // the Link of the other

@@ -240,7 +240,7 @@ func TestAcknowledge(t *testing.T) {
 		if of.verdict == Accept {
 			faults = nil
 		}
-		a := acknowledge(m, of.verdict, faults, true, today)
+		a := acknowledge(m, &said{verdict: of.verdict, faults: faults, kept: true}, today)
 		var codes []string
 		text := ""
 		for _, b := range a.Messages() {
@@ -272,7 +272,7 @@ func TestSenderCheck(t *testing.T) {
 	}
 }
 
-// FuzzMap looks for messages that break the mapper, or make it write what is no JSON.
+// FuzzMap looks for messages that break the Mapper, or make it write what is no JSON.
 func FuzzMap(f *testing.F) {
 	for _, s := range []string{
 		header + "OBX|1|NM|A^A^L||1\r", header + "OBX|1|ED|A||^^^Base64^AAAA\rNTE|1||x\r", header + "SPM|1|A&B^C&D||BLD^x^y\rOBX|1|SN|A||^^^\r",
@@ -293,7 +293,7 @@ func FuzzMap(f *testing.F) {
 				t.Fatalf("%s: %v", d.JSON, err)
 			}
 		}
-		a := acknowledge(m, Fail, faults, true, today)
+		a := acknowledge(m, &said{verdict: Fail, faults: faults, kept: true}, today)
 		for _, b := range a.Messages() {
 			if _, err := hl7.Parse(string(b), hl7.Limits{}); err != nil {
 				t.Fatalf("%q: %v", b, err)

@@ -42,7 +42,7 @@ type result struct {
 	more  []string // further lines of its text
 }
 
-func results(m *mapper) {
+func results(m *Mapper) {
 	m.person(false)
 	if m.patient == "" {
 		return
@@ -58,7 +58,7 @@ func results(m *mapper) {
 }
 
 // groups divides the message.
-func (m *mapper) groups() []group {
+func (m *Mapper) groups() []group {
 	var all []group
 	var orc *hl7.Segment
 	for i := range m.msg.Segments {
@@ -119,7 +119,7 @@ func annotations(notes []string) []string {
 }
 
 // group makes the resources of one OBR.
-func (m *mapper) group(g *group, index int) {
+func (m *Mapper) group(g *group, index int) {
 	m.numbers(g, index)
 	g.category = m.tables.Sections[strings.ToUpper(g.obr.Field(24).Text(1))]
 	if g.category == "" {
@@ -137,7 +137,7 @@ func (m *mapper) group(g *group, index int) {
 
 // numbers finds what the resources of g are numbered by: the filler's number, or else
 // the placer's. A group without either goes by the message.
-func (m *mapper) numbers(g *group, index int) {
+func (m *Mapper) numbers(g *group, index int) {
 	g.filler, g.placer = m.ei(g.obr.Field(3), "filler"), m.ei(g.obr.Field(2), "placer")
 	if g.orc != nil {
 		if g.filler.Value == "" {
@@ -173,7 +173,7 @@ func (m *mapper) numbers(g *group, index int) {
 }
 
 // shared reports whether another OBR of the message has the same number as g.
-func (m *mapper) shared(g *group) bool {
+func (m *Mapper) shared(g *group) bool {
 	same := 0
 	for i := range m.msg.Segments {
 		if s := &m.msg.Segments[i]; s.Name == "OBR" && s.Field(3).Raw == g.obr.Field(3).Raw && s.Field(2).Raw == g.obr.Field(2).Raw {
@@ -184,7 +184,7 @@ func (m *mapper) shared(g *group) bool {
 }
 
 // specimen makes the Specimen of SPM, or of OBR-15, which came before it.
-func (m *mapper) specimen(g *group) {
+func (m *Mapper) specimen(g *group) {
 	kind, collected, received := g.obr.Field(15), m.at(g.obr, 7), m.at(g.obr, 14)
 	id := Identifier{}
 	if len(g.specimen) > 0 {
@@ -214,7 +214,7 @@ func (m *mapper) specimen(g *group) {
 }
 
 // specimenID reads SPM-2, an EIP: the placer's number and the filler's.
-func (m *mapper) specimenID(f hl7.Field) Identifier {
+func (m *Mapper) specimenID(f hl7.Field) Identifier {
 	for _, n := range []int{2, 1} {
 		c := f.Component(n)
 		if v := text(c, 1); v != "" {
@@ -224,7 +224,7 @@ func (m *mapper) specimenID(f hl7.Field) Identifier {
 	return Identifier{}
 }
 
-func (m *mapper) specimenSystem(name string) string {
+func (m *Mapper) specimenSystem(name string) string {
 	if s := m.tables.Systems[strings.ToUpper(name)]; s != "" {
 		return s
 	}
@@ -233,7 +233,7 @@ func (m *mapper) specimenSystem(name string) string {
 
 // serviceRequest makes the order. One that was placed otherwise, by its placer's number,
 // stays as who placed it has it.
-func (m *mapper) serviceRequest(g *group) {
+func (m *Mapper) serviceRequest(g *group) {
 	status := ""
 	if g.orc != nil {
 		status = m.tables.OrderStatus[g.orc.Field(5).Text(1)]
@@ -295,7 +295,7 @@ func orderIDs(g *group) []string {
 }
 
 // report makes the DiagnosticReport.
-func (m *mapper) report(g *group) {
+func (m *Mapper) report(g *group) {
 	sent := g.obr.Field(25).Text(1)
 	status := m.tables.ReportStatus[sent]
 	if status == "" {
@@ -335,7 +335,7 @@ func (m *mapper) report(g *group) {
 }
 
 // interpreter reads OBR-32, an NDL, whose first component is the person.
-func (m *mapper) interpreter(f hl7.Field) string {
+func (m *Mapper) interpreter(f hl7.Field) string {
 	c := f.Component(1)
 	if c.Raw == "" {
 		return ""

@@ -9,7 +9,7 @@ import (
 
 // person makes the patient of PID. With all, what PID says of them goes to the record;
 // else only a patient who is not known yet is created.
-func (m *mapper) person(all bool) {
+func (m *Mapper) person(all bool) {
 	pid := m.msg.First("PID")
 	if pid == nil {
 		m.fail(&hl7.Error{Code: hl7.SegmentSequence, Segment: "PID", Sequence: 1, Text: "the segment PID is missing"})
@@ -32,7 +32,7 @@ func (m *mapper) person(all bool) {
 
 // personIDs returns the identifiers of a person in field n, the CURP first, and those
 // that nobody is found by.
-func (m *mapper) personIDs(s *hl7.Segment, n int) (found, kept []Identifier) {
+func (m *Mapper) personIDs(s *hl7.Segment, n int) (found, kept []Identifier) {
 	for _, f := range s.Field(n).Repetitions() {
 		id := m.cx(f)
 		switch {
@@ -50,7 +50,7 @@ func (m *mapper) personIDs(s *hl7.Segment, n int) (found, kept []Identifier) {
 
 // demographics writes the Patient that PID describes, and lists the members that it
 // says have no value any more.
-func (m *mapper) demographics(pid *hl7.Segment, ids []Identifier) (json []byte, clear []string) {
+func (m *Mapper) demographics(pid *hl7.Segment, ids []Identifier) (json []byte, clear []string) {
 	o := newObject("Patient")
 	o.list("identifier", identifiers(ids...)).raw("active", "true")
 	mother := text(pid.Field(6).Component(1), 1)
@@ -85,6 +85,9 @@ func (m *mapper) demographics(pid *hl7.Segment, ids []Identifier) (json []byte, 
 		o.raw("deceasedBoolean", "false")
 	}
 	o.list("address", nonempty(addresses...))
+	if m.kin {
+		o.list("contact", m.contacts())
+	}
 	if c := pid.Field(16).Text(1); c != "" {
 		if code := m.tables.Marital[strings.ToUpper(c)]; code == "UNK" {
 			o.raw("maritalStatus", concept("http://terminology.hl7.org/CodeSystem/v3-NullFlavor", code, ""))

@@ -47,6 +47,8 @@ type Config struct {
 	// that everybody sees. nil is for none.
 	Blocked func(ctx context.Context, identifiers string) ([]fhir.Resource, error)
 
+	Kinds []Kind // of messages that are understood besides those of this package
+
 	Keep     time.Duration // how long dead letters are kept; 0 is 90 days
 	Remember time.Duration // how long the same message gets the same answer; 0 is 30 days
 	Limits   hl7.Limits
@@ -173,8 +175,11 @@ type unit struct {
 	control  string
 	digest   []byte
 	received time.Time
+	kind     Kind
+	mapped   *Mapper // nil when it was not mapped
 	drafts   []Draft
 	faults   []*hl7.Error
+	release  func() // lets go of what its Later holds; nil for nothing
 	verdict  Verdict
 	passing  bool            // the fault may pass: the sender is to try again, and nothing is kept
 	replay   *Letter         // nil unless it is tried again
@@ -287,7 +292,8 @@ func (p *Processor) open(ctx context.Context, in Incoming) *unit {
 		u.ctx = context.WithoutCancel(u.ctx)
 		u.Group += " " + u.sender.Client // several senders may share an address
 	}
-	if u.drafts, u.faults = Map(u.msg, u.sender, p.Now()); len(u.faults) > 0 {
+	u.mapped, u.kind = mapped(u.msg, u.sender, p.Now(), p.Kinds)
+	if u.drafts, u.faults = u.mapped.drafts, u.mapped.faults; len(u.faults) > 0 {
 		u.verdict = Fail
 		for _, f := range u.faults {
 			if f.Code.Reject() {
@@ -328,7 +334,7 @@ func together(units []*unit) int {
 	type id struct{ sender, control string }
 	seen := map[id]bool{}
 	for i, u := range units {
-		if u.Group != units[0].Group || u.replay != nil && i > 0 || units[0].replay != nil && i > 0 {
+		if i > 0 && (u.Group != units[0].Group || u.alone() || units[0].alone()) {
 			return i
 		}
 		if u.sender == nil {
@@ -341,6 +347,11 @@ func together(units []*unit) int {
 		seen[at] = true
 	}
 	return len(units)
+}
+
+// alone reports whether u shares a transaction with no other message.
+func (u *unit) alone() bool {
+	return u.replay != nil || u.kind.Answer != nil || u.mapped != nil && u.mapped.later != nil
 }
 
 // processFor is how long writing a few messages may take.
@@ -363,6 +374,10 @@ func (p *Processor) process(units []*unit) {
 			p.finish(u, kept)
 		}
 	}()
+	if units[0].kind.Answer != nil {
+		p.reply(ctx, units[0])
+		return
+	}
 	open, err := p.unanswered(ctx, units)
 	if err == nil {
 		p.write(ctx, open)
@@ -431,13 +446,13 @@ func (p *Processor) settle(ctx context.Context, units []*unit) error {
 	var receipts []fhir.Receipt
 	for _, u := range units {
 		if u.verdict == Accept {
-			u.answer = acknowledge(u.msg, Accept, nil, true, p.Now())
+			u.answer = u.acknowledge(true, p.Now())
 			receipts = append(receipts, fhir.Receipt{
 				Sender: u.sender.Name, Control: u.control, Digest: u.digest, Answer: u.answer.stored(), Received: u.received,
 			})
 			continue
 		}
-		if u.passing || u.sender == nil { // of strangers nothing is kept
+		if u.passing || u.sender == nil || isQuery(u.msg) { // of strangers nothing is kept
 			continue
 		}
 		if err := p.keep(ctx, u.letter()); err != nil {
@@ -468,11 +483,11 @@ func (u *unit) letter() *Letter {
 
 // finish answers a unit.
 func (p *Processor) finish(u *unit, kept bool) {
-	if !kept && u.verdict == Accept && !u.answer.Again {
+	if !kept && u.verdict == Accept && !u.answer.Again && u.answer.Messages() == nil {
 		u.fail(Fail, &hl7.Error{Code: hl7.Internal, Text: "the server is stopping; try again"})
 	}
 	if u.verdict != Accept {
-		u.answer = acknowledge(u.msg, u.verdict, u.faults, kept && !u.passing && u.sender != nil, p.Now())
+		u.answer = u.acknowledge(kept && !u.passing && u.sender != nil, p.Now())
 	}
 	u.answer.Verdict = u.verdict
 	p.count.add(u)
@@ -490,5 +505,5 @@ func (p *Processor) TooLarge(head []byte) Answer {
 		text = ""
 	}
 	msg, _ := hl7.Parse(text, p.Limits) // nil is answered as well
-	return acknowledge(msg, Reject, []*hl7.Error{bad}, false, p.Now())
+	return acknowledge(msg, &said{verdict: Reject, faults: []*hl7.Error{bad}}, p.Now())
 }

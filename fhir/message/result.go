@@ -44,7 +44,7 @@ func textValue(f hl7.Field) string {
 }
 
 // result makes the Observation of an OBX; of a document, what holds it.
-func (m *mapper) result(g *group, r *result) {
+func (m *Mapper) result(g *group, r *result) {
 	obx := r.obx
 	code, sub := obx.Field(3).Text(1)+" "+obx.Field(3).Text(3), obx.Field(4).Text(1)
 	if obx.Field(3).Empty() {
@@ -113,7 +113,7 @@ func (m *mapper) result(g *group, r *result) {
 }
 
 // value returns value[x] of an Observation: its name, and its JSON or "".
-func (m *mapper) value(r *result) (name, json string) {
+func (m *Mapper) value(r *result) (name, json string) {
 	obx, v := r.obx, r.obx.Field(5)
 	if v.Empty() {
 		return "valueString", ""
@@ -152,7 +152,7 @@ func quotedOr(s string) string {
 }
 
 // several makes one concept of several values: their codings, and their texts together.
-func (m *mapper) several(v hl7.Field) string {
+func (m *Mapper) several(v hl7.Field) string {
 	var codings, texts []string
 	for _, f := range v.Repetitions() {
 		c, t := m.codings(f)
@@ -226,7 +226,7 @@ func rangeOf(s string) (low, high string, ok bool) {
 }
 
 // number returns a Quantity, "" where s is no number: the text is kept then.
-func (m *mapper) number(s string, obx *hl7.Segment) string {
+func (m *Mapper) number(s string, obx *hl7.Segment) string {
 	comparator, number, ok := compared(s)
 	if !ok {
 		return ""
@@ -238,14 +238,14 @@ func (m *mapper) number(s string, obx *hl7.Segment) string {
 	return m.quantity(comparator, n, obx)
 }
 
-func (m *mapper) quantity(comparator, n string, obx *hl7.Segment) string {
+func (m *Mapper) quantity(comparator, n string, obx *hl7.Segment) string {
 	o := inner().raw("value", n).text("comparator", comparator)
 	m.unit(o, obx.Field(6))
 	return o.end()
 }
 
 // unit writes the unit of OBX-6. One that is no UCUM and in no table is kept as text.
-func (m *mapper) unit(o *object, f hl7.Field) {
+func (m *Mapper) unit(o *object, f hl7.Field) {
 	sent, label := f.Text(1), f.Text(2)
 	if label == "" {
 		label = sent
@@ -261,7 +261,7 @@ func (m *mapper) unit(o *object, f hl7.Field) {
 }
 
 // structured reads an SN: comparator, number, separator, number.
-func (m *mapper) structured(v hl7.Field, obx *hl7.Segment) (name, json string) {
+func (m *Mapper) structured(v hl7.Field, obx *hl7.Segment) (name, json string) {
 	comparator, first, separator, second := v.Text(1), decimalOf(v.Text(2)), v.Text(3), decimalOf(v.Text(4))
 	switch {
 	case first != "" && second != "" && separator == "-":
@@ -295,7 +295,7 @@ func clock(s string) string {
 }
 
 // flags returns the interpretations of OBX-8.
-func (m *mapper) flags(f hl7.Field) []string {
+func (m *Mapper) flags(f hl7.Field) []string {
 	var out []string
 	for _, r := range f.Repetitions() {
 		sent := r.Text(1)
@@ -310,7 +310,7 @@ func (m *mapper) flags(f hl7.Field) []string {
 
 // reference reads the range of OBX-7: as text, and as numbers where it is two of them
 // or one limit.
-func (m *mapper) reference(obx *hl7.Segment) string {
+func (m *Mapper) reference(obx *hl7.Segment) string {
 	sent := strings.TrimSpace(obx.Field(7).Whole())
 	if sent == "" || obx.Field(7).Null() {
 		return ""
@@ -346,7 +346,7 @@ func mediaOf(content []byte) string {
 }
 
 // file makes a Binary and a DocumentReference of an encapsulated document, an ED.
-func (m *mapper) file(g *group, r *result, key string) {
+func (m *Mapper) file(g *group, r *result, key string) {
 	v := r.obx.Field(5)
 	content, ok := contentOf(v)
 	if !ok {

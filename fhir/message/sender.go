@@ -68,6 +68,12 @@ type Tables struct {
 	AddressUse    map[string]string `json:"addressUse,omitempty"`    // table 0190 -> address-use
 	TelecomUse    map[string]string `json:"telecomUse,omitempty"`    // table 0201 -> contact-point-use
 	TelecomSystem map[string]string `json:"telecomSystem,omitempty"` // table 0202 -> contact-point-system
+
+	Kin         map[string]string `json:"kin,omitempty"`         // table 0063 -> v3-RoleCode
+	DoseSource  map[string]string `json:"doseSource,omitempty"`  // table NIP001 -> immunization-origin; "" for given by the sender
+	DoseRefusal map[string]string `json:"doseRefusal,omitempty"` // table NIP002 -> v3-ActReason
+	DoseSite    map[string]string `json:"doseSite,omitempty"`    // table 0163 -> v3-ActSite
+	DoseRoute   map[string]string `json:"doseRoute,omitempty"`   // table 0162, or code of NCIT -> v3-RouteOfAdministration
 }
 
 // Coding is a code of a system.
@@ -110,7 +116,7 @@ func (t *Tables) over(own *Tables) Tables {
 func (t *Tables) texts() []*map[string]string {
 	return []*map[string]string{
 		&t.Assigners, &t.Systems, &t.Units, &t.Sex, &t.Class, &t.Marital, &t.Flags, &t.ResultStatus, &t.ReportStatus,
-		&t.OrderStatus, &t.Sections, &t.NameUse, &t.AddressUse, &t.TelecomUse, &t.TelecomSystem,
+		&t.OrderStatus, &t.Sections, &t.NameUse, &t.AddressUse, &t.TelecomUse, &t.TelecomSystem, &t.Kin, &t.DoseSource, &t.DoseRefusal, &t.DoseSite, &t.DoseRoute,
 	}
 }
 

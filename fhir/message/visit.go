@@ -11,7 +11,7 @@ const actCode = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 // visit makes the encounter of PV1. With all, what PV1 says goes to the record; else
 // only an encounter that is not known yet is created. status is "" where the event does
 // not say it.
-func (m *mapper) visit(all, needed bool, status string) {
+func (m *Mapper) visit(all, needed bool, status string) {
 	pv1 := m.msg.First("PV1")
 	if pv1 == nil || m.patient == "" {
 		if needed && m.patient != "" {
@@ -37,7 +37,7 @@ func (m *mapper) visit(all, needed bool, status string) {
 	m.encounter = m.draft(d)
 }
 
-func (m *mapper) encounterOf(pv1 *hl7.Segment, number Identifier, status string) []byte {
+func (m *Mapper) encounterOf(pv1 *hl7.Segment, number Identifier, status string) []byte {
 	start, end := m.at(pv1, 44), m.at(pv1, 45)
 	if status == "" {
 		status = "in-progress"
@@ -66,7 +66,7 @@ func (m *mapper) encounterOf(pv1 *hl7.Segment, number Identifier, status string)
 }
 
 // class returns the class of an encounter, from PV1-2.
-func (m *mapper) class(pv1 *hl7.Segment) string {
+func (m *Mapper) class(pv1 *hl7.Segment) string {
 	sent := pv1.Field(2).Text(1)
 	if code := m.tables.Class[strings.ToUpper(sent)]; code != "" {
 		return coding(actCode, code, "")
@@ -79,7 +79,7 @@ func (m *mapper) class(pv1 *hl7.Segment) string {
 
 // practitioner returns a Reference to the one whom an XCN names. With a number, it is
 // to a Practitioner, created where there is none; without, it says the name alone.
-func (m *mapper) practitioner(f hl7.Field) string {
+func (m *Mapper) practitioner(f hl7.Field) string {
 	if f.Empty() {
 		return ""
 	}
@@ -121,7 +121,7 @@ func quotedAll(texts ...string) []string {
 }
 
 // place returns a Reference to the Location that a PL names, created where there is none.
-func (m *mapper) place(f hl7.Field) string {
+func (m *Mapper) place(f hl7.Field) string {
 	parts := nonempty(f.Text(1), f.Text(2), f.Text(3))
 	if len(parts) == 0 {
 		return ""
@@ -137,7 +137,7 @@ func (m *mapper) place(f hl7.Field) string {
 
 // organization returns a Reference to the one that an XON names, created where there is
 // none; without a number, it says the name alone.
-func (m *mapper) organization(f hl7.Field) string {
+func (m *Mapper) organization(f hl7.Field) string {
 	name, number := f.Text(1), f.Text(10)
 	if number == "" {
 		number = f.Text(3)

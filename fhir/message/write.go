@@ -49,6 +49,14 @@ func moved(err error) bool {
 // together writes the first units that fit into one transaction, and returns how many
 // those are. Units that turn out to be at fault are told so, and are not written.
 func (p *Processor) together(ctx context.Context, units []*unit) (int, error) {
+	defer func() {
+		for _, u := range units {
+			if u.release != nil {
+				u.release()
+				u.release = nil
+			}
+		}
+	}()
 	found, err := p.resolve(ctx, units)
 	if err != nil {
 		return len(units), err
@@ -118,6 +126,17 @@ func (p *Processor) add(ctx context.Context, t *transaction, u *unit) (bool, err
 			entries = append(entries, *e)
 		}
 	}
+	if u.mapped != nil && u.mapped.later != nil {
+		more, fault, err := p.late(ctx, t, u, entries, links)
+		if err != nil {
+			return false, err
+		}
+		if fault != nil {
+			u.fail(Fail, fault...)
+			return true, nil
+		}
+		entries = append(entries, more...)
+	}
 	for _, e := range entries {
 		if e.ref != "" && t.written[e.ref] {
 			return false, nil
@@ -164,7 +183,7 @@ func (p *Processor) entry(ctx context.Context, t *transaction, u *unit, d *Draft
 				return nil, nil, err
 			}
 		}
-		return &entry{draft: d, json: d.JSON, ref: d.Link()}, nil, nil
+		return &entry{draft: d, json: d.JSON, ref: d.Link(), match: d.Version}, nil, nil
 	}
 	if ref := t.found.known[d.Link()]; ref != "" {
 		links[d.Link()] = ref
@@ -312,6 +331,11 @@ func (p *Processor) written(ctx context.Context, units []*unit, t *transaction, 
 // refused tells a unit why it could not be written.
 func (p *Processor) refused(u *unit, err error) {
 	var known *fhir.Error
+	var own *hl7.Error
+	if errors.As(err, &own) {
+		u.fail(Fail, own)
+		return
+	}
 	if !errors.As(err, &known) {
 		p.Log.Error("write a message", "sender", u.sender.Name, "error", err)
 		u.passing = u.replay == nil

@@ -53,7 +53,42 @@ type Error struct {
 	Component  int    // from 1; 0 for the whole field
 	Text       string // what is wrong; holds nothing of the message
 	Quoted     string // what the message says there, for the sender alone: it may be of a patient
+
+	Severity    Severity        // "" is an error
+	Application ApplicationCode // 0 for none
 }
+
+// Severity is of table 0516.
+type Severity string
+
+// The severities. What is only a warning or information was written all the same.
+const (
+	Warning     Severity = "W"
+	Information Severity = "I"
+)
+
+// ApplicationCode is a condition of user-defined table 0533, as immunization registries
+// have it.
+type ApplicationCode int
+
+// The conditions.
+const (
+	IllogicalDate  ApplicationCode = 1
+	InvalidDate    ApplicationCode = 2
+	IllogicalValue ApplicationCode = 3
+	InvalidValue   ApplicationCode = 4
+	NotInTable     ApplicationCode = 5
+	MissingData    ApplicationCode = 7
+	Ignored        ApplicationCode = 8
+)
+
+var applicationTexts = map[ApplicationCode]string{
+	IllogicalDate: "Illogical Date error", InvalidDate: "Invalid Date", IllogicalValue: "Illogical Value error", InvalidValue: "Invalid value",
+	NotInTable: "Table value not found", MissingData: "Required data missing", Ignored: "Data was ignored",
+}
+
+// String returns the text that goes with c.
+func (c ApplicationCode) String() string { return applicationTexts[c] }
 
 // Error returns the text, which holds nothing of the message.
 func (e *Error) Error() string {

@@ -15,6 +15,36 @@ func (m *Message) AppendTo(b []byte) []byte {
 	return b
 }
 
+// AppendTo appends s as it is written in an encoding, ended by CR.
+func (s *Segment) AppendTo(b []byte, in *Encoding) []byte {
+	if *s.in == *in {
+		return append(s.appendTo(b), '\r')
+	}
+	b = append(b, s.Name...)
+	for _, f := range s.fields {
+		b = s.in.translate(append(b, in.Field), f, 0, in)
+	}
+	return append(b, '\r')
+}
+
+// translate writes what a text holds in another encoding.
+func (e *Encoding) translate(b []byte, text string, level int, in *Encoding) []byte {
+	from, to := [...]byte{e.Repetition, e.Component, e.Sub}, [...]byte{in.Repetition, in.Component, in.Sub}
+	for level < len(from) && (from[level] == 0 || strings.IndexByte(text, from[level]) < 0) {
+		level++
+	}
+	if level == len(from) {
+		return in.AppendEscaped(b, e.Unescape(text))
+	}
+	for i, part := range strings.Split(text, string(rune(from[level]))) {
+		if i > 0 {
+			b = append(b, to[level])
+		}
+		b = e.translate(b, part, level+1, in)
+	}
+	return b
+}
+
 func (s *Segment) appendTo(b []byte) []byte {
 	b = append(b, s.Name...)
 	fields := s.fields

@@ -169,7 +169,7 @@ func (p *posting) warn(j *judgement) {
 		rule, ok := rules[reason]
 		names := strings.Trim(strings.Join(slices.Compact(named[reason]), ", "), ", ")
 		switch {
-		case reason == immunization.WrongSex && !p.reported:
+		case reason == immunization.WrongSex && !p.past():
 			p.wrong("dose-sex", "the schedule has this vaccine for the other sex"+paren(names), "vaccine")
 		case reason == immunization.BeforeBirth:
 			p.wrong("dose-before-birth", "the dose would have been given before the patient was born", "when")

@@ -177,7 +177,7 @@ func (s *Service) check(ctx context.Context, p *posting) error {
 	p.checkTime()
 	if p.notDone == "" {
 		p.checkLot()
-	} else if !slices.Contains(notDoneReasons, p.notDone) {
+	} else if !slices.Contains(notDoneReasons, p.notDone) && (p.notDone != unsaid || !p.told) {
 		p.wrong("dose-not-done", "a dose is not given for one of the reasons "+strings.Join(notDoneReasons, ", ")+" (v3-ActReason)", "notDone")
 	}
 	if p.origin != "" && !slices.Contains(origins, p.origin) {
@@ -330,7 +330,7 @@ func (p *posting) checkLot() {
 	case !ok || strings.Contains(p.expiry, "T"):
 		p.wrong("dose-expiry", "the expiry is a date: 2027-06-30, or 2027-06 for the end of that month", "expiry")
 	case p.time.until.IsZero():
-	case p.time.first(p.zone) > expiry.last(p.zone) && !p.reported:
+	case p.time.first(p.zone) > expiry.last(p.zone) && !p.past():
 		p.wrong("dose-expired", "the lot had expired on the day of the dose", "expiry")
 	case p.time.first(p.zone) > expiry.last(p.zone):
 		p.odd("lot-expired", "the lot had expired on the day of the dose", "expiry")

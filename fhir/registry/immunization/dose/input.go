@@ -40,6 +40,8 @@ type claim struct {
 	notDone           string // code of v3-ActReason
 	subpotent         string // code of immunization-subpotent-reason
 
+	told bool // of a message: the dose was given before anybody could be asked
+
 	overrides []override
 	passed    []override // of the dose as it was stored: nobody is asked again
 	reason    string
@@ -57,6 +59,9 @@ type override struct {
 
 // overridden returns the reason for which a warning is passed over.
 func (c *claim) overridden(rule string) (object, bool) {
+	if c.told {
+		return object{"text": toldReason}, true
+	}
 	for _, o := range slices.Concat(c.overrides, c.passed) {
 		if slices.Contains(o.codes, rule) {
 			return o.reason, true

@@ -187,7 +187,7 @@ func (p *posting) asRegistered(d parsed) {
 	expiry := text(d.Doc, at(d.Doc, 0, "batch"), "expirationDate")
 	if e, ok := readSpan(expiry, p.zone); ok && p.expiry == "" {
 		p.expiry = expiry[:min(len(expiry), 10)]
-		if p.time.first(p.zone) > e.last(p.zone) && !p.reported {
+		if p.time.first(p.zone) > e.last(p.zone) && !p.past() {
 			p.wrong("dose-expired", "the lot had expired on the day of the dose, by the registry of lots", "lot")
 		}
 	}

@@ -75,7 +75,7 @@ func within(a, b []string) bool {
 // reasonCode is the code of v3-ActReason for which a stored dose was not given.
 func reasonCode(d *element.Doc) string {
 	for c := range items(d, at(d, 0, "statusReason"), "coding") {
-		if text(d, c, "system") == systemReason {
+		if system := text(d, c, "system"); system == systemReason || system == systemNull {
 			return text(d, c, "code")
 		}
 	}

@@ -46,6 +46,9 @@ func (s *Service) immunization(p *posting) object {
 	}
 	if p.notDone != "" {
 		v["status"], v["statusReason"] = "not-done", concept(systemReason, p.notDone, "")
+		if p.notDone == unsaid {
+			v["statusReason"] = concept(systemNull, unsaid, "")
+		}
 		return v
 	}
 	put("manufacturer", p.maker)
