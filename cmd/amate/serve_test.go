@@ -47,7 +47,7 @@ func TestDemonstration(t *testing.T) {
 		script := here.Replace(block)
 		shell(t, script)
 		first := regexp.MustCompile(`(?m)^(TOKEN=|fhir\(\)).*$`).FindAllString(script, -1)
-		lines := regexp.MustCompile(`(?m)^fhir (?:[^\n]*\\\n)*[^\n]*$`).FindAllString(script, -1)
+		lines := regexp.MustCompile(`(?m)^fhir (?:[^\n'\\]|\\(?s:.)|'[^']*')*$`).FindAllString(script, -1) // what is quoted may have several lines
 		if len(first) != 2 || len(lines) < 3 {
 			t.Errorf("%d requests in\n%s", len(lines), block)
 		}
