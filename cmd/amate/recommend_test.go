@@ -62,7 +62,7 @@ func (s forecastScene) dose(id, patient, cvx, status string, after int) {
 	s.Helper()
 	code, body := s.do("vaccinator", "PUT", "Immunization/"+id, `{"resourceType":"Immunization","id":"`+id+`","status":"`+status+`","vaccineCode":{"coding":[{"system":"http://hl7.org/fhir/sid/cvx","code":"`+cvx+`"}]},
 "patient":{"reference":"Patient/`+patient+`"},"occurrenceDateTime":"`+bornAgo(100-after)+`","primarySource":true}`)
-	if code == http.StatusNotFound { // who may not choose an id
+	if code == http.StatusNotFound || code == http.StatusForbidden { // who may not choose an id
 		code, body = s.do("system", "PUT", "Immunization/"+id, `{"resourceType":"Immunization","id":"`+id+`","status":"`+status+`","vaccineCode":{"coding":[{"system":"http://hl7.org/fhir/sid/cvx","code":"`+cvx+`"}]},
 "patient":{"reference":"Patient/`+patient+`"},"occurrenceDateTime":"`+bornAgo(100-after)+`","primarySource":true}`)
 	}
