@@ -18,6 +18,9 @@ func Hold() bundle.Hold {
 	return bundle.Hold{Name: Right, Types: []string{"Appointment"}, Check: check}
 }
 
+// settled are the statuses of an Appointment that had its slot, and whose visit is over.
+var settled = []string{"fulfilled", "noshow"}
+
 // attended are the statuses that an Appointment of an agenda may take by itself.
 var attended = []string{"booked", "arrived", "checked-in", "fulfilled", "noshow"}
 
@@ -39,7 +42,7 @@ func check(before, after *fhir.Resource) error {
 	}
 	ours := slices.Contains(live, was.Status) && was.Agenda != ""
 	switch {
-	case !ours && was.Agenda == "" && is.Agenda != "" && slices.Contains(live, is.Status):
+	case !ours && is.Agenda != "" && slices.Contains(live, is.Status) && !reopened(&was, &is):
 		return refusal("an Appointment is booked in an agenda by $book", "Appointment.extension")
 	case !ours:
 		return nil
@@ -53,6 +56,13 @@ func check(before, after *fhir.Resource) error {
 		return refusal("an Appointment of an agenda is cancelled by $cancel", "Appointment.status")
 	}
 	return nil
+}
+
+// reopened reports whether an Appointment only goes back to what it was before its visit
+// was over: somebody came after all. It still has its slot then.
+func reopened(was, is *appointment) bool {
+	return slices.Contains(settled, was.Status) && (is.Status == "arrived" || is.Status == "checked-in") &&
+		is.Agenda == was.Agenda && is.Start.Equal(was.Start) && is.End.Equal(was.End)
 }
 
 func refusal(text, at string) error {

@@ -397,6 +397,25 @@ func TestHold(t *testing.T) {
 			c.Errorf("that it took place: %v", err)
 		}
 		c.refused(fhir.Conflict, "cancel", id, "reason=pat")
+		if err := c.put(was); fhir.CodeOf(err) != fhir.Conflict {
+			c.Errorf("booked anew after it took place: %v", err)
+		}
+		if err := c.put(strings.Replace(was, `"status":"booked"`, `"status":"arrived"`, 1)); err != nil {
+			c.Errorf("they are there still: %v", err)
+		}
+
+		// What had no slot, or gave it back, gets none by being written in two steps.
+		for _, first := range []string{"proposed", "waitlist", "cancelled"} {
+			other := strings.Replace(was, id, "forged-"+first, 1)
+			if err := c.put(strings.Replace(other, `"status":"booked"`, `"status":"`+first+`"`, 1)); err != nil {
+				c.Errorf("%s: %v", first, err)
+			}
+			for _, then := range []string{"booked", "pending", "arrived"} {
+				if err := c.put(strings.Replace(other, `"status":"booked"`, `"status":"`+then+`"`, 1)); fhir.CodeOf(err) != fhir.Conflict {
+					c.Errorf("%s, then %s: %v", first, then, err)
+				}
+			}
+		}
 	})
 }
 
