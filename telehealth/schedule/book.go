@@ -194,14 +194,41 @@ func (s *Service) booking(ctx context.Context, call *operation.Call) (*booking, 
 			return nil, nil, at, fhir.Errorf(fhir.Invalid, "the parameter virtual is true or false").With("%.20q", virtual)
 		}
 	}
+	if k.others, err = s.companions(ctx, call); err != nil {
+		return nil, nil, at, err
+	}
+	return k, a, at, nil
+}
+
+// mostCompanions is how many more may take part in what is booked.
+const mostCompanions = 10
+
+// companions returns who else is to take part: whom the caller sees, and no other Patient,
+// in whose record the Appointment would be.
+func (s *Service) companions(ctx context.Context, call *operation.Call) (all []compose.Object, err error) {
 	for _, v := range call.In.All("participant") {
 		text := v.Text
 		if n, _ := v.Typed(); text == "" && n != element.None {
 			text = v.Doc.TextAt(n, "reference")
 		}
-		k.others = append(k.others, compose.Object{"actor": compose.Object{"reference": strings.TrimPrefix(text, call.Base+"/")}, "status": "needs-action"})
+		ref, ok := fhir.ParseRef(strings.TrimPrefix(text, call.Base+"/"))
+		ref = ref.Current()
+		switch {
+		case !ok || ref.Type == "Patient":
+			return nil, fhir.Errorf(fhir.Invalid, "the parameter participant is a reference to somebody of this server who is no Patient: an Appointment is booked for one").With("%.100q", text)
+		case len(all) == mostCompanions:
+			return nil, fhir.Errorf(fhir.Invalid, "the parameter participant is given %d times at most", mostCompanions)
+		}
+		found, err := s.one(ctx, call.Restriction, ref)
+		if err != nil {
+			return nil, err
+		}
+		if found == nil {
+			return nil, fhir.Errorf(fhir.Unprocessable, "there is no such participant, or they are not shown to you").With("%s", ref)
+		}
+		all = append(all, compose.Object{"actor": compose.Reference(ref), "status": "needs-action"})
 	}
-	return k, a, at, nil
+	return all, nil
 }
 
 // virtualURL is the R5 element Appointment.virtualService, as R4 carries it.

@@ -376,6 +376,24 @@ func TestWaitingList(t *testing.T) {
 	})
 }
 
+// Who else takes part is somebody whom the caller sees, and never another Patient, in whose
+// record the Appointment would be then.
+func TestCompanions(t *testing.T) {
+	onEngines(t, func(c *clinic) {
+		if err := c.put(`{"resourceType":"Practitioner","id":"nurse"}`); err != nil {
+			c.Fatal(err)
+		}
+		book := func(who string) []string { return []string{"schedule=s", nine, "patient=ana", "participant=" + who} }
+		c.refused(fhir.Invalid, "book", "", book("Patient/ben")...)
+		c.refused(fhir.Invalid, "book", "", book("Practitioner")...)
+		c.refused(fhir.Unprocessable, "book", "", book("Practitioner/nobody")...)
+		c.refused(fhir.Invalid, "book", "", append(book("Practitioner/nurse"), strings.Split(strings.Repeat("participant=Practitioner/nurse ", 10), " ")[:10]...)...)
+		if d := c.must("book", "", book("Practitioner/nurse")...); !strings.Contains(string(d.Source()), `"Practitioner/nurse"`) {
+			c.Errorf("it is booked without them: %s", d.Source())
+		}
+	})
+}
+
 // What is booked in an agenda is changed by its operations alone.
 func TestHold(t *testing.T) {
 	onEngines(t, func(c *clinic) {
