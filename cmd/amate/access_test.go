@@ -73,6 +73,7 @@ func grantFor(t *testing.T, p *process, c credential) (token string, answer map[
 // TestDemoCredentials holds what tools outside rely on: a file of credentials, with
 // which tokens come out of POST /oauth/token, and the same from "amate token".
 func TestDemoCredentials(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	for name, where := range map[string][]string{
 		"sqlite":   {"--data", data},
@@ -154,6 +155,7 @@ func TestTokenCommandRefuses(t *testing.T) {
 // TestClientAndUserCommands lets an administrator manage apps and people while a server
 // runs, which notices at once.
 func TestClientAndUserCommands(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	p := startGuarded(t, "--data", data)
 	run := func(args ...string) string {

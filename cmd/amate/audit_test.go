@@ -25,6 +25,7 @@ import (
 // TestAuditSurvivesKill: of every request that was answered before the server was
 // killed, and before its database was, there is an AuditEvent.
 func TestAuditSurvivesKill(t *testing.T) {
+	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
 		dir := t.TempDir()
 		auditSurvives(t, storage{Data: dir}, func(p *process) { p.kill() })

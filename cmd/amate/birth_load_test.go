@@ -22,6 +22,7 @@ import (
 
 // TestBirthsAtOnce: 200 births certified at one hospital at once have 200 folios.
 func TestBirthsAtOnce(t *testing.T) {
+	t.Parallel()
 	eachMaternity(t, func(m *maternity) {
 		m.who(midwife)
 		folios := map[string]bool{}

@@ -88,6 +88,7 @@ func (m *maternity) keysFile() string {
 // TestPaperLife is the life of a paper: printed, scanned, looked up by somebody without
 // an account, checked without a connection, and void or replaced in the end.
 func TestPaperLife(t *testing.T) {
+	t.Parallel()
 	eachMaternity(t, func(m *maternity) {
 		c := m.certify("María", nil)
 		folio, token := c.text("folio"), c.text("token")
@@ -248,6 +249,7 @@ func (m *maternity) withdrawn(folio, token, word, result, mark string) {
 
 // TestPaperScopes holds who prints which paper, and who sees the report.
 func TestPaperScopes(t *testing.T) {
+	t.Parallel()
 	eachMaternity(t, func(m *maternity) {
 		c, other := m.certify("María", nil), m.certify("Otra", nil)
 		folio := c.text("folio")

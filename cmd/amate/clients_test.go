@@ -24,6 +24,7 @@ const requireClients = "AMATE_TEST_REQUIRE_CLIENTS"
 // read, update with If-Match, patch, a transaction, a search in pages, history,
 // delete, and what must be refused. The sessions are in testdata/clients.
 func TestClients(t *testing.T) {
+	t.Parallel()
 	p := startServe(t, "--data", t.TempDir())
 	t.Run("npm", func(t *testing.T) {
 		t.Parallel()

@@ -34,6 +34,7 @@ type ledger struct {
 const perTransaction = 4
 
 func TestDurabilitySQLite(t *testing.T) {
+	t.Parallel()
 	args := []string{"--data", t.TempDir()}
 	l := newLedger()
 	for round := range 4 {
@@ -45,6 +46,7 @@ func TestDurabilitySQLite(t *testing.T) {
 }
 
 func TestDurabilityPostgres(t *testing.T) {
+	t.Parallel()
 	db := storetest.StartServer(t)
 	args := []string{"--data", t.TempDir(), "--database", db.URL("postgres")}
 	p := startServe(t, args...)

@@ -343,6 +343,7 @@ func peak(t *testing.T, p *process) int64 {
 // TestDocumentsOfPatients provides documents as IHE MHD has it, finds them, and holds who
 // else sees them.
 func TestDocumentsOfPatients(t *testing.T) {
+	t.Parallel()
 	files := samples.Files(t, "latam", "IHE.MHD.Minimal*.json")
 	onBothEngines(t, func(t *testing.T, s storage) {
 		where := []string{"--data", s.Data}

@@ -62,6 +62,7 @@ func newGIISScene(t *testing.T, where []string) *rightsScene {
 // TestGIISExport is $giis-export over HTTP on both engines: who gets what, and the same
 // file from the command line.
 func TestGIISExport(t *testing.T) {
+	t.Parallel()
 	for name, where := range map[string][]string{
 		"sqlite": {"--data", t.TempDir()}, "postgres": {"--data", t.TempDir(), "--database", storetest.EmptyPostgres(t)},
 	} {

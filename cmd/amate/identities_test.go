@@ -132,6 +132,7 @@ func TestMergeCarries(t *testing.T) {
 // TestLinkMerges: whoever may merge does so by the link that PIXm and ADT^A40 write; others
 // only write a link.
 func TestLinkMerges(t *testing.T) {
+	t.Parallel()
 	eachRegistry(t, func(s *rightsScene) {
 		s.people()
 		retired := `{"resourceType":"Patient","identifier":[{"system":"urn:mrn","value":"Mp"}],"active":false,"link":[{"other":{"reference":"Patient/q"},"type":"replaced-by"}]}`
@@ -156,6 +157,7 @@ func TestLinkMerges(t *testing.T) {
 // TestMergeAmongWrites: writes to either Patient and to their records go on while Patients
 // are merged and parted; none is lost, and in the end everything is where it belongs.
 func TestMergeAmongWrites(t *testing.T) {
+	t.Parallel()
 	eachRegistry(t, func(s *rightsScene) {
 		s.people()
 		const each = 40
@@ -223,6 +225,7 @@ func (s *rightsScene) until(f func() bool) {
 // TestMergeSurvivesKill: a server that is killed in the middle of a merge leaves it to the
 // next one.
 func TestMergeSurvivesKill(t *testing.T) {
+	t.Parallel()
 	where := []string{"--data", t.TempDir()}
 	s := newRightsScene(t, where)
 	s.people()

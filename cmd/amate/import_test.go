@@ -344,6 +344,7 @@ func testImportReportsWhatItRefuses(t *testing.T, empty func() *opened) {
 // TestImportOfSynthea imports what Synthea makes: transactions whose references are
 // all inside, others that refer to practitioners by a search, and an export.
 func TestImportOfSynthea(t *testing.T) {
+	t.Parallel()
 	data := filepath.Join(filepath.Dir(repository(t)), "shared", "data")
 	if _, err := os.Stat(data); err != nil {
 		t.Skipf("SKIPPED: %s is not there", data)

@@ -9,6 +9,7 @@ import (
 // it was taken into, whatever it says of itself: who may not see that does not see the
 // document either, and nobody else's record has it.
 func TestImportedSummaryIsOfThePatient(t *testing.T) {
+	t.Parallel()
 	eachRightsEngine(t, func(t *testing.T, where []string, _ func() string) {
 		s := newRightsScene(t, where)
 		s.fill()

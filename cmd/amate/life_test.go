@@ -5,6 +5,7 @@ import "testing"
 // TestLife is the life of one patient's record: from the first visit until nothing is left
 // of it, as those see it who write it, send to it, ask for it, and watch over it.
 func TestLife(t *testing.T) {
+	t.Parallel()
 	eachRightsEngine(t, func(t *testing.T, where []string, contents func() string) {
 		l := newLife(t, where, contents)
 

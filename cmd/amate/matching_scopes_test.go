@@ -114,6 +114,7 @@ func (s identityScene) put(id, body string) {
 // TestMatchScopes: who may ask finds what they may see, in order; who may not is
 // refused, and so is what cannot be answered.
 func TestMatchScopes(t *testing.T) {
+	t.Parallel()
 	s := newIdentityScene(t, []string{"--data", t.TempDir()})
 	s.put("ana1", ana("ana1", ""))
 	s.put("ana2", ana("ana2", `,"telecom":[{"system":"phone","value":"5512345678"}]`))
@@ -174,6 +175,7 @@ func TestMatchScopes(t *testing.T) {
 
 // TestDuplicateList: the whole life of a pair on the work list, on both engines.
 func TestDuplicateList(t *testing.T) {
+	t.Parallel()
 	for engine, where := range map[string]func() []string{
 		"sqlite":   func() []string { return []string{"--data", t.TempDir()} },
 		"postgres": func() []string { return []string{"--data", t.TempDir(), "--database", storetest.Postgres(t)} },

@@ -190,6 +190,7 @@ func onBothOpened(t *testing.T, test func(t *testing.T, o *opened)) {
 // keys, nearly all that is probable (two people who are alike by chance may share no
 // key), and so are records that were written a second time with a slip.
 func TestMatchFindsAll(t *testing.T) {
+	t.Parallel()
 	onBothOpened(t, func(t *testing.T, o *opened) {
 		all, copies := peopleAndCopies(t)
 		o.writeRecords(t, all)

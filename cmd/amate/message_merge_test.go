@@ -8,6 +8,7 @@ import (
 // TestMessageMerges: an A40 of a sender that may merge makes two Patients one: what is said
 // of one is about the other from then on. Of a sender that may not, it is only a link.
 func TestMessageMerges(t *testing.T) {
+	t.Parallel()
 	messageStores(t, func(t *testing.T, where []string) {
 		registerSenderAs(t, where, "system", "adt", everyScope, "tables: {assigners: {H1: 'urn:h1'}}\n")
 		registerSender(t, where, "lab", everyScope, "tables: {assigners: {H1: 'urn:h1'}}\n")

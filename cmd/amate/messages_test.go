@@ -191,6 +191,7 @@ const everyScope = "system/*.cruds"
 // TestMessages sends what a clinic sends, over a socket: results and their correction,
 // the same again, another under the same id, and what cannot be understood.
 func TestMessages(t *testing.T) {
+	t.Parallel()
 	messageStores(t, func(t *testing.T, where []string) {
 		registerSender(t, where, "lab", everyScope, "tables: {assigners: {H1: 'urn:h1'}}\n")
 		c := startClinic(t, where)
@@ -281,6 +282,7 @@ func TestVisits(t *testing.T) {
 // TestSenderRights: what a sender may not write, it does not; the message is kept, and
 // written once the sender may. Nobody sees or replays dead letters who may not.
 func TestSenderRights(t *testing.T) {
+	t.Parallel()
 	messageStores(t, func(t *testing.T, where []string) {
 		registerSender(t, where, "lab", "system/Observation.cruds system/DiagnosticReport.cruds system/ServiceRequest.cruds system/Patient.rs", "")
 		c := startClinic(t, where)
@@ -403,6 +405,7 @@ func TestMessagesByHTTP(t *testing.T) {
 // TestMessagesSurviveKill: what was acknowledged is there, whenever the server is
 // killed, and what a client sends again for lack of an answer is there once.
 func TestMessagesSurviveKill(t *testing.T) {
+	t.Parallel()
 	messageStores(t, func(t *testing.T, where []string) {
 		registerSender(t, where, "lab", everyScope, "tables: {assigners: {H1: 'urn:h1'}}\n")
 		sent, acked := 0, map[int]bool{}
@@ -463,6 +466,7 @@ func TestMessagesSurviveKill(t *testing.T) {
 
 // TestStopAnswers: a server that stops answers what it has taken in.
 func TestStopAnswers(t *testing.T) {
+	t.Parallel()
 	where := []string{"--data", t.TempDir()}
 	registerSender(t, where, "lab", everyScope, "")
 	c := startClinic(t, where)

@@ -143,6 +143,7 @@ func TestPIX(t *testing.T) {
 // TestCURPVerified: without a registry nothing is asked; a simulator confirms nothing; a
 // corrected CURP leaves the one before as an old one.
 func TestCURPVerified(t *testing.T) {
+	t.Parallel()
 	eachRegistry(t, func(s *rightsScene) {
 		s.must(201, "system", "PUT", "Patient/a", patientWith("a", curpOf("PEGJ900512HJCRRS04", "")))
 		s.must(501, "registry", "POST", "Patient/a/$verify-curp", "")

@@ -19,6 +19,7 @@ import (
 // again and again, until at least a few were killed between the commit and the answer.
 // All send what was not answered once more, with the same key: each is there one time.
 func TestOnceKilled(t *testing.T) {
+	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) { onceKilled(t, "--data", t.TempDir()) })
 	t.Run("postgres", func(t *testing.T) {
 		onceKilled(t, "--data", t.TempDir(), "--database", storetest.StartServer(t).URL("postgres"))

@@ -3,12 +3,15 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -16,8 +19,15 @@ import (
 	"time"
 )
 
-// TestMain removes the program that a test may have built.
+// TestMain removes the program that a test may have built. Tests wait for programs half of
+// their time, so that half as many more run at a time as there are processors.
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if most := flag.Lookup("test.parallel"); most.Value.String() == most.DefValue {
+		if err := flag.Set("test.parallel", strconv.Itoa((3*runtime.GOMAXPROCS(0)+1)/2)); err != nil {
+			panic(err)
+		}
+	}
 	status := m.Run()
 	if builtIn != "" {
 		os.RemoveAll(builtIn)

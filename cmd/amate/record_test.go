@@ -92,6 +92,7 @@ func (w *ward) shown(at string) {
 
 // TestNoteScopes holds who may draft notes and see pages.
 func TestNoteScopes(t *testing.T) {
+	t.Parallel()
 	eachWard(t, func(w *ward) {
 		clinicWard(w)
 		w.put("Composition/n2", note("p2", "Practitioner/dr", ""))

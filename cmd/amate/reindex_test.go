@@ -92,6 +92,7 @@ func searchParameter(id, code, typ, expression, more string) string {
 
 // TestSearchParameters: parameters that are added over HTTP, to one of two servers.
 func TestSearchParameters(t *testing.T) {
+	t.Parallel()
 	places(t, func(t *testing.T, where storage, flags []string) {
 		p := startServe(t, flags...)
 		other := p
@@ -157,6 +158,7 @@ func TestSearchParameters(t *testing.T) {
 // TestReindexCommand: a database of an older program is reindexed by a server that
 // starts, or by the command, and then not again. What an import brings is noticed.
 func TestReindexCommand(t *testing.T) {
+	t.Parallel()
 	places(t, func(t *testing.T, where storage, flags []string) {
 		file := filepath.Join(t.TempDir(), "all.ndjson")
 		lines := []string{`{"resourceType":"Patient","id":"a","name":[{"given":["Ana"]}]}`, strings.ReplaceAll(searchParameter("first", "first", "string", "Patient.name.given", ""), "\n", "")}

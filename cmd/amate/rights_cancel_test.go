@@ -28,6 +28,7 @@ var blockedPaths = map[string]string{
 
 // TestRightsCancel is the end of a record: blocked, kept, held, removed for good.
 func TestRightsCancel(t *testing.T) {
+	t.Parallel()
 	eachRightsEngine(t, func(t *testing.T, where []string, contents func() string) {
 		root, trust := signtest.NewCA(t, "AC de prueba"), t.TempDir()
 		for name, data := range map[string][]byte{"ac.cer": root.Certificate.Raw, "ac.crl": root.List(t, time.Now())} {
@@ -201,6 +202,7 @@ func (s *rightsScene) gone(contents func() string, certificates string) {
 // TestRetentionKilled: a removal whose process dies is gone on with, and the certificate
 // tells of all of it.
 func TestRetentionKilled(t *testing.T) {
+	t.Parallel()
 	eachRightsEngine(t, func(t *testing.T, where []string, contents func() string) {
 		s := newRightsScene(t, where)
 		s.fill()

@@ -193,6 +193,7 @@ func tablesText(t *testing.T, url string) string {
 
 // TestRightsScopes: who may call which operation, and about whom.
 func TestRightsScopes(t *testing.T) {
+	t.Parallel()
 	eachRightsEngine(t, func(t *testing.T, where []string, _ func() string) {
 		s := newRightsScene(t, where)
 		s.fill()

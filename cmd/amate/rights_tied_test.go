@@ -63,6 +63,7 @@ var sharedWays = map[string]string{
 // TestRightsTied: what is of a patient through something else goes with the patient, in
 // every way there is to look at it, and what is about others stays, without them.
 func TestRightsTied(t *testing.T) {
+	t.Parallel()
 	eachRightsEngine(t, func(t *testing.T, where []string, contents func() string) {
 		s := newRightsScene(t, where)
 		s.fill()

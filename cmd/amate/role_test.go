@@ -20,6 +20,7 @@ import (
 // TestServingRole: a role that "amate migrate --grant" made serves everything, from a
 // database URL in a file, and can neither alter the schema nor rewrite what happened.
 func TestServingRole(t *testing.T) {
+	t.Parallel()
 	db := storetest.StartServer(t)
 	owner := storage{Data: t.TempDir(), Database: db.URL("postgres")}
 	m := migrate{Storage: owner, Grant: "amate serving"}

@@ -24,6 +24,7 @@ const (
 // TestNothingLeaks sends names, CURPs, ids and tokens by every way into the server,
 // good and bad, and then looks for them in what it logs and shows to an operator.
 func TestNothingLeaks(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	p := startGuarded(t, "--data", dir, "--demo", "--log-level", "debug")
 	var minted bytes.Buffer

@@ -25,6 +25,7 @@ import (
 // those of package naive, which looks at every resource. AMATE_ORACLE_QUERIES says
 // how many searches, AMATE_ORACLE_SEED where the random ones begin.
 func TestSearchesFindWhatTheNaiveOneFinds(t *testing.T) {
+	t.Parallel()
 	queries, seed := setting(t, "AMATE_ORACLE_QUERIES", 400), setting(t, "AMATE_ORACLE_SEED", 1)
 	t.Logf("%d searches from seed %d", queries, seed)
 	engines := []*searched{

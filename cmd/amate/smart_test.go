@@ -140,6 +140,7 @@ const unlabelled = `[...document.querySelectorAll('input:not([type=hidden]):not(
 // TestStandaloneLaunch lets fhirclient, in a browser, go through a standalone launch: a
 // citizen who reads Spanish, and a clinician who reads English and picks a patient.
 func TestStandaloneLaunch(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	p := startGuarded(t, "--data", data, "--demo")
 	site := app(t)
@@ -202,6 +203,7 @@ func TestStandaloneLaunch(t *testing.T) {
 // TestPasskey adds a passkey to an account and signs in with it, on a device that the
 // browser plays.
 func TestPasskey(t *testing.T) {
+	t.Parallel()
 	b := browser(t, "es")
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

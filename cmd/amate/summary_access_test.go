@@ -77,6 +77,7 @@ func onBoth(t *testing.T, f func(t *testing.T, by map[string]*asker)) {
 // TestWhoSeesSummaries: clinicians do, patients their own, others not; what a consent
 // refuses is not in it, and never denied.
 func TestWhoSeesSummaries(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(t *testing.T, by map[string]*asker) {
 		own, other := "/Patient/"+demo.PatientID(demoSeed, 1)+"/$summary", "/Patient/"+demo.PatientID(demoSeed, 2)+"/$summary"
 		for _, c := range []struct {
@@ -193,6 +194,7 @@ func readProposals(t *testing.T, text string) (p proposed) {
 // TestImportSummary takes in the sample of RACSEL: it is kept, proposed, accepted, and
 // never twice.
 func TestImportSummary(t *testing.T) {
+	t.Parallel()
 	sample := string(samples.Read(t, samples.Path(t, "latam", "ips-sample5.json")))
 	onBoth(t, func(t *testing.T, by map[string]*asker) {
 		doctor := by["clinician"]

@@ -91,6 +91,7 @@ func summaryOf(t testing.TB, store *opened, id, language string, only *search.Re
 // TestSummariesAreValid: whoever the patient is, and whatever of the record the caller may
 // see, what comes is an International Patient Summary, in both languages.
 func TestSummariesAreValid(t *testing.T) {
+	t.Parallel()
 	store, ids := summarised(t, 50)
 	v := store.validator(store.terminology())
 	blind := &search.Restriction{Types: map[string][]search.Expr{"Patient": nil}}
