@@ -30,14 +30,13 @@ const (
 // authority that gives them certificates.
 type ward struct {
 	*testing.T
-	base    string
-	where   []string // flags of the database
-	tokens  map[string]string
-	root    *signtest.CA
-	doctor  *signtest.Holder
-	nurse   *signtest.Holder
-	trust   string // folder
-	written int
+	base   string
+	where  []string // flags of the database
+	tokens map[string]string
+	root   *signtest.CA
+	doctor *signtest.Holder
+	nurse  *signtest.Holder
+	trust  string // folder
 }
 
 // eachWard runs f on both engines.

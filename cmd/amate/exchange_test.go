@@ -24,9 +24,8 @@ import (
 
 // exchanger sends requests to a server that asks who comes.
 type exchanger struct {
-	t      *testing.T
-	p      *process
-	tokens map[string]string
+	t *testing.T
+	p *process
 }
 
 // said is what came back.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -197,7 +198,7 @@ func (s *Service) others(ctx context.Context, a *Agenda, within Span) ([]Taken, 
 			{Name: "status", Value: "booked,pending,arrived,checked-in,fulfilled"},
 			{Name: "date", Value: "lt" + within.End.UTC().Format(time.RFC3339)},
 			{Name: "date", Value: "ge" + within.Start.UTC().Add(-24*time.Hour).Format(time.RFC3339)},
-			{Name: "_count", Value: "500"},
+			{Name: "_count", Value: strconv.Itoa(mostOthers)},
 		}, search.Options{})
 		if err != nil {
 			return nil, err
