@@ -23,6 +23,7 @@ type Principal struct {
 	Reason    string   // why, when Purpose is BTG: break-glass; never logged
 	Expires   time.Time
 	Token     string // id of the access token (jti), for revocation and audit
+	Grant     string // what the token comes from, such as a consent or a visit: it is revoked with it; "" for none
 }
 
 type principalKey struct{}

@@ -40,7 +40,7 @@ func (c *Claims) Principal() *authz.Principal {
 	p := &authz.Principal{
 		ID: c.Subject, Client: c.Client, Roles: slices.Clone(c.Roles), Org: c.Org,
 		Patient: c.Patient, Encounter: c.Encounter, Scopes: strings.Fields(c.Scope),
-		Purpose: c.Purpose, Reason: c.Reason, Token: c.ID,
+		Purpose: c.Purpose, Reason: c.Reason, Token: c.ID, Grant: c.Grant,
 	}
 	if ref, ok := fhir.ParseRef(c.User); ok {
 		p.User = ref

@@ -109,7 +109,7 @@ func TestVerify(t *testing.T) {
 		}
 		want := &authz.Principal{
 			ID: "account-1", Client: "app-1", Roles: []string{"patient"}, Org: "DFSSA000001", User: fhir.Ref{Type: "Patient", ID: "p1"},
-			Patient: "p1", Encounter: "e1", Scopes: []string{"openid", "patient/*.rs"}, Purpose: "PATRQT", Expires: h.now().Add(10 * time.Minute).UTC(), Token: got.Token,
+			Patient: "p1", Encounter: "e1", Scopes: []string{"openid", "patient/*.rs"}, Purpose: "PATRQT", Expires: h.now().Add(10 * time.Minute).UTC(), Token: got.Token, Grant: "grant-1",
 		}
 		got.Expires = got.Expires.UTC()
 		if diff := cmp.Diff(want, got); diff != "" || got.Token == "" {

@@ -94,7 +94,7 @@ func (s subscriber) As(ctx context.Context, text []byte) (context.Context, strin
 	claims := &token.Claims{Client: p.Client}
 	claims.Subject, claims.IssuedAt = p.ID, jwt.NewNumericDate(o.At)
 	if o.Kind == ofToken {
-		claims.ID = p.Token
+		claims.ID, claims.Grant = p.Token, p.Grant
 	}
 	if s.access.revocations.Ended(claims) {
 		return ctx, "", subscription.ErrRevoked
