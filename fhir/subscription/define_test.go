@@ -115,6 +115,26 @@ func TestOwner(t *testing.T) {
 	}
 }
 
+// An account has so many Subscriptions and no more, even where it makes them at once.
+func TestTooMany(t *testing.T) {
+	w := newWorld(t, engines["sqlite"](t))
+	asking := asked{topic: "alert", endpoint: newEndpoint(t).web.URL}
+	w.subscribe("clinic", asking)
+	many := func(n int) string {
+		one := `{"resource":` + asking.json() + `,"request":{"method":"POST","url":"Subscription"}}`
+		return `{"resourceType":"Bundle","type":"transaction","entry":[` + strings.TrimSuffix(strings.Repeat(one+",", n), ",") + `]}`
+	}
+	if status, body := w.do("clinic", "POST", "", many(2000)); status != 429 {
+		t.Errorf("too many: %d %.300s", status, body)
+	}
+	if status, body := w.do("clinic", "POST", "", many(2)); status != 200 {
+		t.Errorf("some more: %d %.300s", status, body)
+	}
+	if _, body := w.do("clinic", "GET", "/Subscription?_summary=count", ""); !strings.Contains(string(body), `"total":3`) {
+		t.Errorf("there are %s", body)
+	}
+}
+
 // TestSocket: a websocket is sent what happens; one that comes again is sent what it missed.
 func TestSocket(t *testing.T) {
 	both(t, func(t *testing.T, w *world) {

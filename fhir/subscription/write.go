@@ -17,6 +17,7 @@ import (
 	"github.com/amate-health/amate/fhir/bundle"
 	"github.com/amate-health/amate/fhir/compose"
 	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/search"
 )
 
 // sealed begins what only the server can read.
@@ -69,6 +70,7 @@ func (s *Service) Batch(ctx context.Context, b *bundle.Batch) *bundle.Batch {
 	if ctx.Value(inside{}) != nil || !slices.ContainsFunc(b.Changes, ours) {
 		return b
 	}
+	crowded := s.crowded(ctx, b)
 	out := *b
 	out.Changes = slices.Clone(b.Changes)
 	for i := range out.Changes {
@@ -79,6 +81,9 @@ func (s *Service) Batch(ctx context.Context, b *bundle.Batch) *bundle.Batch {
 		build, op, needed := c.Build, c.Op, c.NeedsCurrent
 		c.NeedsCurrent = op == bundle.Update || needed
 		c.Build = func(env *bundle.Env, at fhir.Ref, current *fhir.Resource) (*bundle.Content, error) {
+			if current == nil && crowded != nil {
+				return nil, crowded
+			}
 			before := current
 			if op == bundle.Update && !needed {
 				current = nil
@@ -91,6 +96,40 @@ func (s *Service) Batch(ctx context.Context, b *bundle.Batch) *bundle.Batch {
 		}
 	}
 	return &out
+}
+
+// mostOwned is how many Subscriptions one account or app has at a time: each of them is
+// looked at with every change.
+const mostOwned = 2000
+
+// crowded refuses what b creates where its account would have too many then.
+func (s *Service) crowded(ctx context.Context, b *bundle.Batch) error {
+	more := int64(0)
+	for _, c := range b.Changes {
+		if c.Ref.Type == "Subscription" && c.Op == bundle.Create {
+			more++
+		}
+	}
+	if more == 0 {
+		return nil
+	}
+	_, principal, err := s.Access.Owner(ctx)
+	if err != nil {
+		return err
+	}
+	q, err := search.Parse("Subscription", []search.Param{{Name: "_tag", Value: fhir.OwnerSystem + "|" + fhir.OwnerCode(principal)}, {Name: "_summary", Value: "count"}}, search.Options{})
+	if err != nil {
+		return err
+	}
+	q.Restriction = search.Unrestricted // they are counted, and shown to nobody
+	page, err := s.Store.Search(ctx, q)
+	if err != nil {
+		return err
+	}
+	if page.Total+more > mostOwned {
+		return fhir.Errorf(fhir.Throttled, "an account or app has %d Subscriptions at most: delete one", mostOwned)
+	}
+	return nil
 }
 
 // content completes what is about to be written.
