@@ -376,6 +376,7 @@ func (p *Processor) process(units []*unit) {
 	}()
 	if units[0].kind.Answer != nil {
 		p.reply(ctx, units[0])
+		kept = true // there is nothing to keep
 		return
 	}
 	open, err := p.unanswered(ctx, units)
@@ -483,7 +484,7 @@ func (u *unit) letter() *Letter {
 
 // finish answers a unit.
 func (p *Processor) finish(u *unit, kept bool) {
-	if !kept && u.verdict == Accept && !u.answer.Again && u.answer.Messages() == nil {
+	if !kept && u.verdict == Accept && !u.answer.Again {
 		u.fail(Fail, &hl7.Error{Code: hl7.Internal, Text: "the server is stopping; try again"})
 	}
 	if u.verdict != Accept {

@@ -36,5 +36,6 @@ func Kinds(c Config) []message.Kind {
 	}
 	return []message.Kind{
 		{Code: "VXU", Trigger: "V04", Map: c.vaccinations, Profile: "Z23^CDCPHINVS"},
+		{Code: "QBP", Trigger: "Q11", Answer: c.answer, Profile: profileNobody},
 	}
 }
