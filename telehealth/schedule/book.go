@@ -70,7 +70,7 @@ func (s *Service) wanted(ctx context.Context, call *operation.Call) (*Agenda, Sp
 	if err != nil {
 		return nil, Span{}, err
 	}
-	a, err := s.agenda(ctx, call.Restriction, named.ID)
+	a, err := s.agenda(ctx, search.Unrestricted, named.ID)
 	if err != nil {
 		return nil, Span{}, err
 	}
@@ -169,7 +169,7 @@ func (s *Service) booking(ctx context.Context, call *operation.Call) (*booking, 
 			k.patient = fhir.Ref{Type: "Patient", ID: k.waiting.patient()}
 		}
 	case hold != "":
-		k.digest, a, at, err = s.held(ctx, call.Restriction, hold)
+		k.digest, a, at, err = s.held(ctx, search.Unrestricted, hold)
 	default:
 		a, at, err = s.wanted(ctx, call)
 	}

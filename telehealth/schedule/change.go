@@ -57,7 +57,7 @@ func (s *Service) reschedule(ctx context.Context, call *operation.Call) (*operat
 	}
 	a, at, digest := from, Span{}, ""
 	if hold != "" {
-		digest, a, at, err = s.held(ctx, call.Restriction, hold)
+		digest, a, at, err = s.held(ctx, search.Unrestricted, hold)
 	} else {
 		a, at, err = s.destination(ctx, call, from)
 	}

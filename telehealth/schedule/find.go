@@ -9,6 +9,7 @@ import (
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/compose"
 	"github.com/amate-health/amate/fhir/operation"
+	"github.com/amate-health/amate/fhir/search"
 )
 
 // Bounds of what one question may ask for.
@@ -90,7 +91,7 @@ func (s *Service) asked(ctx context.Context, call *operation.Call) ([]*Agenda, e
 		return nil, err
 	}
 	if named.ID != "" {
-		a, err := s.agenda(ctx, call.Restriction, named.ID)
+		a, err := s.agenda(ctx, search.Unrestricted, named.ID)
 		if err != nil {
 			return nil, err
 		}
@@ -107,7 +108,7 @@ func (s *Service) asked(ctx context.Context, call *operation.Call) ([]*Agenda, e
 	if actor == "" && service == "" {
 		return nil, fhir.Errorf(fhir.Invalid, "give schedule, actor or service-type: whose time, or what for")
 	}
-	return s.agendas(ctx, call.Restriction, actor, service)
+	return s.agendas(ctx, search.Unrestricted, actor, service)
 }
 
 // freeOf returns the free slots of a within a span.

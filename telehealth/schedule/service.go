@@ -87,7 +87,9 @@ func (s *Service) Operations() []operation.Operation {
 	}
 }
 
-// agenda returns a Schedule by a reference or an id.
+// agenda returns a Schedule by a reference or an id. When somebody can be seen is told to
+// whoever may ask for it by an operation here, even where the right to that is of one
+// patient alone, as is that of patients: a Schedule tells of those who give care.
 // Errors: fhir.Unprocessable, also for one that is not shown.
 func (s *Service) agenda(ctx context.Context, only *search.Restriction, named string) (*Agenda, error) {
 	id := strings.TrimPrefix(named, "Schedule/")

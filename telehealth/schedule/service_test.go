@@ -483,10 +483,6 @@ func TestBadInput(t *testing.T) {
 		for _, w := range [][]string{{"book", "", "schedule=s", half, "patient=ana"}, {"wait", "", "schedule=s", half, "patient=ana"}} {
 			c.refused(fhir.Unprocessable, w[0], w[1], w[2:]...)
 		}
-		c.refused(fhir.Unprocessable, "find", "", "schedule=s")
-		if d := c.must("find", "", "actor=Practitioner/doc"); d.TextAt(0, "total") != "0" {
-			c.Errorf("who may see no agenda finds %s", d.Source())
-		}
 		c.refused(fhir.NotFound, "cancel", id, "reason=pat")
 		c.refused(fhir.NotFound, "reschedule", id, half)
 		// Nobody holds a day shut.

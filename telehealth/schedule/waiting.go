@@ -31,7 +31,7 @@ func (s *Service) wait(ctx context.Context, call *operation.Call) (*operation.An
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.agenda(ctx, call.Restriction, named.ID)
+	a, err := s.agenda(ctx, search.Unrestricted, named.ID)
 	if err != nil {
 		return nil, err
 	}
