@@ -486,7 +486,7 @@ func TestBadInput(t *testing.T) {
 		c.refused(fhir.NotFound, "cancel", id, "reason=pat")
 		c.refused(fhir.NotFound, "reschedule", id, half)
 		// Nobody holds a day shut.
-		c.only, c.caller = search.Unrestricted, operation.Caller{Principal: "p"}
+		c.only, c.caller = search.Unrestricted, operation.Caller{Principal: "p", User: fhir.Ref{Type: "Patient", ID: "ana"}}
 		c.put(agenda("big", 9, ""))
 		for range 5 {
 			c.must("hold", "", "schedule=big", half)

@@ -185,8 +185,8 @@ func (all sheets) heldBy(principal string) (n int) {
 	return n
 }
 
-// mostOthers is how many Appointments of a day that were not booked here are looked at.
-const mostOthers = 500
+// othersAtOnce is how many Appointments that were not booked here are read at once.
+const othersAtOnce = 200
 
 // others returns when the actors of a are booked by Appointments that were not made here,
 // but imported or written by clinic software.
@@ -198,22 +198,25 @@ func (s *Service) others(ctx context.Context, a *Agenda, within Span) ([]Taken, 
 			{Name: "status", Value: "booked,pending,arrived,checked-in,fulfilled"},
 			{Name: "date", Value: "lt" + within.End.UTC().Format(time.RFC3339)},
 			{Name: "date", Value: "ge" + within.Start.UTC().Add(-24*time.Hour).Format(time.RFC3339)},
-			{Name: "_count", Value: strconv.Itoa(mostOthers)},
+			{Name: "_count", Value: strconv.Itoa(othersAtOnce)},
 		}, search.Options{})
 		if err != nil {
 			return nil, err
 		}
 		q.Restriction = search.Unrestricted // nobody is shown them: they only take time
-		found, err := s.Store.Search(ctx, q)
-		if err != nil {
-			return nil, err
-		}
-		for i := range found.Matches {
-			appointment, err := readAppointment(&found.Matches[i])
-			if err != nil || appointment.Agenda != "" {
-				continue // one that is booked in an agenda is on the sheets
+		for more := true; more; more = q.After != "" {
+			found, err := s.Store.Search(ctx, q)
+			if err != nil {
+				return nil, err
 			}
-			all = append(all, Taken{appointment.Span, true})
+			for i := range found.Matches {
+				appointment, err := readAppointment(&found.Matches[i])
+				if err != nil || appointment.Agenda != "" {
+					continue // one that is booked in an agenda is on the sheets
+				}
+				all = append(all, Taken{appointment.Span, true})
+			}
+			q.After = found.Next
 		}
 	}
 	return all, nil
