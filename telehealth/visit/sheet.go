@@ -103,8 +103,19 @@ type visit struct {
 	moved   bool            // to another group
 }
 
-func (s *Service) opens(v *sheet) time.Time  { return v.Start.Add(-s.Before) }
-func (s *Service) closes(v *sheet) time.Time { return v.End.Add(s.After) }
+func (s *Service) opens(v *sheet) time.Time { return v.Start.Add(-s.Before) }
+
+func (s *Service) closes(v *sheet) time.Time {
+	end := v.End
+	if most := v.Start.Add(longestVisit); end.After(most) {
+		end = most
+	}
+	return end.Add(s.After)
+}
+
+// longestVisit is how long a visit is open at most, however long its Appointment is: whoever
+// writes that would else decide for how many days a record is.
+const longestVisit = 4 * time.Hour
 
 // load returns the visit of a room. Errors: fhir.NotFound.
 func (s *Service) load(ctx context.Context, name string) (*visit, error) {
