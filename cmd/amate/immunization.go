@@ -164,7 +164,7 @@ func openSchedule(name string) (*engineShelf, error) {
 	}
 	one, err := readSchedule(name)
 	if os.IsNotExist(err) {
-		return nil, usagef("--schedule %s: it is no file or folder, and no schedule of that name comes with amate", name)
+		return nil, usagef("--schedule %s: it is no file or folder, and no schedule of that name comes with amate: the one that does is %s", name, mexico.Name)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("--schedule: %w", err)
