@@ -60,7 +60,8 @@ var imports = map[string]string{
 	"fhir/guide":                         "",
 	"fhir/profile":                       "fhir/element fhir/spec",
 	"fhir/profile/gen":                   "",
-	"fhir/view":                          "fhir fhir/element fhir/fhirpath fhir/operation fhir/spec",
+	"fhir/table":                         "fhir fhir/element",
+	"fhir/view":                          "fhir fhir/element fhir/fhirpath fhir/operation fhir/spec fhir/table",
 	"fhir/compose":                       "fhir",
 	"fhir/patch":                         "fhir fhir/element fhir/fhirpath fhir/spec",
 	"fhir/bundle":                        "fhir fhir/element fhir/patch fhir/search fhir/spec fhir/validate",
@@ -189,7 +190,7 @@ var testImports = map[string]string{
 	"fhir/ucum":                                  "fhir/samples",
 	"fhir/patch":                                 "fhir/samples",
 	"fhir/bundle":                                "fhir/samples",
-	"fhir/view":                                  "fhir/samples",
+	"fhir/view":                                  "fhir/samples fhir/table",
 }
 
 // outside says who may import packages that reach out of the process or bring

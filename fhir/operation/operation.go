@@ -40,6 +40,11 @@ type Operation struct {
 	// is called on. It is refused to those who see only a part of some type.
 	Whole bool
 
+	// Sees says that it shows resources only as Call.Seen leaves them, so that it may be
+	// called by those who see only a part, and may answer them with a file. It shows them
+	// none that it read without Call.Restriction.
+	Sees bool
+
 	// Item is the name of the parameter that a segment after the name gives, on the
 	// system: [base]/$name/[value]. "" when there is no such segment.
 	Item string
@@ -98,6 +103,10 @@ type Call struct {
 	// Renew asks again what the caller may see, after a time in which that may have
 	// changed, and puts it into Restriction and Caller. Errors: those of a refusal.
 	Renew func(ctx context.Context) error
+
+	// Seen returns what the caller may see of a resource, in JSON; nil when that is the
+	// whole of every resource.
+	Seen func(resource []byte) ([]byte, error)
 
 	// Place turns a line and column of In into those of the XML that was sent; nil
 	// when it was JSON.

@@ -55,6 +55,9 @@ func (a *API) operateNow(ctx context.Context, req *Request, d Decision) (*Respon
 		Send:        a.sends,
 		Idle:        a.idle,
 	}
+	if !d.Mask.Empty() {
+		call.Seen = func(resource []byte) ([]byte, error) { return d.Mask.appendTo(nil, resource) }
+	}
 	call.Renew = func(ctx context.Context) error {
 		again, err := a.check(ctx, req)
 		if err == nil {
@@ -77,7 +80,7 @@ func (a *API) operateNow(ctx context.Context, req *Request, d Decision) (*Respon
 		return a.searchset(req, req.operationPath(), answer.Set.Self, answer.Set)
 	}
 	if answer.Media != "" {
-		if !d.Mask.Empty() {
+		if !d.Mask.Empty() && !req.operation.Sees {
 			return nil, fhir.Errorf(fhir.Forbidden, "you see resources only in part, and this answer cannot be cut to that")
 		}
 		return &Response{Status: cmp.Or(answer.Status, http.StatusOK), Body: answer.Raw, Media: answer.Media}, nil

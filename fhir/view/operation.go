@@ -3,20 +3,12 @@ package view
 import (
 	"bytes"
 	"context"
-	"encoding/csv"
 	"strconv"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/operation"
-)
-
-// Media types of tables.
-const (
-	mediaJSON   = "application/json"
-	mediaNDJSON = "application/ndjson"
-	mediaLines  = "application/x-ndjson"
-	mediaCSV    = "text/csv"
+	"github.com/amate-health/amate/fhir/table"
 )
 
 // OperationURL is the canonical URL of $viewdefinition-run.
@@ -29,7 +21,7 @@ const OperationURL = "http://sql-on-fhir.org/OperationDefinition/$viewdefinition
 func Operation() operation.Operation {
 	return operation.Operation{
 		Name: "viewdefinition-run", URL: OperationURL, Scope: operation.OnSystem, Whole: true,
-		Media: []string{mediaJSON, mediaNDJSON, mediaLines, mediaCSV}, Run: run,
+		Media: table.Media(), Run: run,
 	}
 }
 
@@ -53,11 +45,23 @@ func run(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := table{view: v, media: call.Media, header: header != "false", limit: limit}
-	if t.media == "" {
-		t.media = mediaJSON
+	format := table.JSON
+	if call.Media != "" {
+		if format, err = table.FormatOf(call.Media); err != nil {
+			return nil, err
+		}
 	}
-	t.begin()
+	var out bytes.Buffer
+	w, err := format.Open(&out, v.Columns, table.Options{NoHeader: header == "false"})
+	if err != nil {
+		return nil, err
+	}
+	write := func(row []table.Cell) error {
+		if limit--; limit < 0 {
+			return nil
+		}
+		return w.Write(row)
+	}
 	for _, p := range call.In.All("resource") {
 		n, ok := p.Resource()
 		if !ok {
@@ -68,11 +72,14 @@ func run(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := v.Each(ctx, d, 0, t.row); err != nil {
+		if err := v.Each(ctx, d, 0, write); err != nil {
 			return nil, err
 		}
 	}
-	return &operation.Answer{Media: t.media, Raw: t.end()}, nil
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return &operation.Answer{Media: format.Media, Raw: out.Bytes()}, nil
 }
 
 // viewOf compiles the view of a call.
@@ -99,73 +106,4 @@ func limited(call *operation.Call) (int, error) {
 		return 0, fhir.Errorf(fhir.Invalid, "the parameter _limit is a number of rows, 1 or more").With("%.20q", text)
 	}
 	return min(n, mostRun), nil
-}
-
-// table writes rows in one of the formats.
-type table struct {
-	view   *View
-	media  string
-	header bool
-	limit  int
-
-	rows int
-	out  bytes.Buffer
-	line []byte
-}
-
-func (t *table) begin() {
-	switch {
-	case t.media == mediaJSON:
-		t.out.WriteByte('[')
-	case t.media == mediaCSV && t.header:
-		names := make([]string, len(t.view.Columns))
-		for i := range names {
-			names[i] = t.view.Columns[i].Name
-		}
-		t.csv(names)
-	}
-}
-
-// row writes one row; those beyond the limit are left out.
-func (t *table) row(row []Cell) error {
-	if t.rows++; t.rows > t.limit {
-		return nil
-	}
-	switch t.media {
-	case mediaCSV:
-		cells := make([]string, len(row))
-		for i := range row {
-			if cells[i] = row[i].Text; row[i].Kind == List {
-				cells[i] = string(row[i].AppendJSON(nil))
-			}
-		}
-		t.csv(cells)
-		return nil
-	case mediaJSON:
-		if t.rows > 1 {
-			t.out.WriteByte(',')
-		}
-	}
-	t.line = AppendRow(t.line[:0], t.view.Columns, row)
-	if t.media == mediaNDJSON || t.media == mediaLines {
-		t.line = append(t.line, '\n')
-	}
-	t.out.Write(t.line)
-	return nil
-}
-
-// csv writes a line by RFC 4180.
-func (t *table) csv(cells []string) {
-	w := csv.NewWriter(&t.out)
-	w.UseCRLF = true
-	// A buffer takes everything.
-	_ = w.Write(cells)
-	w.Flush()
-}
-
-func (t *table) end() []byte {
-	if t.media == mediaJSON {
-		t.out.WriteByte(']')
-	}
-	return t.out.Bytes()
 }

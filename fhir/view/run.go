@@ -7,6 +7,7 @@ import (
 
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/fhirpath"
+	"github.com/amate-health/amate/fhir/table"
 )
 
 // runner flattens one resource.
@@ -44,8 +45,8 @@ func (r *runner) holds(e *fhirpath.Expr, item fhirpath.Item) (bool, error) {
 
 // cross returns the rows of several selects at one place: each of the one with each of
 // the other.
-func (r *runner) cross(all []*selection, item fhirpath.Item, index int) ([][]Cell, error) {
-	rows := [][]Cell{nil}
+func (r *runner) cross(all []*selection, item fhirpath.Item, index int) ([][]table.Cell, error) {
+	rows := [][]table.Cell{nil}
 	for _, s := range all {
 		more, err := r.rowsOf(s, item, index)
 		if err != nil {
@@ -59,14 +60,14 @@ func (r *runner) cross(all []*selection, item fhirpath.Item, index int) ([][]Cel
 }
 
 // join puts each row of more behind each of rows.
-func (r *runner) join(rows, more [][]Cell) ([][]Cell, error) {
+func (r *runner) join(rows, more [][]table.Cell) ([][]table.Cell, error) {
 	switch {
 	case len(more) == 1 && len(more[0]) == 0:
 		return rows, nil
 	case len(rows) == 1 && len(rows[0]) == 0:
 		return more, nil
 	}
-	out := make([][]Cell, 0, len(rows)*len(more))
+	out := make([][]table.Cell, 0, len(rows)*len(more))
 	// The first select changes fastest last: its rows are the outer ones.
 	for _, a := range rows {
 		for _, b := range more {
@@ -80,7 +81,7 @@ func (r *runner) join(rows, more [][]Cell) ([][]Cell, error) {
 }
 
 // rowsOf returns the rows of one select.
-func (r *runner) rowsOf(s *selection, item fhirpath.Item, index int) ([][]Cell, error) {
+func (r *runner) rowsOf(s *selection, item fhirpath.Item, index int) ([][]table.Cell, error) {
 	if s.forEach == nil && s.repeat == nil {
 		return r.at(s, item, index)
 	}
@@ -91,7 +92,7 @@ func (r *runner) rowsOf(s *selection, item fhirpath.Item, index int) ([][]Cell, 
 	if len(foci) == 0 && s.orNull {
 		return r.at(s, nothing, 0)
 	}
-	var out [][]Cell
+	var out [][]table.Cell
 	for i, f := range foci {
 		rows, err := r.at(s, f, i)
 		if err != nil {
@@ -139,8 +140,8 @@ func (r *runner) foci(s *selection, item fhirpath.Item) (fhirpath.Collection, er
 }
 
 // at returns the rows of a select for one item.
-func (r *runner) at(s *selection, item fhirpath.Item, index int) ([][]Cell, error) {
-	own := make([]Cell, len(s.columns))
+func (r *runner) at(s *selection, item fhirpath.Item, index int) ([][]table.Cell, error) {
+	own := make([]table.Cell, len(s.columns))
 	if len(s.columns) > 0 {
 		env := &r.env
 		if r.view.indexed {
@@ -164,10 +165,10 @@ func (r *runner) at(s *selection, item fhirpath.Item, index int) ([][]Cell, erro
 	if err != nil {
 		return nil, err
 	}
-	if rows, err = r.join([][]Cell{own}, rows); err != nil || len(s.union) == 0 {
+	if rows, err = r.join([][]table.Cell{own}, rows); err != nil || len(s.union) == 0 {
 		return rows, err
 	}
-	var union [][]Cell
+	var union [][]table.Cell
 	for _, u := range s.union {
 		more, err := r.rowsOf(u, item, index)
 		if err != nil {

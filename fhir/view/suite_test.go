@@ -9,6 +9,7 @@ import (
 
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/samples"
+	"github.com/amate-health/amate/fhir/table"
 	"github.com/amate-health/amate/fhir/view"
 )
 
@@ -43,9 +44,9 @@ func run(definition []byte, resources [][]byte) (*view.View, []map[string]any, e
 		if err != nil {
 			return nil, nil, err
 		}
-		err = v.Each(context.Background(), d, 0, func(row []view.Cell) error {
+		err = v.Each(context.Background(), d, 0, func(row []table.Cell) error {
 			var one map[string]any
-			if err := json.Unmarshal(view.AppendRow(nil, v.Columns, row), &one); err != nil {
+			if err := json.Unmarshal(table.AppendRow(nil, v.Columns, row), &one); err != nil {
 				return err
 			}
 			rows = append(rows, one)

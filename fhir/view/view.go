@@ -14,13 +14,14 @@ import (
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/fhirpath"
 	"github.com/amate-health/amate/fhir/spec"
+	"github.com/amate-health/amate/fhir/table"
 )
 
 // View is a compiled ViewDefinition. It can be used by many goroutines.
 type View struct {
 	Name     string // "" for none
 	Resource string // type of the resources that it is of
-	Columns  []Column
+	Columns  []table.Column
 
 	selects   []*selection
 	where     []*fhirpath.Expr
@@ -28,13 +29,10 @@ type View struct {
 	indexed   bool // some expression asks for %rowIndex
 }
 
-// Column is a column of the table.
-type Column struct {
-	Name        string
-	Type        string // FHIR type of its values, "" when it is not said
-	Description string
-	Collection  bool // values are lists
-	path        *fhirpath.Expr
+// column is a column of the table, and where its values are.
+type column struct {
+	table.Column
+	path *fhirpath.Expr
 }
 
 // selection is a select, with what is within it.
@@ -42,7 +40,7 @@ type selection struct {
 	forEach *fhirpath.Expr
 	orNull  bool
 	repeat  []*fhirpath.Expr
-	columns []Column
+	columns []column
 	selects []*selection
 	union   []*selection
 }
@@ -99,7 +97,7 @@ func Compile(d *element.Doc, root element.Node) (*View, error) {
 }
 
 // unique refuses two columns of one name.
-func unique(columns []Column) error {
+func unique(columns []table.Column) error {
 	seen := map[string]bool{}
 	for _, c := range columns {
 		if seen[strings.ToLower(c.Name)] {
@@ -267,8 +265,8 @@ func (c *compiler) selections(n element.Node, name, at string, this *spec.Type, 
 }
 
 // column reads a column.
-func (c *compiler) column(n element.Node, at string, this *spec.Type) (col Column, err error) {
-	col = Column{Name: c.d.TextAt(n, "name"), Type: typeName(c.d.TextAt(n, "type")), Description: c.d.TextAt(n, "description"),
+func (c *compiler) column(n element.Node, at string, this *spec.Type) (col column, err error) {
+	col.Column = table.Column{Name: c.d.TextAt(n, "name"), Type: typeName(c.d.TextAt(n, "type")), Description: c.d.TextAt(n, "description"),
 		Collection: c.d.TextAt(n, "collection") == "true"}
 	if !nameForm.MatchString(col.Name) {
 		return col, fault(at+".name", "a name begins with a letter, and has letters, digits and _ alone").With("%.100q", col.Name)
@@ -283,8 +281,11 @@ func typeName(text string) string {
 }
 
 // all returns the columns of s and what is within it, in the order of the table.
-func (s *selection) all() []Column {
-	out := slices.Clone(s.columns)
+func (s *selection) all() []table.Column {
+	var out []table.Column
+	for i := range s.columns {
+		out = append(out, s.columns[i].Column)
+	}
 	for _, in := range s.selects {
 		out = append(out, in.all()...)
 	}
@@ -294,14 +295,14 @@ func (s *selection) all() []Column {
 	return out
 }
 
-func alike(a, b []Column) bool {
-	return slices.EqualFunc(a, b, func(a, b Column) bool { return a.Name == b.Name && a.Collection == b.Collection })
+func alike(a, b []table.Column) bool {
+	return slices.EqualFunc(a, b, func(a, b table.Column) bool { return a.Name == b.Name && a.Collection == b.Collection })
 }
 
 // Each calls emit with every row that the resource at root of d makes; none for one of
 // another type, or that the conditions leave out. A row is valid until emit returns.
 // Errors: fhir.Unprocessable for a resource that the view does not fit; those of emit.
-func (v *View) Each(ctx context.Context, d *element.Doc, root element.Node, emit func(row []Cell) error) error {
+func (v *View) Each(ctx context.Context, d *element.Doc, root element.Node, emit func(row []table.Cell) error) error {
 	if d.TextAt(root, "resourceType") != v.Resource {
 		return nil
 	}

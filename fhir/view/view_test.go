@@ -9,6 +9,7 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/table"
 	"github.com/amate-health/amate/fhir/view"
 )
 
@@ -17,8 +18,8 @@ const ana = `{"resourceType":"Patient","id":"a","active":true,"birthDate":"1990-
 "contact":[{"name":{"family":"Ek"},"telecom":[{"system":"phone","value":"1"},{"system":"email","value":"2"}]}],
 "managingOrganization":{"reference":"http://h/fhir/Organization/o/_history/2"}}`
 
-// table writes the rows of a view over Ana, one a line.
-func table(t *testing.T, selects string) (string, error) {
+// rowsOf writes the rows of a view over Ana, one a line.
+func rowsOf(t *testing.T, selects string) (string, error) {
 	t.Helper()
 	v, rows, err := run([]byte(`{"resource":"Patient",`+selects+`}`), [][]byte{[]byte(ana), []byte(`{"resourceType":"Group","id":"g"}`)})
 	if err != nil {
@@ -59,7 +60,7 @@ func TestRows(t *testing.T) {
 		"expressions of nothing": {`"select":[{"column":[{"name":"one","path":"1"},{"name":"e","path":"{}"}]}]`, "1|\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := table(t, c.selects)
+			got, err := rowsOf(t, c.selects)
 			if err != nil || got != c.want {
 				t.Errorf("%v\n%swant\n%s", err, got, c.want)
 			}
@@ -92,7 +93,7 @@ func TestRefused(t *testing.T) {
 		"a constant unknown":    {`"select":[{"column":[{"name":"id","path":"%nobody"}]}]`, "ViewDefinition.select.column.where(name='id').path"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := table(t, c.selects)
+			got, err := rowsOf(t, c.selects)
 			e, _ := err.(*fhir.Error)
 			if e == nil || e.Code != fhir.Unprocessable || c.at != "" && e.Expression != c.at {
 				t.Errorf("%+v %v\n%s", e, err, got)
@@ -163,8 +164,8 @@ func BenchmarkEach(b *testing.B) {
 			b.Fatal(err)
 		}
 		out = out[:0]
-		if err := v.Each(context.Background(), doc, 0, func(row []view.Cell) error {
-			out = view.AppendRow(out, v.Columns, row)
+		if err := v.Each(context.Background(), doc, 0, func(row []table.Cell) error {
+			out = table.AppendRow(out, v.Columns, row)
 			return nil
 		}); err != nil {
 			b.Fatal(err)
