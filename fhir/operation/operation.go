@@ -7,6 +7,8 @@ package operation
 
 import (
 	"context"
+	"io"
+	"time"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/search"
@@ -56,6 +58,10 @@ type Operation struct {
 	// AnyOrder takes XML whose elements are out of order, which FHIR does not allow.
 	AnyOrder bool
 	Run      func(ctx context.Context, call *Call) (*Answer, error)
+
+	// Cancel is what DELETE does where the operation stands for something that can be given
+	// up, such as work under way; nil where DELETE is not taken.
+	Cancel func(ctx context.Context, call *Call) (*Answer, error)
 }
 
 // On reports whether o may be called on a resource type.
@@ -78,6 +84,9 @@ type Call struct {
 	Base        string              // the server's FHIR base URL, without a slash at the end
 	Restriction *search.Restriction // what the caller may see; never nil
 	Lenient     bool                // Prefer: handling=lenient
+	Async       bool                // Prefer: respond-async
+	Elements    []string            // _elements, for operations that take it
+	URL         string              // that was called, with its query; "" in a batch
 
 	Cursor   string // where the page before ended: the Next of its Answer.Set; "" for the first page
 	MaxCount int    // resources that a page has at most when the client asks for pages
@@ -148,6 +157,21 @@ type Answer struct {
 	// part get none.
 	Media string
 	Raw   []byte
+	File  *File // in place of Raw; nil for none
+
+	// Of answers about work that goes on behind them.
+	Location   string    // where it can be asked for: Content-Location; "" for none
+	Progress   string    // how far it is, for people: X-Progress; "" for none
+	RetryAfter int       // seconds after which to ask again; 0 for none
+	Expires    time.Time // when what was answered is there no more; zero for never
+}
+
+// File is what an operation answers with when that may be of any length.
+type File struct {
+	io.ReadCloser        // its content, as Coded says
+	Coded         string // "zstd" when the content is coded so; "" for plain. It goes out as the client likes it.
+	Size          int64  // bytes of the content; 0 when that is not known
+	Name          string // that it is to be saved under; "" for none
 }
 
 // Set is a page of stored resources, which go out as they are. Next of its Result

@@ -169,6 +169,8 @@ func parsePrefer(lines []string) (p Prefer) {
 				}
 			case "handling":
 				p.Lenient = value == "lenient"
+			case "respond-async":
+				p.Async = true
 			}
 		}
 	}

@@ -49,9 +49,13 @@ func (x *exchange) send(resp *Response) error {
 	default: // Location means a creation or a redirection: RFC 9110, section 10.2.2
 		h.Set("Content-Location", resp.Location)
 	}
+	x.pending(resp)
 	body := resp.Body
 	if resp.Content != nil {
 		return x.sendContent(resp)
+	}
+	if resp.File != nil {
+		return x.sendFile(resp)
 	}
 	if resp.Media != "" {
 		x.media, x.record.Status = resp.Media, resp.Status

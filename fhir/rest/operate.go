@@ -45,6 +45,9 @@ func (a *API) operateNow(ctx context.Context, req *Request, d Decision) (*Respon
 		Base:        a.base,
 		Restriction: d.Restriction,
 		Lenient:     req.Prefer.Lenient,
+		Async:       req.Prefer.Async,
+		Elements:    req.Form.Elements,
+		URL:         a.called(ctx, req),
 		Cursor:      req.end(),
 		MaxCount:    a.limits.MaxCount,
 		MaxBytes:    a.limits.Answer,
@@ -69,7 +72,11 @@ func (a *API) operateNow(ctx context.Context, req *Request, d Decision) (*Respon
 	if x := exchangeOf(ctx); x != nil && x.places != nil && req.Source == nil {
 		call.Place = x.places.Place
 	}
-	answer, err := req.operation.Run(ctx, call)
+	run := req.operation.Run
+	if req.cancels {
+		run = req.operation.Cancel
+	}
+	answer, err := run(ctx, call)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +90,7 @@ func (a *API) operateNow(ctx context.Context, req *Request, d Decision) (*Respon
 		if !d.Mask.Empty() && !req.operation.Sees {
 			return nil, fhir.Errorf(fhir.Forbidden, "you see resources only in part, and this answer cannot be cut to that")
 		}
-		return &Response{Status: cmp.Or(answer.Status, http.StatusOK), Body: answer.Raw, Media: answer.Media}, nil
+		return about(answer, &Response{Status: cmp.Or(answer.Status, http.StatusOK), Body: answer.Raw, Media: answer.Media, File: answer.File}), nil
 	}
 	if !d.Mask.Empty() && len(answer.JSON) > 0 {
 		if answer.JSON, err = d.Mask.appendTo(nil, answer.JSON); err != nil {
@@ -99,7 +106,29 @@ func (r *Request) answered(answer *operation.Answer) *Response {
 	if resp.Tag != "" && namesTag(r.IfNoneMatch, resp.Tag) {
 		resp.Status, resp.Body = http.StatusNotModified, nil
 	}
+	return about(answer, resp)
+}
+
+// about puts into a response what an answer says of work behind it.
+func about(answer *operation.Answer, resp *Response) *Response {
+	resp.Location, resp.Progress, resp.RetryAfter, resp.Expires = answer.Location, answer.Progress, answer.RetryAfter, answer.Expires
 	return resp
+}
+
+// called returns the URL that a client called an operation by.
+func (a *API) called(ctx context.Context, req *Request) string {
+	x := exchangeOf(ctx)
+	if x == nil || req.Source != nil || x.req.Interaction != Operation {
+		return ""
+	}
+	path, err := a.below(x.r)
+	if err != nil {
+		return ""
+	}
+	if x.r.URL.RawQuery != "" {
+		path += "?" + x.r.URL.RawQuery
+	}
+	return a.base + path
 }
 
 // send performs a batch or transaction for an operation, as the one who called it.
@@ -218,6 +247,7 @@ func (r *router) matchOperation(req *Request, method, typ, id, name string) erro
 		return fhir.Errorf(fhir.NotAllowed, "%s is not offered here", safeMethod(method))
 	}
 	req.Interaction, req.Operation, req.operation = Operation, op.Name, op
+	req.cancels = method == http.MethodDelete
 	return req.place(typ, id, "")
 }
 
@@ -225,10 +255,14 @@ func (r *router) matchOperation(req *Request, method, typ, id, name string) erro
 //
 // See https://hl7.org/fhir/R4/operations.html#executing.
 func methodsOf(op *operation.Operation) []string {
+	methods := []string{http.MethodGet, http.MethodPost}
 	if op.Changes {
-		return []string{http.MethodPost}
+		methods = methods[1:]
 	}
-	return []string{http.MethodGet, http.MethodPost}
+	if op.Cancel != nil {
+		methods = append(methods, http.MethodDelete)
+	}
+	return methods
 }
 
 // noOperation says why a call leads nowhere: the name, or the place.

@@ -70,6 +70,7 @@ type Request struct {
 
 	operation *operation.Operation // what Operation names
 	wants     string               // which of its Media the client asks for; "" for none
+	cancels   bool                 // it is to be given up: DELETE
 	turn      *turn                // the page that a link asks for; nil for the first
 	principal string               // who asks, once the Guard has said so
 }
@@ -80,6 +81,7 @@ type Request struct {
 type Prefer struct {
 	Return  string // "minimal", "representation", "OperationOutcome"; "" leaves it to the interaction
 	Lenient bool   // handling=lenient: unknown parameters are passed over
+	Async   bool   // respond-async
 }
 
 // Form is how a response is to look.
