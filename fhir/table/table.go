@@ -107,7 +107,7 @@ var (
 )
 
 // Formats returns all of them.
-func Formats() []*Format { return []*Format{JSON, NDJSON, CSV} }
+func Formats() []*Format { return []*Format{JSON, NDJSON, CSV, Parquet} }
 
 // Media returns the media types under which tables can be asked for.
 func Media() []string {
@@ -120,7 +120,9 @@ func Media() []string {
 
 // Media types that mean one of the formats, too.
 var alias = map[string]*Format{
-	"application/x-ndjson": NDJSON,
+	"application/x-ndjson":  NDJSON,
+	"application/x-parquet": Parquet,
+	"application/parquet":   Parquet,
 }
 
 // FormatOf returns the format of a code or media type.
@@ -134,5 +136,5 @@ func FormatOf(name string) (*Format, error) {
 	if f := alias[name]; f != nil {
 		return f, nil
 	}
-	return nil, fhir.Errorf(fhir.Invalid, "tables are written as json, ndjson or csv").With("%.40q", name)
+	return nil, fhir.Errorf(fhir.Invalid, "tables are written as json, ndjson, csv or parquet").With("%.40q", name)
 }
