@@ -94,6 +94,7 @@ var imports = map[string]string{
 	"fhir/registry/record":               "fhir fhir/document/page fhir/element fhir/operation fhir/registry/identity fhir/registry/profile fhir/search fhir/spec",
 	"fhir/registry/record/giis":          "fhir fhir/element fhir/operation fhir/registry/identity fhir/search",
 	"fhir/registry/demo":                 "fhir/registry/identity",
+	"fhir/registry/analysis":              "fhir fhir/element fhir/registry/identity fhir/registry/immunization/code fhir/spec",
 	"fhir/registry/rights":               "fhir fhir/bundle fhir/document/page fhir/element fhir/operation fhir/search fhir/spec",
 	"fhir/samples":                       "",
 
@@ -170,6 +171,7 @@ var testImports = map[string]string{
 	"fhir/registry/immunization/schedule/cdsi":   "fhir/samples",
 	"fhir/registry/immunization/schedule/mexico": "fhir/registry/immunization fhir/registry/immunization/vector",
 	"fhir/registry/identity/renapo":              "store/sqlite",
+	"fhir/registry/analysis":                     "fhir/fhirpath fhir/registry/demo fhir/samples fhir/table fhir/view",
 	"fhir/registry/rights":                       "store/sqlite", // what is decided is written, and found again
 	"fhir/registry/profile":                      "fhir/element fhir/guide fhir/profile fhir/registry/demo fhir/registry/immunization/code fhir/validate",
 	"fhir/registry/record":                       "fhir/guide fhir/profile fhir/registry/demo fhir/rest fhir/validate store/sqlite store/postgres store/storetest",
