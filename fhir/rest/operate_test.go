@@ -109,7 +109,7 @@ func TestOperationsRefused(t *testing.T) {
 		{"GET", "/$lookup", "", 404, "/CodeSystem/$lookup, /ValueSet/$lookup"},
 		{"GET", "/Patient/$lookup", "", 404, "is offered at"},
 		{"GET", "/Pacient/$echo", "", 404, "no resource type"},
-		{"GET", "/ViewDefinition/$echo", "", 404, "no resource type"},
+		{"GET", "/ViewDefinitions/$echo", "", 404, "no resource type"},
 		{"GET", "/Patient/a_b/$echo", "", 400, "the id"},
 		{"GET", "/Patient/1/_history/1/$echo", "", 404, ""},
 		{"GET", "/$change", "", 405, ""},

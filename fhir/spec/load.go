@@ -15,6 +15,11 @@ import (
 //go:embed r4.txt
 var r4 string
 
+// additional is a table of types that R4 does not have. It goes on where r4 ends.
+//
+//go:embed additional.txt
+var additional string
+
 // What the functions of this package look up; written once, by init.
 var (
 	types        map[string]*Type
@@ -23,15 +28,21 @@ var (
 	paramsByCode map[string]map[string]*SearchParam
 	paramsByID   []*SearchParam
 	compartments map[string]map[string][]string
+	added        = map[string]bool{} // resource types that are not of R4
 )
 
 func init() {
-	t, err := load(r4)
+	t, err := load(r4 + additional)
 	if err != nil {
 		panic("fhir/spec: " + err.Error()) // the table is part of the program
 	}
 	types, resources, compartments = t.types, t.resources(), t.compartments
 	paramsByID = t.params
+	for line := range strings.Lines(additional) {
+		if f := strings.Split(line, "\t"); f[0] == "T" && f[2] == "resource" {
+			added[f[1]] = true
+		}
+	}
 	params, paramsByCode = t.paramsByType()
 }
 
@@ -111,8 +122,10 @@ func (t *table) declare(f []string) error {
 func (t *table) fill(f []string) error {
 	switch f[0] {
 	case "V":
-		t.valueSet = &ValueSet{URL: f[1], Systems: make(map[string]map[string]struct{}, 1)}
-		t.valueSets[f[1]] = t.valueSet
+		if t.valueSet = t.valueSets[f[1]]; t.valueSet == nil { // else codes are added to it
+			t.valueSet = &ValueSet{URL: f[1], Systems: make(map[string]map[string]struct{}, 1)}
+			t.valueSets[f[1]] = t.valueSet
+		}
 	case "S":
 		if t.valueSet == nil || len(f) < 3 {
 			return fmt.Errorf("bad codes")
@@ -170,7 +183,10 @@ func (t *table) labelled(column string) ([]*Constraint, error) {
 
 // add takes in the codes of one system.
 func (v *ValueSet) add(system string, codes []string) {
-	set := make(map[string]struct{}, len(codes))
+	set := v.Systems[system]
+	if set == nil {
+		set = make(map[string]struct{}, len(codes))
+	}
 	for _, c := range codes {
 		set[c] = struct{}{}
 	}

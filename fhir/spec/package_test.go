@@ -116,6 +116,9 @@ func TestTableIsThePackage(t *testing.T) {
 		t.Errorf("%d structures, want 209", structures)
 	}
 	for name, typ := range types {
+		if base, _, _ := strings.Cut(name, "."); Added(base) {
+			continue
+		}
 		for _, e := range typ.Elements {
 			if !checked[name+"."+e.Name] {
 				t.Errorf("%s.%s is not in the package", name, e.Name)
@@ -246,6 +249,10 @@ func TestValueSetsAreThePackage(t *testing.T) {
 		have, codes := 0, map[string]bool{}
 		for system, part := range got.Systems {
 			for code := range part {
+				if Added(code) {
+					codes[code] = true
+					continue
+				}
 				have++
 				codes[code] = true
 				if !want[system+"|"+code] {
@@ -280,6 +287,9 @@ func TestParamsAreThePackage(t *testing.T) {
 		}
 	}
 	for _, p := range paramsByID[1:] {
+		if Added(p.Base) {
+			continue
+		}
 		sp := pairs[p.Base+" "+p.URL]
 		if sp == nil || text(sp, "code") != p.Code || text(sp, "type") != p.Type.String() {
 			t.Errorf("%s.%s is not %s", p.Base, p.Code, p.URL)

@@ -118,14 +118,18 @@ type Component struct {
 // by path ("Patient.contact"). It returns nil when there is none.
 func TypeOf(name string) *Type { return types[name] }
 
-// IsResource reports whether name is a concrete R4 resource type.
+// IsResource reports whether name is a concrete resource type: of R4, or added to it.
 func IsResource(name string) bool {
 	t := types[name]
 	return t != nil && t.Kind == ResourceKind && !t.Abstract
 }
 
-// Resources returns the names of all concrete resource types, sorted.
+// Resources returns the names of all concrete resource types, sorted: those of R4, and
+// the few that are added to it.
 func Resources() []string { return resources }
+
+// Added reports whether name is a resource type that R4 does not have, such as ViewDefinition.
+func Added(name string) bool { return added[name] }
 
 // Element returns the element whose JSON property is name, or nil. It does not allocate.
 func (t *Type) Element(name []byte) *Element { return t.byName[string(name)] }

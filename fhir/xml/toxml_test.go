@@ -46,7 +46,7 @@ func TestFromJSON(t *testing.T) {
 
 func TestCannotBeXML(t *testing.T) {
 	tests := []struct{ text, at string }{
-		{`{"resourceType":"ViewDefinition"}`, ""},
+		{`{"resourceType":"ViewDefinitions"}`, ""},
 		{`[1]`, ""},
 		{`{"resourceType":"Patient","x":1}`, "Patient"},
 		{`{"resourceType":"Patient","name":[{"x":1}]}`, "Patient.name[0]"},

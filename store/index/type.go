@@ -1,6 +1,6 @@
 package index
 
-// types are the resource types of R4 in the order of their numbers, from 1. The
+// types are the resource types in the order of their numbers, from 1. The
 // numbers are stored: names may be added at the end, and never move.
 var types = [...]string{
 	"Account", "ActivityDefinition", "AdverseEvent", "AllergyIntolerance", "Appointment",
@@ -35,6 +35,7 @@ var types = [...]string{
 	"SubstanceReferenceInformation", "SubstanceSourceMaterial", "SubstanceSpecification",
 	"SupplyDelivery", "SupplyRequest", "Task", "TerminologyCapabilities", "TestReport",
 	"TestScript", "ValueSet", "VerificationResult", "VisionPrescription",
+	"ViewDefinition",
 }
 
 var typeNumbers = func() map[string]int16 {
