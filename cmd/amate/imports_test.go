@@ -25,7 +25,7 @@ const module = "github.com/amate-health/amate"
 // The order of things is fhir <- authz, store, telehealth <- cmd. store, authz and
 // telehealth never know one another.
 var imports = map[string]string{
-	"cmd/amate": "fhir/bulk authz authz/audit authz/client authz/label authz/limit authz/people authz/rbac authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/compose fhir/document fhir/document/mhd fhir/document/sign fhir/document/summary fhir/element fhir/feed fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/message fhir/message/hl7 fhir/message/mllp fhir/operation fhir/profile fhir/registry/birth fhir/registry/birth/paper fhir/registry/birth/sinac fhir/registry/card fhir/registry/card/health fhir/registry/card/link fhir/registry/demo fhir/registry/identity fhir/registry/identity/check fhir/registry/identity/directory fhir/registry/identity/match fhir/registry/identity/match/trial fhir/registry/identity/merge fhir/registry/identity/pix fhir/registry/identity/renapo fhir/registry/identity/mpi fhir/registry/immunization/code fhir/registry/key fhir/registry/prescription fhir/registry/profile fhir/registry/record fhir/registry/record/giis fhir/registry/rights fhir/rest fhir/search fhir/spec fhir/subscription fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/blob store/job store/parameter store/postgres store/reindex store/sqlite telehealth/monitor fhir/view telehealth/portal telehealth/room telehealth/schedule telehealth/video telehealth/visit fhir/registry/immunization/dose fhir/registry/immunization fhir/registry/immunization/schedule fhir/registry/immunization/schedule/cdsi fhir/registry/immunization/schedule/mexico fhir/registry/immunization/vector fhir/registry/immunization/recommend fhir/registry/immunization/campaign fhir/registry/immunization/exchange",
+	"cmd/amate": "fhir/bulk authz authz/audit authz/client authz/label authz/limit authz/people authz/rbac authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/compose fhir/document fhir/document/mhd fhir/document/sign fhir/document/summary fhir/element fhir/feed fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/message fhir/message/hl7 fhir/message/mllp fhir/operation fhir/profile fhir/registry/birth fhir/registry/birth/paper fhir/registry/birth/sinac fhir/registry/card fhir/registry/card/health fhir/registry/card/link fhir/registry/demo fhir/registry/identity fhir/registry/identity/check fhir/registry/identity/directory fhir/registry/identity/match fhir/registry/identity/match/trial fhir/registry/identity/merge fhir/registry/identity/pix fhir/registry/identity/renapo fhir/registry/identity/mpi fhir/registry/immunization/code fhir/registry/key fhir/registry/prescription fhir/registry/referral fhir/registry/profile fhir/registry/record fhir/registry/record/giis fhir/registry/rights fhir/rest fhir/search fhir/spec fhir/subscription fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/analytics store/blob store/job store/parameter store/postgres store/reindex store/sqlite telehealth/monitor fhir/view telehealth/portal telehealth/room telehealth/schedule telehealth/video telehealth/visit fhir/registry/immunization/dose fhir/registry/immunization fhir/registry/immunization/schedule fhir/registry/immunization/schedule/cdsi fhir/registry/immunization/schedule/mexico fhir/registry/immunization/vector fhir/registry/immunization/recommend fhir/registry/immunization/campaign fhir/registry/immunization/exchange",
 
 	"cmd/conformance": "",
 
@@ -115,6 +115,7 @@ var imports = map[string]string{
 	"fhir/registry/card/health":                  "fhir/registry/key",
 	"fhir/registry/card/link":                    "fhir",
 	"fhir/registry/key":                          "fhir",
+	"fhir/registry/referral":                     "fhir fhir/bundle fhir/compose fhir/element fhir/operation fhir/registry/identity fhir/registry/record fhir/search",
 	"fhir/registry/prescription":                 "fhir fhir/bundle fhir/compose fhir/document fhir/document/page fhir/document/sign fhir/element fhir/operation fhir/registry/identity fhir/registry/key fhir/search fhir/ucum",
 	"fhir/document/qr":                           "",
 
@@ -129,6 +130,7 @@ var imports = map[string]string{
 	"store/sqlite":    "fhir fhir/bundle fhir/search migrations store store/index store/query",
 	"store/job":       "fhir",
 	"store/blob":      "fhir fhir/bundle fhir/element",
+	"store/analytics": "fhir fhir/element fhir/table",
 	"store/reindex":   "fhir fhir/search fhir/spec store store/job",
 	"store/parameter": "fhir fhir/bundle fhir/element fhir/search fhir/spec store store/job store/reindex",
 	"store/storetest": "fhir fhir/bundle fhir/element fhir/search fhir/spec migrations store",
@@ -154,7 +156,7 @@ var testImports = map[string]string{
 	"fhir/terminology/service":                   "fhir/validate",
 	"cmd/amate":                                  "fhir/samples store/storetest store/storetest/naive fhir/document/sign/signtest",
 	"authz/label":                                "fhir/spec",
-	"authz":                                      "fhir/bundle fhir/chart fhir/document fhir/document/mhd fhir/document/summary fhir/feed fhir/registry/birth fhir/registry/birth/paper fhir/registry/birth/sinac fhir/registry/card fhir/registry/card/link fhir/registry/prescription fhir/registry/identity/match fhir/registry/identity/merge fhir/registry/identity/mpi fhir/registry/identity/pix fhir/registry/identity/renapo fhir/registry/immunization fhir/registry/immunization/campaign fhir/registry/immunization/dose fhir/registry/immunization/recommend fhir/registry/immunization/schedule fhir/registry/key fhir/registry/record fhir/registry/record/giis fhir/registry/rights fhir/subscription store store/postgres store/sqlite store/storetest telehealth/monitor",
+	"authz":                                      "fhir/bundle fhir/chart fhir/document fhir/document/mhd fhir/document/summary fhir/feed fhir/registry/birth fhir/registry/birth/paper fhir/registry/birth/sinac fhir/registry/card fhir/registry/card/link fhir/registry/prescription fhir/registry/referral fhir/registry/identity/match fhir/registry/identity/merge fhir/registry/identity/mpi fhir/registry/identity/pix fhir/registry/identity/renapo fhir/registry/immunization fhir/registry/immunization/campaign fhir/registry/immunization/dose fhir/registry/immunization/recommend fhir/registry/immunization/schedule fhir/registry/key fhir/registry/record fhir/registry/record/giis fhir/registry/rights fhir/subscription store store/postgres store/sqlite store/storetest telehealth/monitor",
 	"authz/audit":                                "store/postgres store/sqlite store/storetest",
 	"authz/smart":                                "store/sqlite",
 	"authz/people":                               "store/sqlite",
@@ -184,6 +186,7 @@ var testImports = map[string]string{
 	"telehealth/visit":                           "store/postgres store/sqlite store/storetest",
 	"store/postgres":                             "fhir/element fhir/spec store/storetest",
 	"store/sqlite":                               "store/storetest",
+	"store/analytics":                            "store/storetest",
 	"store/job":                                  "store/postgres store/sqlite store/storetest",
 	"store/parameter":                            "store/postgres store/sqlite store/storetest",
 	"fhir/element":                               "fhir/samples",
@@ -209,8 +212,8 @@ var outside = map[string]string{
 	"github.com/google/fhir":              "fhir/r4 fhir/spec/gen",
 	"github.com/golang/protobuf":          "fhir/r4 fhir/spec/gen",
 	"google.golang.org/protobuf":          "fhir/r4 fhir/spec/gen",
-	"github.com/jackc/pgx":                "store/postgres store/storetest migrations",
-	"zombiezen.com/go/sqlite":             "store/sqlite store/storetest migrations",
+	"github.com/jackc/pgx":                "store/postgres store/analytics store/storetest migrations",
+	"zombiezen.com/go/sqlite":             "store/sqlite store/analytics store/storetest migrations",
 	"modernc.org/sqlite":                  "store/sqlite",
 	"github.com/go-chi/chi":               "cmd/amate fhir/rest",
 	"github.com/prometheus/client_golang": "cmd/amate",

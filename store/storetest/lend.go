@@ -150,6 +150,7 @@ func (l *lender) lend(t testing.TB) string {
 
 // empty removes all data, as a migrated database holds none.
 const empty = `DO $$ DECLARE tables text; BEGIN
+DROP SCHEMA IF EXISTS analytics, analytics_rows CASCADE;
 SELECT string_agg(quote_ident(tablename), ', ') INTO tables FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'migration';
 IF tables IS NOT NULL THEN EXECUTE 'TRUNCATE ' || tables; END IF; END $$`
 

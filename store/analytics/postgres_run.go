@@ -1,0 +1,249 @@
+package analytics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/table"
+)
+
+type postgresRunner struct {
+	pool   *pgxpool.Pool
+	limits Limits
+}
+
+// RunPostgres returns what runs queries in the database at url.
+//
+// A query is one of Parse; it runs in a transaction that reads only, as Role, with little
+// memory for sorting, and is cut off when its time is over. Where the login of url is a
+// member of Role and nothing else, as Admit makes it, the database by itself keeps it
+// from all else. Where it is that of the server, Parse keeps a query from becoming that
+// again: warning says so.
+func RunPostgres(ctx context.Context, url string, limits Limits) (r Runner, warning string, err error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, "", errors.New("the database URL of analysts cannot be read") // the cause would quote its password
+	}
+	config.MaxConns = int32(limits.Connections)
+	for name, value := range map[string]string{
+		"application_name": "amate-analyst", "search_path": "analytics", "default_transaction_read_only": "on", "jit": "off", "work_mem": "16MB",
+		"statement_timeout": strconv.FormatInt((limits.Time + time.Second).Milliseconds(), 10), "idle_in_transaction_session_timeout": strconv.FormatInt((2 * limits.Time).Milliseconds(), 10),
+		"lock_timeout": "5000", "max_parallel_workers_per_gather": "0", "standard_conforming_strings": "on", "timezone": "UTC", "datestyle": "ISO, YMD", "intervalstyle": "iso_8601",
+	} {
+		config.ConnConfig.RuntimeParams[name] = value
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, "", fmt.Errorf("open the database of analysts: %w", err)
+	}
+	run := &postgresRunner{pool: pool, limits: limits}
+	var records bool
+	const reaches = `SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname IN ('resource', 'version', 'progress')
+AND c.relkind IN ('r', 'p') AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))`
+	if err := pool.QueryRow(ctx, reaches).Scan(&records); err != nil {
+		pool.Close()
+		return nil, "", fmt.Errorf("open the database of analysts: %w", err)
+	}
+	if records {
+		warning = "the login by which queries of analysts run can read the records too: they run as " + Role + ", and what they call is checked; a login of their own ('amate analytics grant') is safer"
+	}
+	return run, warning, nil
+}
+
+func (r *postgresRunner) Dialect() string { return "postgresql" }
+
+func (r *postgresRunner) Close() error {
+	r.pool.Close()
+	return nil
+}
+
+// postgresArguments are the types that parameters have.
+var postgresArguments = map[string]string{"integer": "bigint", "positiveInt": "bigint", "unsignedInt": "bigint", "decimal": "numeric", "boolean": "boolean"}
+
+func (r *postgresRunner) Run(ctx context.Context, q *Query, begin func([]table.Column) error, row func([]table.Cell) error) (more bool, err error) {
+	began, cancel := context.WithTimeout(ctx, r.limits.Time)
+	defer cancel()
+	err = r.run(began, q, begin, func(cells []table.Cell) error {
+		if q.Rows--; q.Rows < 0 {
+			more = true
+			return errEnough
+		}
+		return row(cells)
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	if began.Err() != nil && ctx.Err() == nil {
+		err = tooSlow(r.limits.Time)
+	}
+	return more, postgresFault(err, r.limits.Time)
+}
+
+var errEnough = errors.New("there are rows enough")
+
+func (r *postgresRunner) run(ctx context.Context, q *Query, begin func([]table.Column) error, row func([]table.Cell) error) error {
+	limit := q.Rows + 1
+	var args []any
+	at := map[string]string{}
+	for i, name := range q.Names {
+		a := q.Arguments[name]
+		typ := postgresArguments[a.Type]
+		if typ == "" {
+			typ = "text"
+		}
+		at[name] = fmt.Sprintf("$%d::text::%s", i+1, typ)
+		args = append(args, a.Text)
+	}
+	sql := q.print(func(name string) string { return at[name] })
+	tx, err := r.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // nothing was written
+	if _, err := tx.Exec(ctx, `SET LOCAL ROLE `+Role); err != nil {
+		return err
+	}
+	// What is prepared is one statement, whatever it holds.
+	described, err := tx.Conn().PgConn().Prepare(ctx, "", sql, nil)
+	if err != nil {
+		return err
+	}
+	columns, outer, err := outerOf(described.Fields, sql)
+	if err != nil {
+		return err
+	}
+	if err := begin(columns); err != nil {
+		return err
+	}
+	// A cursor is of a query that changes nothing, and hands out some rows at a time.
+	if _, err := tx.Exec(ctx, fmt.Sprintf("DECLARE amate NO SCROLL CURSOR FOR %s LIMIT %d", outer, limit), append([]any{pgx.QueryExecModeExec}, args...)...); err != nil {
+		return err
+	}
+	cells := make([]table.Cell, len(columns))
+	for {
+		n, err := r.fetch(ctx, tx, described.Fields, cells, row)
+		if err != nil || n < fetchRows {
+			return err
+		}
+	}
+}
+
+// fetchRows is how many rows are read at a time.
+const fetchRows = 100
+
+func (r *postgresRunner) fetch(ctx context.Context, tx pgx.Tx, fields []pgconn.FieldDescription, cells []table.Cell, row func([]table.Cell) error) (n int, err error) {
+	result := tx.Conn().PgConn().ExecParams(ctx, fmt.Sprintf("FETCH %d FROM amate", fetchRows), nil, nil, nil, nil)
+	defer func() {
+		_, closed := result.Close()
+		if err == nil {
+			err = closed
+		}
+	}()
+	for result.NextRow() {
+		n++
+		for i, raw := range result.Values() {
+			if len(raw) > longestValue {
+				return n, tooLong()
+			}
+			if cells[i], err = postgresCell(fields[i].DataTypeOID, raw); err != nil {
+				return n, err
+			}
+		}
+		if err := row(cells); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// outerOf returns the columns of a result, and a query around that which makes it: its
+// values are cut just behind what they may have, so that none takes much memory here.
+func outerOf(fields []pgconn.FieldDescription, sql string) (columns []table.Column, outer string, err error) {
+	var names, values []string
+	for i := range fields {
+		f := &fields[i]
+		c := table.Column{Name: f.Name, Type: postgresFHIR[f.DataTypeOID]}
+		for j := range columns {
+			if columns[j].Name == c.Name {
+				return nil, "", refuse("two columns of the result have the same name: give one another by AS").With("%.100q", c.Name)
+			}
+		}
+		c.Collection = f.DataTypeOID == pgtype.JSONBOID
+		columns = append(columns, c)
+		name := "c" + strconv.Itoa(i+1)
+		names = append(names, name)
+		if numeric[f.DataTypeOID] {
+			values = append(values, name)
+		} else {
+			values = append(values, fmt.Sprintf("left(%s::text, %d)", name, longestValue+1))
+		}
+	}
+	if len(columns) == 0 {
+		return nil, "", refuse("the query has no columns")
+	}
+	return columns, "SELECT " + strings.Join(values, ", ") + " FROM (" + sql + ") AS q(" + strings.Join(names, ", ") + ")", nil
+}
+
+// postgresFHIR are the types of FHIR for those of PostgreSQL.
+var postgresFHIR = map[uint32]string{
+	pgtype.BoolOID: "boolean", pgtype.Int2OID: "integer", pgtype.Int4OID: "integer", pgtype.Int8OID: "integer64", pgtype.NumericOID: "decimal",
+	pgtype.Float4OID: "decimal", pgtype.Float8OID: "decimal", pgtype.TextOID: "string", pgtype.VarcharOID: "string", pgtype.DateOID: "date",
+	pgtype.TimestamptzOID: "instant",
+}
+
+var numeric = map[uint32]bool{
+	pgtype.BoolOID: true, pgtype.Int2OID: true, pgtype.Int4OID: true, pgtype.Int8OID: true, pgtype.NumericOID: true, pgtype.Float4OID: true, pgtype.Float8OID: true,
+}
+
+// postgresCell returns a value as PostgreSQL writes it in text.
+func postgresCell(oid uint32, raw []byte) (table.Cell, error) {
+	if raw == nil {
+		return table.Cell{}, nil
+	}
+	text := string(raw)
+	switch {
+	case oid == pgtype.BoolOID:
+		return table.Cell{Kind: table.Boolean, Text: strconv.FormatBool(text == "t")}, nil
+	case numeric[oid]:
+		if strings.ContainsAny(text, "IN") {
+			return table.Cell{}, nil // Infinity and NaN are no numbers of JSON
+		}
+		return table.Cell{Kind: table.Number, Text: text}, nil
+	case oid == pgtype.TimestamptzOID:
+		return table.Cell{Kind: table.String, Text: strings.Replace(strings.TrimSuffix(text, "+00")+"Z", " ", "T", 1)}, nil
+	case oid == pgtype.JSONBOID:
+		return listCell(text)
+	}
+	return table.Cell{Kind: table.String, Text: text}, nil
+}
+
+// postgresFault says what an error of PostgreSQL means to who wrote the query.
+func postgresFault(err error, limit time.Duration) error {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return err
+	}
+	switch class := pg.Code[:2]; {
+	case pg.Code == stateCancelled:
+		return tooSlow(limit)
+	case pg.Code == stateUnknown && strings.Contains(pg.Message, Role), pg.Code == stateDenied && strings.Contains(pg.Message, "set role"):
+		return fhir.Errorf(fhir.Unavailable, "the role %s of PostgreSQL is not there for queries: the operator makes it", Role)
+	case pg.Code == stateDenied:
+		return fhir.Errorf(fhir.Forbidden, "the query reads what is not for analysts").With("%.500s", pg.Message)
+	case class == "53" || class == "54" || class == "57":
+		return fhir.Errorf(fhir.TooCostly, "the query takes more than the database has for it").With("%.500s", pg.Message)
+	case class == "42" || class == "22" || class == "0A" || class == "21" || class == "25":
+		return refuse("the database does not run this query").With("%.500s", pg.Message)
+	}
+	return err
+}
