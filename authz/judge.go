@@ -62,7 +62,7 @@ func (f *hearing) judge(ask *question) (rest.Decision, error) {
 
 // asCaller is the caller as operations know them.
 func (f *profile) asCaller() operation.Caller {
-	return operation.Caller{Principal: f.ID, User: f.User, Org: f.Org, Roles: f.Roles, Purpose: f.Purpose}
+	return operation.Caller{Principal: f.ID, Client: f.Client, User: f.User, Org: f.Org, Roles: f.Roles, Purpose: f.Purpose}
 }
 
 // everything reports whether a restriction restricts nothing.

@@ -13,7 +13,11 @@ import (
 
 // agendaService books appointments.
 func (o *opened) agendaService() *schedule.Service {
-	return schedule.New(schedule.Config{Store: birthStore{o}, Maker: o.maker})
+	cfg := schedule.Config{Store: birthStore{o}, Maker: o.maker}
+	if o.visits != nil {
+		cfg.Begun = o.visits.Begun
+	}
+	return schedule.New(cfg)
 }
 
 // agendaOperations find, hold and book slots.

@@ -117,6 +117,7 @@ func (o *opened) written(ctx context.Context, results []bundle.Result) {
 	}
 	o.patientsWritten(ctx, results)
 	o.consentsWritten(ctx, results)
+	o.appointmentsWritten(ctx, results)
 }
 
 // What is known of the index as a whole.

@@ -31,6 +31,10 @@ type visiting struct {
 	After  time.Duration `help:"How long after the end of the Appointment they have to be out." default:"30m" name:"visit-after"`
 	NoShow time.Duration `help:"How long after its start a patient is waited for." default:"20m" name:"visit-no-show"`
 
+	MessageURL    string        `help:"Where messages for patients are handed to, to be sent by SMS or e-mail: codes by which they let an app see their record in a visit. Without it no codes are offered." name:"visit-message-url" placeholder:"URL"`
+	MessageSecret string        `help:"File with the secret by which those messages are signed (HMAC-SHA256)." name:"visit-message-secret-file" placeholder:"FILE" type:"path"`
+	ContactAge    time.Duration `help:"How long a telephone number or e-mail address has to be in the record of a patient before a code is sent to it." default:"72h" name:"visit-contact-age"`
+
 	STUN       []string `help:"STUN servers, by which browsers learn their own addresses." name:"stun" placeholder:"stun:HOST:PORT"`
 	TURN       []string `help:"TURN servers (such as coturn), through which sound and picture travel where a network allows nothing else." name:"turn" placeholder:"turn:HOST:PORT"`
 	TURNSecret string   `help:"File with the secret that the TURN servers have too (static-auth-secret of coturn)." name:"turn-secret-file" placeholder:"FILE" type:"path"`
@@ -102,10 +106,21 @@ func (o *opened) openVisits(s *serve, ln net.Listener, log *slog.Logger) error {
 			return usagef("--%s %s: want more than nothing, and 12h at most", name, d)
 		}
 	}
+	if c.ContactAge < 0 {
+		return usagef("--visit-contact-age %s: want no time that is to come", c.ContactAge)
+	}
+	gateway, err := c.gateway()
+	if err != nil {
+		return err
+	}
 	v := &visits{log: log}
 	cfg := visit.Config{
 		Store: birthStore{o}, Maker: o.maker, Page: roomPage, Before: c.Before, After: c.After, NoShow: c.NoShow, Log: log,
 		EndRoom: func(room string) { v.video.EndRoom(room) }, Remove: func(room, seat string) { v.video.Remove(room, seat) }, Audit: o.recordMoment,
+	}
+	cfg.Settled = max(c.ContactAge, time.Nanosecond)
+	if gateway != nil {
+		cfg.Deliver = gateway.deliver
 	}
 	if !s.InsecureNoAuth {
 		cfg.Issue = func(ctx context.Context, g visit.Grant) (string, error) { return o.access.issue(ctx, g) }
@@ -273,17 +288,50 @@ func (o *opened) consentsWritten(ctx context.Context, results []bundle.Result) {
 	}
 }
 
+// appointmentsWritten closes the visits of what was cancelled.
+func (o *opened) appointmentsWritten(ctx context.Context, results []bundle.Result) {
+	if o.visits == nil {
+		return
+	}
+	var off []string
+	for i := range results {
+		r := &results[i]
+		for _, ref := range r.Deleted {
+			if ref.Type == "Appointment" {
+				off = append(off, ref.ID)
+			}
+		}
+		if r.Resource.Ref.Type != "Appointment" || r.Outcome == bundle.Unchanged || r.Outcome == bundle.Absent {
+			continue
+		}
+		var a struct{ Status string }
+		if r.Resource.JSON == nil || json.Unmarshal(r.Resource.JSON, &a) == nil && visit.Off(a.Status) {
+			off = append(off, r.Resource.Ref.ID)
+		}
+	}
+	if len(off) == 0 {
+		return
+	}
+	if err := o.visits.AppointmentsChanged(ctx, off...); err != nil {
+		o.log.Error("end visits that were cancelled", "error", err) // tend does it later
+	}
+}
+
 // recordMoment puts into the audit trail that somebody came into a visit or went.
 func (o *opened) recordMoment(ctx context.Context, m visit.Moment) error {
 	if o.trail == nil {
 		return nil
 	}
-	kind, ok := map[room.Kind]string{room.Entered: "visit-join", room.Left: "visit-leave", room.Dropped: "visit-drop"}[m.Kind]
+	detail := "in a visit, as " + string(m.Role)
+	if m.Kind == visit.Proved {
+		detail = "the patient takes part in a visit, shown by " + string(m.Role)
+	}
+	kind, ok := map[room.Kind]string{room.Entered: "visit-join", room.Left: "visit-leave", room.Dropped: "visit-drop", visit.Proved: "visit-proof"}[m.Kind]
 	if !ok {
 		return nil
 	}
 	return o.trail.Record(context.WithoutCancel(ctx), audit.Record{
 		Kind: audit.Access, Action: "E", Interaction: kind, Type: "Encounter", Status: http.StatusOK, Agent: audit.Agent{User: m.Actor},
-		Entities: []string{"Encounter/" + m.Encounter}, Patients: []string{m.Patient}, Detail: "in a visit, as " + string(m.Role),
+		Entities: []string{"Encounter/" + m.Encounter}, Patients: []string{m.Patient}, Detail: detail,
 	})
 }

@@ -127,6 +127,7 @@ type Call struct {
 // something is signed, certified or booked.
 type Caller struct {
 	Principal string   // stable key of the account or client, never a name; "" when unknown
+	Client    string   // client_id of the app that asks, "" when unknown
 	User      fhir.Ref // Practitioner, Patient or RelatedPerson; zero for a system
 	Org       string   // CLUES of the establishment that they act for; "" for none
 	Roles     []string // of the role policy; nil without access control

@@ -136,6 +136,9 @@ func (s *Service) book(ctx context.Context, call *operation.Call) (*operation.An
 	if err != nil {
 		return nil, err
 	}
+	if err := s.within(ctx, call, k.patient); err != nil {
+		return nil, err
+	}
 	id := s.NewID()
 	if k.waiting != nil {
 		id = k.waiting.Ref.ID
@@ -149,7 +152,9 @@ func (s *Service) book(ctx context.Context, call *operation.Call) (*operation.An
 			return done, s.full(a, at, append(day.taken(a), others...))
 		}
 		day.add(taken{Schedule: a.Ref.ID, Start: at.Start, End: at.End, Appointment: id})
-		done.changes, err = s.booked(call, a, at, k, id)
+		if done.entries, err = s.bookedBy(ctx, call, id, at); err == nil {
+			done.changes, err = s.booked(call, a, at, k, id)
+		}
 		return done, err
 	})
 	if err != nil {

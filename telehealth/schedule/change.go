@@ -61,6 +61,9 @@ func (s *Service) reschedule(ctx context.Context, call *operation.Call) (*operat
 	} else {
 		a, at, err = s.destination(ctx, call, from)
 	}
+	if err == nil && a.Ref.ID != from.Ref.ID {
+		err = s.notBegun(ctx, k)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +87,9 @@ func (s *Service) reschedule(ctx context.Context, call *operation.Call) (*operat
 				done.sheets = append(done.sheets, sh)
 			}
 		}
-		done.changes, err = s.moved(call, k, a, at)
+		if done.entries, err = s.stillBookedBy(ctx, k.Ref.ID, at); err == nil {
+			done.changes, err = s.moved(call, k, a, at)
+		}
 		return done, err
 	})
 	if err != nil {
@@ -92,6 +97,16 @@ func (s *Service) reschedule(ctx context.Context, call *operation.Call) (*operat
 	}
 	s.offerNext(ctx, call.Base, from, k.Span)
 	return resource(results), nil
+}
+
+// notBegun refuses to give an Appointment to another agenda while its visit goes on: the
+// people of the visit are those of the one before.
+func (s *Service) notBegun(ctx context.Context, k *appointment) error {
+	begun, err := s.Begun(ctx, k.Ref.ID)
+	if err == nil && begun {
+		err = fhir.Errorf(fhir.Conflict, "the visit has begun with its professional: end it by $end-visit, and book another one")
+	}
+	return err
 }
 
 // destination returns the slot that an Appointment is to move to.
@@ -263,6 +278,9 @@ func (s *Service) cancelled(ctx context.Context, call *operation.Call, k *appoin
 	}
 	if !k.Start.IsZero() {
 		s.offerNext(ctx, call.Base, a, k.Span)
+	}
+	if err := s.Store.Remove(ctx, BookedKind, k.Ref.ID, 0); err != nil { // it is open no more
+		return nil, err
 	}
 	return resource(results), nil
 }

@@ -38,8 +38,18 @@ type Config struct {
 	OfferFor time.Duration // how long somebody on the waiting list has to take what became free; 0 for two hours
 	// Reminders are how long before a visit its patient is to be reminded; nil for a day.
 	Reminders []time.Duration
-	Now       func() time.Time // nil is time.Now
-	NewID     func() string    // nil makes UUIDs of version 7
+	// Begun reports whether the visit of an Appointment has begun, which is of its
+	// professional then. nil knows of none.
+	Begun func(ctx context.Context, appointment string) (bool, error)
+
+	MostOpen    int // bookings of a patient that are still to come; 0 for 20
+	MostOpenApp int // likewise those that an app booked by itself; 0 for 2,000
+	// Bound are the roles of apps that have only those visits which they booked; nil is
+	// telehealth-app.
+	Bound []string
+
+	Now   func() time.Time // nil is time.Now
+	NewID func() string    // nil makes UUIDs of version 7
 }
 
 // Service books appointments.
@@ -55,6 +65,18 @@ func New(cfg Config) *Service {
 	}
 	if cfg.Reminders == nil {
 		cfg.Reminders = []time.Duration{24 * time.Hour}
+	}
+	if cfg.Begun == nil {
+		cfg.Begun = func(context.Context, string) (bool, error) { return false, nil }
+	}
+	if cfg.MostOpen == 0 {
+		cfg.MostOpen = 20
+	}
+	if cfg.MostOpenApp == 0 {
+		cfg.MostOpenApp = 2000
+	}
+	if cfg.Bound == nil {
+		cfg.Bound = []string{"telehealth-app"}
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now

@@ -59,7 +59,7 @@ func (s *Service) called(ctx context.Context, call *operation.Call) (*visit, err
 		if v, err = s.load(ctx, name); err == nil {
 			_, err = s.shown(ctx, call, fhir.Ref{Type: "Appointment", ID: v.Appointment})
 			if err == nil {
-				return v, nil
+				return s.claimed(ctx, v, call)
 			}
 		}
 	}

@@ -147,7 +147,14 @@ func (s *Service) consent(ctx context.Context, call *operation.Call) (*operation
 			k.encounter = encounterID(a.ref.ID)
 		}
 	}
-	return s.agreed(ctx, call, a, &k)
+	answer, err := s.agreed(ctx, call, a, &k)
+	if who := call.Caller.User.Current(); err == nil && who == k.by && who.ID != "" {
+		err = s.provedBefore(ctx, a, &proof{Patient: a.patient, How: byPatient, By: who.String(), At: s.Now().UTC()})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return answer, nil
 }
 
 // consenting is a consent that is given.

@@ -100,6 +100,37 @@ func (s *Service) withoutConsent(ctx context.Context, v *visit) error {
 	})
 }
 
+// AppointmentsChanged ends at once the visits of Appointments that were cancelled or deleted.
+// It is told their ids.
+func (s *Service) AppointmentsChanged(ctx context.Context, ids ...string) error {
+	var failed []error
+	for _, id := range ids {
+		name, err := s.roomOf(ctx, encounterID(id))
+		if err == nil {
+			var v *visit
+			if v, err = s.load(ctx, name); err == nil && v.Appointment == id && v.Ended.IsZero() {
+				err = s.tend(ctx, v)
+			}
+		}
+		if err != nil && fhir.CodeOf(err) != fhir.NotFound {
+			failed = append(failed, err)
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// Begun reports whether the visit of an Appointment has begun.
+func (s *Service) Begun(ctx context.Context, appointment string) (bool, error) {
+	_, err := s.roomOf(ctx, encounterID(appointment))
+	if fhir.CodeOf(err) == fhir.NotFound {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Off reports whether an Appointment with a status does not take place.
+func Off(status string) bool { return slices.Contains(gone, status) }
+
 // close ends a visit by itself.
 func (s *Service) close(ctx context.Context, v *visit, came func(v *sheet) outcome) error {
 	v, err := s.change(ctx, v.Room, func(v *visit) error { return s.finish(ctx, v, came(&v.sheet)) })

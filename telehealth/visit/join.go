@@ -42,6 +42,11 @@ func (s *Service) join(ctx context.Context, call *operation.Call) (*operation.An
 	if speaks != "" {
 		p.language = speaks
 	}
+	if who.theirs && call.Caller.User.ID != "" {
+		if err := s.proved(ctx, v.Room, &proof{Patient: v.Patient, How: byPatient, By: who.ref.String(), At: s.Now().UTC()}); err != nil {
+			return nil, err
+		}
+	}
 	return s.seated(ctx, call, v.Room, &seat{
 		Role: who.role, Name: p.name, Language: p.language, Actor: who.ref.String(), Theirs: who.theirs, Admitted: who.role == room.Clinician,
 	})

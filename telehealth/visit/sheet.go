@@ -50,8 +50,13 @@ type sheet struct {
 	Began   time.Time // when somebody of the patient's side was let in; zero for never
 	Ended   time.Time // zero for not yet
 
-	Granted bool // access tokens were given out
-	Seats   []*seat
+	App   string // that runs the visit by itself; "" for none yet
+	Proof *proof // that the patient takes part; nil for none yet
+	Code  *code  // that was sent to the patient; nil for none
+
+	Granted    bool      // access tokens were given out
+	FirstGrant time.Time // when the first was
+	Seats      []*seat
 }
 
 // span is a time that somebody was there, or that a status held.
@@ -100,6 +105,7 @@ type visit struct {
 	entry fhir.Entry
 
 	changes []bundle.Change // to be written with it
+	others  []fhir.Entry    // likewise
 	moved   bool            // to another group
 }
 
@@ -173,11 +179,11 @@ func (s *Service) write(ctx context.Context, v *visit) error {
 	if err != nil {
 		return err
 	}
-	if bytes.Equal(value, v.entry.Value) && len(v.changes) == 0 && !v.moved {
+	if bytes.Equal(value, v.entry.Value) && len(v.changes)+len(v.others) == 0 && !v.moved {
 		return nil
 	}
 	v.entry.Value = value
-	return s.apply(ctx, v.changes, v.entry)
+	return s.apply(ctx, v.changes, append(v.others, v.entry)...)
 }
 
 // apply writes changes and entries, all or nothing.

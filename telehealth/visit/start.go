@@ -26,7 +26,7 @@ func (s *Service) start(ctx context.Context, call *operation.Call) (*operation.A
 	if err != nil {
 		return nil, err
 	}
-	if err := s.proved(ctx, a, told); err != nil {
+	if err := s.sameCURP(ctx, a, told); err != nil {
 		return nil, err
 	}
 	for try := 1; ; try++ {
@@ -44,6 +44,11 @@ func (s *Service) start(ctx context.Context, call *operation.Call) (*operation.A
 			break
 		}
 		if err := pause(ctx, try); err != nil {
+			return nil, err
+		}
+	}
+	if told.identity != "" {
+		if err := s.vouched(ctx, call, encounterID(a.ref.ID)); err != nil {
 			return nil, err
 		}
 	}
@@ -87,7 +92,11 @@ func (s *Service) started(ctx context.Context, call *operation.Call, a *appointm
 	v := &visit{sheet: sheet{
 		Room: s.NewID(), Base: call.Base, Encounter: encounterID(a.ref.ID), Appointment: a.ref.ID, Patient: a.patient, Start: a.start.UTC(), End: a.end.UTC(), Status: planned, Since: now,
 	}}
-	if err := s.open(&v.sheet); err != nil {
+	err := s.open(&v.sheet)
+	if err != nil {
+		return err
+	}
+	if v.App, err = s.appOf(ctx, call, a.ref.ID); err != nil {
 		return err
 	}
 	o, err := s.encounter(ctx, call, v, a)
@@ -128,10 +137,10 @@ func (s *Service) started(ctx context.Context, call *operation.Call, a *appointm
 
 // restarted adds to a visit what was told later.
 func (s *Service) restarted(ctx context.Context, call *operation.Call, name string, told *told) error {
-	if told.nothing() {
-		return nil
-	}
 	_, err := s.change(ctx, name, func(v *visit) error {
+		if err := s.claim(&v.sheet, call); err != nil || told.nothing() {
+			return err
+		}
 		if !v.Ended.IsZero() {
 			return fhir.Errorf(fhir.Unprocessable, "the visit has ended: what was found out later belongs into its note")
 		}
@@ -277,8 +286,8 @@ func (v *sheet) into(m members) error {
 	return v.summary(m)
 }
 
-// proved holds a CURP that was shown against that of the patient.
-func (s *Service) proved(ctx context.Context, a *appointment, t *told) error {
+// sameCURP holds a CURP that was shown against that of the patient.
+func (s *Service) sameCURP(ctx context.Context, a *appointment, t *told) error {
 	if t.curp == "" {
 		return nil
 	}

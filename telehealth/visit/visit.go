@@ -29,6 +29,7 @@ import (
 // Store is where visits are.
 type Store interface {
 	Search(ctx context.Context, q *search.Query) (*search.Result, error)
+	History(ctx context.Context, q *search.History) (*search.Versions, error)
 	Apply(ctx context.Context, b *bundle.Batch) ([]bundle.Result, error)
 	Entry(ctx context.Context, kind, key string) (fhir.Entry, error)
 	Entries(ctx context.Context, kind, group, after string, limit int) ([]fhir.Entry, error)
@@ -46,7 +47,7 @@ type Grant struct {
 
 // Moment is somebody's coming or going, for the audit trail.
 type Moment struct {
-	Kind      room.Kind // Entered, Left or Dropped
+	Kind      room.Kind // Entered, Left, Dropped or Proved
 	Encounter string
 	Patient   string
 	Actor     string // "Practitioner/1"; "" for who was invited
@@ -71,6 +72,17 @@ type Config struct {
 	// Apps are the roles of systems that act for people who signed in with them.
 	// nil are telehealth-app, clinic-system and system.
 	Apps []string
+
+	// Keepers are the roles of systems that see records by themselves; nil are clinic-system
+	// and system. A visit is of one app, unless that has such a role.
+	Keepers []string
+
+	// Deliver sends a message to a contact of a patient. nil sends none: codes are not
+	// offered then.
+	Deliver func(ctx context.Context, m Message) error
+	// Settled is how long a contact has to be in the record of a patient before a code is
+	// sent to it; 0 for three days.
+	Settled time.Duration
 
 	// Issue makes an access token of a grant. nil offers none.
 	Issue func(ctx context.Context, g Grant) (string, error)
@@ -98,13 +110,16 @@ func New(cfg Config) *Service {
 	for _, d := range []struct {
 		set   *time.Duration
 		usual time.Duration
-	}{{&cfg.Before, 15 * time.Minute}, {&cfg.After, 30 * time.Minute}, {&cfg.NoShow, 20 * time.Minute}, {&cfg.Skew, time.Minute}} {
+	}{{&cfg.Before, 15 * time.Minute}, {&cfg.After, 30 * time.Minute}, {&cfg.NoShow, 20 * time.Minute}, {&cfg.Skew, time.Minute}, {&cfg.Settled, 72 * time.Hour}} {
 		if *d.set == 0 {
 			*d.set = d.usual
 		}
 	}
 	if cfg.Apps == nil {
 		cfg.Apps = []string{"telehealth-app", "clinic-system", "system"}
+	}
+	if cfg.Keepers == nil {
+		cfg.Keepers = []string{"clinic-system", "system"}
 	}
 	if cfg.EndRoom == nil {
 		cfg.EndRoom = func(string) {}
@@ -144,6 +159,7 @@ func (s *Service) Operations() []operation.Operation {
 		of("join", encounter, s.join),
 		of("invite", encounter, s.invite),
 		of("uninvite", encounter, s.uninvite),
+		of("visit-code", encounter, s.code),
 		of("visit-token", encounter, s.token),
 		of("end-visit", encounter, s.end),
 	}

@@ -230,7 +230,7 @@ func TestEvents(t *testing.T) {
 				t.Errorf("the Encounter does not say %s: %s", want, text)
 			}
 		}
-		if got := p.noted(&p.moments); got != "entered:clinician entered:patient dropped:patient entered:patient entered:patient" {
+		if got := p.noted(&p.moments); got != "proved:patient entered:clinician entered:patient dropped:patient entered:patient entered:patient" {
 			t.Errorf("the trail is told %s", got)
 		}
 		q, err := search.Parse("Communication", []search.Param{{Name: "encounter", Value: "Encounter/a"}}, search.Options{})
@@ -348,7 +348,7 @@ func TestSeen(t *testing.T) {
 	onEngines(t, func(p *practice) {
 		p.opened()
 		p.only = &search.Restriction{}
-		for _, name := range []string{"start-visit", "visit-consent", "join", "invite", "uninvite", "visit-token", "end-visit"} {
+		for _, name := range []string{"start-visit", "visit-consent", "join", "invite", "uninvite", "visit-code", "visit-token", "end-visit"} {
 			params := map[string][]string{"visit-consent": {"how=verbal"}, "invite": {"name=x", "role=family"}, "uninvite": {"seat=x"}}[name]
 			for _, who := range []operation.Caller{doctor, ana, app} {
 				_, err := p.call(p.one, who, name, "a", params...)

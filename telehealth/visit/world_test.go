@@ -3,6 +3,7 @@ package visit_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -48,6 +49,8 @@ type practice struct {
 	moments []string
 	ended   []string // rooms
 	revoked []string
+	sent    []visit.Message
+	silent  bool // messages are not taken
 }
 
 func (p *practice) time() time.Time {
@@ -79,7 +82,7 @@ func onEngines(t *testing.T, f func(p *practice)) {
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			p := &practice{T: t, now: begins.Add(-5 * time.Minute), only: search.Unrestricted}
+			p := &practice{T: t, now: begins.AddDate(0, 0, -10), only: search.Unrestricted}
 			var err error
 			if engine == "sqlite" {
 				var s *sqlite.Store
@@ -96,8 +99,9 @@ func onEngines(t *testing.T, f func(p *practice)) {
 				t.Fatal(err)
 			}
 			p.one, p.other = p.server(), p.server()
-			p.put(`{"resourceType":"Patient","id":"ana","name":[{"family":"Ruiz","given":["Ana"]}]}`)
-			p.put(`{"resourceType":"Practitioner","id":"doc","name":[{"text":"Dra. Ñuño"}]}`)
+			p.put(`{"resourceType":"Patient","id":"ana","name":[{"family":"Ruiz","given":["Ana"]}],"telecom":[{"system":"email","value":"ana@ejemplo.mx"},{"system":"phone","use":"mobile","value":"+522281234567"}]}`)
+			p.put(`{"resourceType":"Practitioner","id":"doc","name":[{"text":"Dra. Ñuño"}],"identifier":[{"system":"urn:oid:2.16.840.1.113883.3.215.12.18","value":"1234567"}]}`)
+			p.set(begins.Add(-5 * time.Minute))
 			p.appointment("a", "booked", begins)
 			f(p)
 		})
@@ -112,6 +116,15 @@ func (p *practice) server() *visit.Service {
 		Issue:   func(_ context.Context, g visit.Grant) (string, error) { return "token of " + g.Patient, nil },
 		Revoke: func(_ context.Context, id string) error {
 			p.note(&p.revoked, id)
+			return nil
+		},
+		Deliver: func(_ context.Context, m visit.Message) error {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			if p.silent {
+				return errors.New("no line")
+			}
+			p.sent = append(p.sent, m)
 			return nil
 		},
 		Audit: func(_ context.Context, m visit.Moment) error {
