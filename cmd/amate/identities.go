@@ -17,6 +17,7 @@ import (
 	"github.com/amate-health/amate/fhir/registry/identity/pix"
 	"github.com/amate-health/amate/fhir/registry/identity/renapo"
 	"github.com/amate-health/amate/fhir/registry/prescription"
+	"github.com/amate-health/amate/fhir/registry/referral"
 	"github.com/amate-health/amate/fhir/registry/rights"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/search"
@@ -64,7 +65,7 @@ func (o *opened) indexer() store.Indexer {
 
 // merger merges Patients.
 func (o *opened) merger() *merge.Service {
-	pass := []string{rights.HoldName, check.RightName, birth.Right, prescription.Right} // folios and what is certified go with who they are of
+	pass := []string{rights.HoldName, check.RightName, birth.Right, prescription.Right, referral.Right} // folios, referrals and what is certified go with who they are of
 	return &merge.Service{
 		Store: mergeStore{rightsStore{o}}, State: o.engine, Links: &o.replaced, Base: func() string { return o.indexing.Base },
 		Maker: func(base string) bundle.Maker {

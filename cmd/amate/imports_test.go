@@ -95,7 +95,7 @@ var imports = map[string]string{
 	"fhir/registry/record":               "fhir fhir/document/page fhir/element fhir/operation fhir/registry/identity fhir/registry/profile fhir/search fhir/spec",
 	"fhir/registry/record/giis":          "fhir fhir/element fhir/operation fhir/registry/identity fhir/search",
 	"fhir/registry/demo":                 "fhir/registry/identity",
-	"fhir/registry/analysis":              "fhir fhir/element fhir/registry/identity fhir/registry/immunization/code fhir/spec",
+	"fhir/registry/analysis":             "fhir fhir/element fhir/registry/identity fhir/registry/immunization/code fhir/spec",
 	"fhir/registry/rights":               "fhir fhir/bundle fhir/document/page fhir/element fhir/operation fhir/search fhir/spec",
 	"fhir/samples":                       "",
 

@@ -47,6 +47,7 @@ func operations(store *opened) []operation.Operation {
 	all = append(all, store.monitorOperations()...)
 	all = append(all, store.visitOperations()...)
 	all = append(all, store.subscriptionOperations()...)
+	all = append(all, store.referralOperations(all)...)
 	all = append(all, view.Operation())
 	documented(all)
 	return all

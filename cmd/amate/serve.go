@@ -43,6 +43,7 @@ type serve struct {
 	Certifying        certifying  `embed:"" prefix:"birth-"`
 	Carding           carding     `embed:"" prefix:"card-"`
 	Prescribing       prescribing `embed:"" prefix:"prescription-"`
+	Referring         referring   `embed:"" prefix:"referral-"`
 	Numbering         numbering   `embed:""`
 	Forecasting       forecasting `embed:""`
 	Reminding         reminding   `embed:""`
@@ -108,6 +109,10 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 		return err
 	}
 	store.prescribing = s.Prescribing
+	if err := s.Referring.open(); err != nil {
+		return err
+	}
+	store.referring = s.Referring
 	if err := s.Numbering.open(store, s.Demo); err != nil {
 		return err
 	}
@@ -121,6 +126,9 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 		return err
 	}
 	if err := store.handleMonitoring(ctx); err != nil {
+		return err
+	}
+	if err := store.handleReferrals(ctx); err != nil {
 		return err
 	}
 	if err := store.handleForecasts(ctx); err != nil {

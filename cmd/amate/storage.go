@@ -28,6 +28,7 @@ import (
 	"github.com/amate-health/amate/fhir/registry/immunization/dose"
 	"github.com/amate-health/amate/fhir/registry/immunization/recommend"
 	"github.com/amate-health/amate/fhir/registry/prescription"
+	"github.com/amate-health/amate/fhir/registry/referral"
 	"github.com/amate-health/amate/fhir/registry/rights"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/search"
@@ -104,6 +105,7 @@ type opened struct {
 	doses       *dose.Service // nil until somebody asks
 	carding     carding       // of vaccination cards
 	prescribing prescribing   // of medicines
+	referring   referring     // of patients
 	visits      *visits       // at a distance; nil where nobody is served
 
 	subscriptions *subscriptions // nil where nobody is served
@@ -221,7 +223,7 @@ func (s storage) openEngine(ctx context.Context, log *slog.Logger) (*opened, err
 		return nil, err
 	}
 	s.warn(log)
-	o := &opened{timings: new(timings), labels: label.Default(), holds: []bundle.Hold{rights.Hold, document.Hold(), birth.Hold(), check.Hold(), schedule.Hold(), prescription.Hold(), monitor.Hold()}}
+	o := &opened{timings: new(timings), labels: label.Default(), holds: []bundle.Hold{rights.Hold, document.Hold(), birth.Hold(), check.Hold(), schedule.Hold(), prescription.Hold(), monitor.Hold(), referral.Hold()}}
 	o.holds = append(o.holds, label.Tie(func() string { return o.indexing.Base }))
 	var err error
 	if s.Database == "" {

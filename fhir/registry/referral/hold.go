@@ -1,0 +1,69 @@
+package referral
+
+import (
+	"bytes"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/element"
+)
+
+// Right is the name of Hold, and of the right to pass it.
+const Right = "referral"
+
+// Hold is the rule that the Tasks and ServiceRequests of referrals are written by the
+// operations of this package alone, whichever way a write comes: the operations know whose
+// turn it is.
+func Hold() bundle.Hold {
+	return bundle.Hold{Name: Right, Types: []string{"Task", "ServiceRequest"}, Check: held}
+}
+
+func held(before, after *fhir.Resource) error {
+	if before != nil && isReferral(before.JSON) {
+		return refused(fhir.Conflict, "a referral is changed by its operations on Task/[id]: $accept-referral, $reject-referral, $schedule-referral, $answer-referral, $cancel-referral")
+	}
+	if isReferral(after.JSON) {
+		return refused(fhir.Unprocessable, "a referral is made by Encounter/[id]/$refer, or that of a Patient: leave out the code of "+System)
+	}
+	return nil
+}
+
+// refused names the rule, and the way out.
+func refused(code fhir.Code, why string) error {
+	kind := "business-rule"
+	if code == fhir.Conflict {
+		kind = "conflict"
+	}
+	return &fhir.Error{Code: code, Issues: []fhir.Issue{{Severity: "error", Type: kind, Rule: Right, Details: why}}}
+}
+
+// isReferral reports whether a stored Task or ServiceRequest is of a referral.
+func isReferral(json []byte) bool {
+	// A string can be written with escapes: then it has to be read to be known.
+	if !bytes.Contains(json, []byte(System)) && !bytes.Contains(json, []byte(`\u`)) && !bytes.Contains(json, []byte(`\/`)) {
+		return false
+	}
+	d, err := element.Parse(json)
+	if err != nil {
+		return false
+	}
+	if codeIn(d, d.Get(0, "code"), System) != "" {
+		return true
+	}
+	for c := range d.Items(0, "category") {
+		if codeIn(d, c, System) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// codeIn returns the code of a CodeableConcept in a system, "" for none.
+func codeIn(d *element.Doc, n element.Node, system string) string {
+	for c := range d.Items(n, "coding") {
+		if d.TextAt(c, "system") == system {
+			return d.TextAt(c, "code")
+		}
+	}
+	return ""
+}
