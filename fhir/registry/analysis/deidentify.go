@@ -131,7 +131,7 @@ func (w *writing) resource(dst []byte, n element.Node, more Derived) ([]byte, bo
 		if left {
 			dst = append(dst, ',')
 		}
-		dst, left = more.append(dst), true
+		dst, left = more.append(append(dst, `"extension":`...)), true
 	}
 	if !left {
 		dst = dst[:len(dst)-1]

@@ -32,18 +32,22 @@ type Derived []derived
 
 type derived struct{ name, kind, value string } // value is JSON
 
-// append writes the extensions as a member of a resource.
+// append writes the extensions of a resource.
 func (x Derived) append(dst []byte) []byte {
-	dst = append(dst, `"extension":[`...)
+	dst = append(dst, '[')
 	for i, e := range x {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(element.Quote(append(dst, `{"url":`...), Extension+e.name), `,"value`...)
-		dst = append(append(append(dst, e.kind...), `":`...), e.value...)
-		dst = append(dst, '}')
+		dst = e.append(dst)
 	}
 	return append(dst, ']')
+}
+
+// append writes one extension.
+func (e derived) append(dst []byte) []byte {
+	dst = append(element.Quote(append(dst, `{"url":`...), Extension+e.name), `,"value`...)
+	return append(append(append(append(dst, e.kind...), `":`...), e.value...), '}')
 }
 
 // Add appends src, a resource that keeps its extensions, with what was derived: the rows of
@@ -55,8 +59,12 @@ func (x Derived) Add(dst, src []byte) ([]byte, error) {
 		return dst, err
 	}
 	edit := d.Edit(0)
-	for _, e := range x {
-		edit.Push(0, "extension", string(element.Quote([]byte(`{"url":`), Extension+e.name))+`,"value`+e.kind+`":`+e.value+"}")
+	if at := d.Get(0, "extension"); at == element.None && len(x) > 0 {
+		edit.Append(0, `"extension":`+string(x.append(nil)))
+	} else {
+		for _, e := range x {
+			edit.Append(at, string(e.append(nil)))
+		}
 	}
 	return edit.AppendTo(dst), nil
 }

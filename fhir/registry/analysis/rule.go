@@ -4,7 +4,6 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"sync"
 
 	"github.com/amate-health/amate/fhir/spec"
@@ -105,7 +104,7 @@ func (r *ruleSet) decide(t *spec.Type, el *spec.Element) act {
 		return child
 	case path == "Reference.reference" || path == "Bundle.entry.fullUrl":
 		return pointed
-	case path == "Quantity.unit" || strings.HasSuffix(path, ".unit") && t.Is("Quantity"):
+	case el.Name == "unit" && t.Is("Quantity"):
 		return unit
 	}
 	for base := el.Type; base != nil; base = base.Base {
