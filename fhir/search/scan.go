@@ -9,7 +9,8 @@ import (
 
 // Scan asks for every resource of a type, however many there are.
 type Scan struct {
-	// Query says which: its Type, Where and Restriction count, and nothing else of it.
+	// Query says which: its Type, Where and Restriction count, and, where it is not 0, its
+	// Count, as how many are read at a time; nothing else of it.
 	Query Query
 
 	// At is the moment as of which resources are shown: later versions are passed over in

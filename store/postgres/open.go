@@ -45,6 +45,8 @@ type Store struct {
 	analyst  analyst
 	sweeper  store.Sweeper
 	feed     *store.Feed
+	flights  store.Flights
+	slack    time.Duration // see momentSlack; a field for tests
 
 	mu       sync.Mutex
 	timeline string // of the server that the newest connection reached
@@ -60,7 +62,7 @@ func Open(ctx context.Context, url string, options Options) (*Store, error) {
 	if options.Observe == nil {
 		options.Observe = func(string, time.Duration) {}
 	}
-	s := &Store{options: options, keys: store.NewKeyCache(), weights: store.NewWeights(options.Now), words: store.NewWordCache()}
+	s := &Store{options: options, slack: momentSlack, keys: store.NewKeyCache(), weights: store.NewWeights(options.Now), words: store.NewWordCache()}
 	config, err := s.config(url)
 	if err != nil {
 		return nil, err
@@ -252,6 +254,7 @@ func (s *Store) Statistics() Statistics {
 // Apply makes all changes of b, or none.
 func (s *Store) Apply(ctx context.Context, b *bundle.Batch) ([]bundle.Result, error) {
 	defer s.observe("apply", time.Now())
+	defer s.flights.Begin()()
 	return store.Apply(ctx, s, b, s.options.Now)
 }
 

@@ -49,6 +49,8 @@ type Store struct {
 	secret       []byte
 	sweeper      store.Sweeper
 	feed         *store.Feed
+	flights      store.Flights
+	slack        time.Duration // see momentSlack; a field for tests
 }
 
 // Open opens the file at path, which is made, with its folder, when it is not
@@ -71,7 +73,7 @@ func Open(ctx context.Context, path string, options Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	s := &Store{options: options, keys: store.NewKeyCache(), weights: store.NewWeights(options.Now), words: store.NewWordCache(), criteriaTime: criteriaTime}
+	s := &Store{options: options, slack: momentSlack, keys: store.NewKeyCache(), weights: store.NewWeights(options.Now), words: store.NewWordCache(), criteriaTime: criteriaTime}
 	if err := s.prepare(ctx, path, conn); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), conn.Close())
 	}
@@ -217,6 +219,7 @@ func (s *Store) Ready(ctx context.Context) error {
 // Apply makes all changes of b, or none.
 func (s *Store) Apply(ctx context.Context, b *bundle.Batch) ([]bundle.Result, error) {
 	defer s.observe("apply", time.Now())
+	defer s.flights.Begin()()
 	return store.Apply(ctx, s, b, s.options.Now)
 }
 

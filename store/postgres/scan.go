@@ -1,0 +1,121 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/search"
+	"github.com/amate-health/amate/store"
+	"github.com/amate-health/amate/store/index"
+)
+
+const (
+	changedSince = `SELECT rkey, updated FROM version WHERE type = $1::smallint AND updated > $2::bigint AND rkey > $3::bigint`
+
+	asOf = `SELECT r.rkey, r.type, r.id, v.version, v.updated, v.method, v.content, r.live FROM unnest($1::bigint[]) k (rkey)
+CROSS JOIN LATERAL (SELECT i.rkey, i.type, i.id, i.live FROM resource i WHERE i.rkey = k.rkey LIMIT 1) r
+CROSS JOIN LATERAL (SELECT i.version, i.updated, i.method, i.content FROM version i
+  WHERE i.rkey = k.rkey AND i.updated <= $2::bigint ORDER BY i.version DESC LIMIT 1) v`
+
+	newest = `SELECT updated FROM version ORDER BY updated DESC LIMIT 1`
+
+	snapshotEnd   = `SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint`
+	snapshotBegin = `SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint`
+)
+
+// momentSlack is how long it is waited for the writes of other servers that have taken their
+// time and not begun their transaction, and for clocks that differ.
+const momentSlack = 2 * time.Second
+
+// Scan reads all of a type; x says by what a resource is found. See search.Scanner.
+func (s *Store) Scan(ctx context.Context, scan *search.Scan, x store.Indexer, page func([]fhir.Resource, string) error) error {
+	return store.Scan(ctx, s, scan, x, page)
+}
+
+// Snapshot implements store.ScanEngine.
+//
+// See https://www.postgresql.org/docs/15/transaction-iso.html#XACT-REPEATABLE-READ.
+func (s *Store) Snapshot(ctx context.Context, f func(store.ScanTx) error) error {
+	return s.with(ctx, func(c *connection) error {
+		if err := failure(c.pg.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").Close()); err != nil {
+			return err
+		}
+		err := f(&scanTx{*c})
+		ending := &tx{connection: *c, begun: true} // it wrote nothing, so that it may end in either way
+		return errors.Join(err, ending.end(context.WithoutCancel(ctx), "ROLLBACK"))
+	})
+}
+
+// scanTx is a transaction that sees one state.
+type scanTx struct{ connection }
+
+// ChangedSince implements store.ScanTx.
+func (t *scanTx) ChangedSince(ctx context.Context, typ string, since time.Time, above int64) (all []store.Changed, err error) {
+	args := [][]byte{int16Bytes(index.TypeNumber(typ)), int64Bytes(since.UnixMicro()), int64Bytes(above)}
+	err = trip(ctx, t.pg, call{sql: changedSince, keep: true, args: args, row: func(_ []pgconn.FieldDescription, values [][]byte) error {
+		f := fields{values: values}
+		all = append(all, store.Changed{Key: f.int64(), Updated: f.int64()})
+		return f.err()
+	}})
+	return all, err
+}
+
+// AsOf implements store.ScanTx.
+func (t *scanTx) AsOf(ctx context.Context, keys []int64, at time.Time) (all []store.WasFound, err error) {
+	args := append(encodeArgs([]any{keys}), int64Bytes(at.UnixMicro()))
+	err = trip(ctx, t.pg, call{sql: asOf, keep: true, args: args, row: func(_ []pgconn.FieldDescription, values [][]byte) error {
+		f := fields{values: values}
+		all = append(all, store.WasFound{Found: scan(&f), Live: f.bool()})
+		return f.err()
+	}})
+	return all, err
+}
+
+// Moment returns a moment up to which nothing is written any more.
+func (s *Store) Moment(ctx context.Context) (time.Time, error) {
+	return store.Moment(ctx, s, &s.flights, s.options.Now, s.slack)
+}
+
+// number returns the one number that a SELECT gives, 0 for none.
+func (s *Store) number(ctx context.Context, sql string) (n int64, err error) {
+	err = s.with(ctx, func(c *connection) error {
+		return trip(ctx, c.pg, call{sql: sql, keep: true, row: func(_ []pgconn.FieldDescription, values [][]byte) error {
+			f := fields{values: values}
+			n = f.int64()
+			return f.err()
+		}})
+	})
+	return n, err
+}
+
+// Newest implements store.MomentReader.
+func (s *Store) Newest(ctx context.Context) (time.Time, error) {
+	n, err := s.number(ctx, newest)
+	if err != nil || n == 0 {
+		return time.Time{}, err
+	}
+	return time.UnixMicro(n).UTC(), nil
+}
+
+// Ended implements store.MomentReader.
+//
+// See https://www.postgresql.org/docs/15/functions-info.html#FUNCTIONS-PG-SNAPSHOT.
+func (s *Store) Ended(ctx context.Context) error {
+	end, err := s.number(ctx, snapshotEnd)
+	for err == nil {
+		var begin int64
+		if begin, err = s.number(ctx, snapshotBegin); err != nil || begin >= end {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	return err
+}
