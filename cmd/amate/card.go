@@ -160,17 +160,21 @@ func (o *opened) nextCards(ctx context.Context, ledger *card.Ledger) (int, error
 		}
 		return o.Put(ctx, e)
 	}
-	changes, err := o.Feed().Changes(ctx, mark, cardPage)
+	if e.Version == 0 {
+		if mark, err = o.Feed().End(ctx); err != nil {
+			return 0, err
+		}
+		return 0, save()
+	}
+	changes, err := o.ahead(ctx, mark, cardPage, card.Matters)
 	switch {
-	case e.Version == 0 || errors.Is(err, store.ErrOtherHistory):
+	case errors.Is(err, store.ErrOtherHistory):
 		if mark, err = o.Feed().End(ctx); err != nil {
 			return 0, err
 		}
 		return 0, save()
 	case err != nil:
 		return 0, err
-	case len(changes) == 0:
-		return 0, o.Feed().Wait(ctx, mark)
 	}
 	for i := range changes {
 		if err := ledger.Changed(ctx, changes[i].Ref); err != nil {

@@ -122,17 +122,21 @@ func (o *opened) nextDuplicates(ctx context.Context, total *mpi.Tally) error {
 	if err != nil {
 		return err
 	}
-	changes, err := o.Feed().Changes(ctx, mark.Feed, duplicatesPage)
+	if e.Version == 0 {
+		if mark.Feed, err = o.Feed().End(ctx); err != nil {
+			return err
+		}
+		return o.savePlace(ctx, e, mark)
+	}
+	changes, err := o.ahead(ctx, mark.Feed, duplicatesPage, func(ref fhir.Ref) bool { return ref.Type == "Patient" })
 	switch {
-	case e.Version == 0 || errors.Is(err, store.ErrOtherHistory):
+	case errors.Is(err, store.ErrOtherHistory):
 		if mark.Feed, err = o.Feed().End(ctx); err != nil {
 			return err
 		}
 		return o.savePlace(ctx, e, mark)
 	case err != nil:
 		return err
-	case len(changes) == 0:
-		return o.Feed().Wait(ctx, mark.Feed)
 	}
 	var ids []string
 	for i := range changes {

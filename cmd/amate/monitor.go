@@ -45,6 +45,7 @@ type monitoring struct {
 	task   *job.Task
 	at     monitorState
 	entry  fhir.Entry
+	noted  time.Time // when it was noted how far it is
 }
 
 // handleMonitoring lets this process watch measurements. One at a time does: the job says
@@ -101,8 +102,10 @@ func (m *monitoring) step(ctx context.Context) error {
 			return err
 		}
 		m.at.Feed = changes[len(changes)-1].At
-		if err := m.save(ctx); err != nil {
-			return err
+		if m.keeper.Tally != m.at.Tally || time.Since(m.noted) >= noteAfter {
+			if err := m.save(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	due, err := m.keeper.Tick(ctx)
@@ -161,5 +164,6 @@ func (m *monitoring) save(ctx context.Context) error {
 		return err
 	}
 	m.entry.Version++
+	m.noted = time.Now()
 	return nil
 }

@@ -46,7 +46,8 @@ const (
 // time of the server, and of all processes of PostgreSQL, as /proc/PID/stat has it, in
 // percent of one core: while only the writes go on, of patients whom nobody follows, and
 // what the polls add to that, which is taken from the same writes of patients whom clinics
-// follow. Wall time is not looked at, so that the machine may do other things. Requests
+// follow. Before that, it is waited until the server has done what the import has left it to
+// do. Wall time is not looked at, so that the machine may do other things. Requests
 // come over a few connections that stay open, as from a proxy before the server.
 //
 // AMATE_POLL_CLINICS is how many clinics there are: 500 unless it says another number.
@@ -61,11 +62,14 @@ func BenchmarkClinics(b *testing.B) {
 		if s.Database != "" {
 			where = append(where, "--database", s.Database)
 		}
-		mustRun(b, where, "import", clinicsFile(b, clinics))
-		p := startGuarded(b, where...)
+		listen := freePort(b)
+		base := "http://" + listen + "/fhir" // the index of a database knows it
+		mustRun(b, append(where, "--base-url", base), "import", clinicsFile(b, clinics))
+		p := startGuarded(b, append(where, "--listen", listen)...)
 		f := &followers{b: b, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2 * pollsAtOnce}}, process: p, database: s.Database, next: make([]string, clinics)}
 		f.mint(s)
 		f.begin()
+		f.settle()
 		b.ResetTimer()
 		for b.Loop() {
 			alone := f.run(0, pollFor)
@@ -215,6 +219,23 @@ func (f *followers) begin() {
 		})
 	}
 	all.Wait()
+}
+
+// settle waits until the server has nothing else to do.
+func (f *followers) settle() {
+	for quiet, tries := 0, 0; quiet < 3 && tries < 600; tries++ {
+		before := f.cpu()
+		select {
+		case <-f.b.Context().Done():
+			f.b.Fatal("it does not come to rest")
+		case <-time.After(2 * time.Second):
+		}
+		if after := f.cpu(); after.server-before.server+after.database-before.database < 80*time.Millisecond {
+			quiet++
+		} else {
+			quiet = 0
+		}
+	}
 }
 
 // run writes, and polls so many times a second, for a while.

@@ -54,6 +54,7 @@ type forecaster struct {
 	task   *job.Task
 	at     forecastState
 	entry  fhir.Entry
+	noted  time.Time // when it was noted how far it is
 	last   time.Time // when others were seen to write
 }
 
@@ -167,6 +168,7 @@ func (f *forecaster) save(ctx context.Context) error {
 		return err
 	}
 	f.entry.Version++
+	f.noted = time.Now()
 	return nil
 }
 
@@ -197,6 +199,9 @@ func (f *forecaster) changed(ctx context.Context, changes []fhir.Change) error {
 		}
 	}
 	f.at.Feed = changes[len(changes)-1].At
+	if len(look)+len(verify) == 0 && time.Since(f.noted) < noteAfter {
+		return nil
+	}
 	return f.save(ctx)
 }
 

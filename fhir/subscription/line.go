@@ -67,9 +67,15 @@ func (l *line) define(d *definition) {
 	l.rouse()
 }
 
-// offer takes what fits of changes up to a mark; mu is held.
-func (l *line) offer(all []*found, end fhir.Mark) {
+// offer takes what fits of changes up to a mark, of which those of some types were looked
+// at; mu is held.
+func (l *line) offer(all []*found, types map[string]bool, end fhir.Mark) {
 	if l.lagging {
+		return
+	}
+	if !l.def.topic.covered(types) { // it is newer than what was looked at
+		l.lagging = true
+		l.rouse()
 		return
 	}
 	before := len(l.queue)
@@ -219,7 +225,7 @@ func (l *line) step(ctx context.Context) (over bool, err error) {
 // next returns up to limit events, without taking them.
 func (l *line) next(ctx context.Context, limit int) ([]event, error) {
 	l.mu.Lock()
-	queue, lagging, read, at := l.queue, l.lagging, l.read, l.at
+	queue, lagging, read, at, topic := l.queue, l.lagging, l.read, l.at, l.def.topic
 	l.mu.Unlock()
 	if len(queue) > 0 || !lagging {
 		return queue[:min(limit, len(queue))], nil
@@ -234,13 +240,15 @@ func (l *line) next(ctx context.Context, limit int) ([]event, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := l.match(ctx, changes)
+	types := map[string]bool{}
+	topic.addTypes(types)
+	all, err := l.match(ctx, changes, types)
 	if err != nil {
 		return nil, err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.afresh {
+	if l.afresh || l.def.topic != topic {
 		return nil, nil
 	}
 	l.queue = l.fitting(nil, all)

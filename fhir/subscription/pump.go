@@ -52,7 +52,8 @@ func (s *Service) pump(ctx context.Context, all *sync.WaitGroup) error {
 		_ = s.Changes.Wait(waiting, at) // a failed wait is one that found nothing
 		return nil
 	}
-	found, err := s.match(ctx, changes)
+	types := s.asked()
+	found, err := s.match(ctx, changes, types)
 	if err != nil {
 		return err
 	}
@@ -64,7 +65,7 @@ func (s *Service) pump(ctx context.Context, all *sync.WaitGroup) error {
 	}
 	s.at = end
 	for _, l := range s.lines {
-		l.offer(found, end)
+		l.offer(found, types, end)
 	}
 	s.mu.Unlock()
 	for i := range changes {
@@ -189,12 +190,41 @@ type found struct {
 	many     bool     // there are so many that they are not listed
 }
 
-// match finds the topics of changes. What was found lately is remembered.
-func (s *Service) match(ctx context.Context, changes []fhir.Change) ([]*found, error) {
+// asked returns the types of resources that Subscriptions of this process are about: nobody
+// reads what nobody waits for.
+func (s *Service) asked() map[string]bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	types := map[string]bool{}
+	for _, l := range s.lines {
+		l.def.topic.addTypes(types)
+	}
+	return types
+}
+
+// addTypes adds the types of resources that a topic is about.
+func (t *Topic) addTypes(to map[string]bool) {
+	for i := range t.Triggers {
+		to[t.Triggers[i].Resource] = true
+	}
+}
+
+// covered reports whether all resources that a topic is about are of types.
+func (t *Topic) covered(types map[string]bool) bool {
+	for i := range t.Triggers {
+		if !types[t.Triggers[i].Resource] {
+			return false
+		}
+	}
+	return true
+}
+
+// match finds the topics of changes of some types. What was found lately is remembered.
+func (s *Service) match(ctx context.Context, changes []fhir.Change, types map[string]bool) ([]*found, error) {
 	var all []*found
 	for i := range changes {
 		ch := &changes[i]
-		if !s.sees.types(s.Topics)[ch.Ref.Type] {
+		if !types[ch.Ref.Type] {
 			continue
 		}
 		f, known := s.sees.get(ch.At)
@@ -356,25 +386,10 @@ func (t *Trigger) passes(v *versions) bool {
 type seen struct {
 	mu       sync.Mutex
 	new, old map[fhir.Mark]*found
-	of       map[string]bool
 }
 
 // maxSeen is how many changes a generation remembers; there are two.
 const maxSeen = 5000
-
-func (s *seen) types(topics []*Topic) map[string]bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.of == nil {
-		s.of = map[string]bool{}
-		for _, t := range topics {
-			for _, typ := range t.types() {
-				s.of[typ] = true
-			}
-		}
-	}
-	return s.of
-}
 
 func (s *seen) get(at fhir.Mark) (*found, bool) {
 	s.mu.Lock()

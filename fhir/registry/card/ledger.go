@@ -127,17 +127,23 @@ func (l *Ledger) remember(ctx context.Context, patient, kid, rid string, doses [
 	return err
 }
 
+// Matters reports whether a version of a resource can make a card untrue: no card was
+// issued of what has just been created.
+func Matters(ref fhir.Ref) bool {
+	return ref.Version != 1 && (ref.Type == "Patient" || ref.Type == "Immunization")
+}
+
 // Changed revokes the cards that say of these Immunizations what is not so any more, and
 // all of these Patients whose record may not be shown any more.
 func (l *Ledger) Changed(ctx context.Context, refs ...fhir.Ref) error {
 	for _, ref := range refs {
-		if ref.Type == "Patient" && ref.Version != 1 && l.Standing != nil {
+		if !Matters(ref) || ref.Type == "Patient" && l.Standing == nil {
+			continue
+		}
+		if ref.Type == "Patient" {
 			if err := l.hold(ctx, ref.ID); err != nil {
 				return err
 			}
-			continue
-		}
-		if ref.Type != "Immunization" || ref.Version == 1 { // no card was issued of what has just been created
 			continue
 		}
 		after := ""
