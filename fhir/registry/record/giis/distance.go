@@ -29,11 +29,12 @@ var modalities = map[string]int{"US": 1, "ECG": 2, "DX": 3, "CR": 3, "RF": 3, "C
 
 // request is a ServiceRequest.
 type request struct {
-	Status    string
-	Category  []concept
-	Code      concept
-	OrderCode []concept `json:"orderDetail"`
-	Encounter reference
+	Status     string
+	Category   []concept
+	Code       concept
+	OrderCode  []concept `json:"orderDetail"`
+	ReasonCode []concept
+	Encounter  reference
 }
 
 // counts reports whether a request was really made.

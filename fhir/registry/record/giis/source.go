@@ -65,6 +65,8 @@ var sources = []source{
 	{vFirst3, func(v *visit) string { return v.before(2, "0", "1") }},
 	{vConfirmed3, func(v *visit) string { return v.confirmed(2) }},
 	{89, func(v *visit) string { return wrong(v.row.aged(0, 10) && v.row.clinical(), "0") }},
+	{vReferred, (*visit).referredBy},
+	{vCounterReferred, (*visit).counterReferred},
 	{vTelemedicine, (*visit).telemedicine},
 	{vTeleconsulta, (*visit).teleconsulta},
 	{vStudies, (*visit).studies},
