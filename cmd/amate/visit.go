@@ -127,7 +127,11 @@ func (o *opened) openVisits(s *serve, ln net.Listener, log *slog.Logger) error {
 		cfg.Revoke = func(ctx context.Context, id string) error { return o.access.revocations.Grant(ctx, id) }
 	}
 	v.Service = visit.New(cfg)
-	v.video = video.New(video.Config{Gate: v.Service, Carrier: carrier, Prefix: pathOf(issuerOf(base)), Origins: hostOf(base), Log: log})
+	meetings := video.Config{Gate: v.Service, Carrier: carrier, Prefix: pathOf(issuerOf(base)), Origins: hostOf(base), Log: log}
+	if s.Storage.Database != "" { // others may serve the same address
+		meetings.Post = o.engine
+	}
+	v.video = video.New(meetings)
 	o.visits = v
 	return nil
 }

@@ -22,6 +22,10 @@ type guest struct {
 	out       chan message
 	cancel    context.CancelCauseFunc // ends the socket
 	audioOnly bool
+
+	key  string        // of the entry that says so to other servers
+	at   string        // the server that has their socket; "" for this one
+	away func(message) // tells them there; nil for who is here
 }
 
 // person returns g as the others see them.
@@ -33,6 +37,10 @@ func (g *guest) person() person {
 // tell queues a message for g. Who does not read for so long that the queue is full is
 // let go, and comes back when they can.
 func (g *guest) tell(m message) {
+	if g.away != nil {
+		g.away(m)
+		return
+	}
 	select {
 	case g.out <- m:
 	default:
@@ -64,16 +72,28 @@ func (m *meeting) tellOthers(but string, msg message, clinicians bool) {
 
 // sit puts a guest into their room, and greets them. Who had the seat before has moved
 // here.
-func (s *Service) sit(g *guest, secret string) error {
+func (s *Service) sit(ctx context.Context, g *guest, secret string) error {
 	join, err := s.Carrier.Join(&g.ticket, s.Now())
 	if err != nil {
 		return err
 	}
+	var others []*guest
+	if s.post != nil {
+		if others, err = s.arrive(ctx, g); err != nil {
+			return err
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := s.meeting(g.ticket.Room)
+	for _, o := range others {
+		if m.guests[o.ticket.Seat] == nil {
+			m.guests[o.ticket.Seat] = o
+		}
+	}
 	before := m.guests[g.ticket.Seat]
 	if before == nil && len(m.guests) >= maxPeople {
+		s.forget(g.ticket.Room)
 		return errFull
 	}
 	m.guests[g.ticket.Seat] = g
@@ -82,7 +102,8 @@ func (s *Service) sit(g *guest, secret string) error {
 	if before != nil {
 		before.tell(message{Type: moved})
 		before.cancel(errMoved)
-	} else {
+	}
+	if before == nil || before.away != nil {
 		s.people++
 		s.Observe(s.people, len(s.rooms))
 	}
@@ -96,7 +117,18 @@ func (s *Service) sit(g *guest, secret string) error {
 		m.tellOthers(g.ticket.Seat, message{Type: waiting, Person: &you}, true)
 	}
 	g.tell(msg)
+	s.announce(m, g, false)
 	return nil
+}
+
+// forget drops a room in which nobody is here.
+func (s *Service) forget(name string) {
+	for _, g := range s.rooms[name].guests {
+		if g.away == nil {
+			return
+		}
+	}
+	delete(s.rooms, name)
 }
 
 // rise takes a guest out of their room, unless somebody has their seat by now.
@@ -108,9 +140,7 @@ func (s *Service) rise(g *guest) (was bool) {
 		return false
 	}
 	delete(m.guests, g.ticket.Seat)
-	if len(m.guests) == 0 {
-		delete(s.rooms, g.ticket.Room)
-	}
+	s.forget(g.ticket.Room)
 	s.people--
 	s.Observe(s.people, len(s.rooms))
 	you := g.person()
@@ -119,6 +149,7 @@ func (s *Service) rise(g *guest) (was bool) {
 	} else {
 		m.tellOthers(g.ticket.Seat, message{Type: gone, Person: &you}, true)
 	}
+	s.announce(m, g, true)
 	return true
 }
 
@@ -139,6 +170,7 @@ func (s *Service) admit(name, seat string) {
 		g.cancel(err)
 		return
 	}
+	s.announce(m, g, false)
 	g.tell(message{Type: admitted, You: &you, Join: join, People: m.people(true, seat)})
 	m.tellOthers(seat, message{Type: joined, Person: &you}, false)
 	m.tellOthers(seat, message{Type: gone, Person: &you}, true)
@@ -199,6 +231,9 @@ func (s *Service) setAudioOnly(g *guest, only bool) bool {
 	defer s.mu.Unlock()
 	changed := g.audioOnly != only
 	g.audioOnly = only
+	if m := s.rooms[g.ticket.Room]; changed && m != nil && m.guests[g.ticket.Seat] == g {
+		s.announce(m, g, false)
+	}
 	return changed
 }
 

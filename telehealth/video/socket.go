@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/google/uuid"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/telehealth/room"
@@ -51,7 +52,12 @@ func (s *Service) socket(w http.ResponseWriter, r *http.Request, name string) {
 		return
 	}
 	g.cancel = cancel
-	if err := s.sit(g, secret); err != nil {
+	g.key = g.ticket.Room + "/" + uuid.NewString()
+	defer s.depart(g)
+	soon, giveUp := context.WithTimeout(ctx, greeting)
+	err = s.sit(soon, g, secret)
+	giveUp()
+	if err != nil {
 		s.farewell(ctx, c, err)
 		return
 	}

@@ -3,9 +3,9 @@
 // between them directly, or through a TURN server where the network allows nothing else.
 // No sound and no picture passes through this server, and nothing is recorded.
 //
-// Who may be in a room is decided by a [room.Gate]; this package carries. One room is
-// carried by one process: where several serve one address, the balancer in front of them
-// is to choose by the path of the socket, which ends with the room.
+// Who may be in a room is decided by a [room.Gate]; this package carries. People
+// of one room may have their sockets at several servers of one database, which write to one
+// another then: see [Post].
 //
 // Sound and picture can also be carried by a LiveKit or Jitsi server: see [Carrier].
 package video
@@ -41,6 +41,10 @@ type Config struct {
 	// without an answer they are not; 0 for ten seconds.
 	Beat time.Duration
 
+	// Post is where other servers of the same address are written to. nil is for a server
+	// that has every room to itself.
+	Post Post
+
 	// Observe is told how many people are in how many rooms whenever that changes. nil
 	// tells nobody.
 	Observe func(people, rooms int)
@@ -68,6 +72,12 @@ type Service struct {
 	people int
 	done   chan struct{} // closed when the service is to end
 	open   sync.WaitGroup
+
+	post    *post         // nil without other servers
+	alive   sync.Mutex    // of saying that this server is there
+	over    chan struct{} // closed when all sockets are
+	ending  sync.Once     // closes over
+	carried chan struct{} // closed when the last letter was sent
 }
 
 // New returns a Service.
@@ -87,7 +97,14 @@ func New(cfg Config) *Service {
 	if cfg.Observe == nil {
 		cfg.Observe = func(int, int) {}
 	}
-	return &Service{Config: cfg, rooms: map[string]*meeting{}, done: make(chan struct{})}
+	s := &Service{Config: cfg, rooms: map[string]*meeting{}, done: make(chan struct{}), over: make(chan struct{}), carried: make(chan struct{})}
+	if cfg.Post != nil {
+		s.post = newPost(cfg.Post)
+		go s.carry()
+	} else {
+		close(s.carried)
+	}
+	return s
 }
 
 // ServeHTTP implements http.Handler.
@@ -113,6 +130,8 @@ func (s *Service) Close(ctx context.Context) error {
 	closed := make(chan struct{})
 	go func() {
 		s.open.Wait()
+		s.ending.Do(func() { close(s.over) })
+		<-s.carried
 		close(closed)
 	}()
 	select {
