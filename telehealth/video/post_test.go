@@ -44,6 +44,7 @@ func onPosts(t *testing.T, f func(t *testing.T, g *gate, server func() (*video.S
 
 // Those who came to different servers meet as if there were one.
 func TestServersMeet(t *testing.T) {
+	t.Parallel()
 	onPosts(t, func(t *testing.T, g *gate, server func() (*video.Service, *httptest.Server)) {
 		_, one := server()
 		second, two := server()

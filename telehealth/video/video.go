@@ -41,6 +41,9 @@ type Config struct {
 	// without an answer they are not; 0 for ten seconds.
 	Beat time.Duration
 
+	// Pace is how fast pages look after sound and picture; the zero value is the usual one.
+	Pace Pace
+
 	// Post is where other servers of the same address are written to. nil is for a server
 	// that has every room to itself.
 	Post Post
@@ -94,6 +97,7 @@ func New(cfg Config) *Service {
 	if cfg.Beat == 0 {
 		cfg.Beat = 10 * time.Second
 	}
+	cfg.Pace = cfg.Pace.usual()
 	if cfg.Observe == nil {
 		cfg.Observe = func(int, int) {}
 	}
@@ -114,7 +118,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.socket(w, r, name)
 		return
 	}
-	servePage(w, r, rest)
+	s.servePage(w, r, rest)
 }
 
 // Close tells everybody that the server goes away, upon which their pages look for

@@ -22,7 +22,7 @@ import (
 
 // site serves rooms of a gate.
 func site(t testing.TB, g room.Gate, change func(*video.Config)) (*video.Service, *httptest.Server) {
-	cfg := video.Config{Gate: g}
+	cfg := video.Config{Gate: g, Pace: video.Pace{Measure: 300 * time.Millisecond, Tell: 3, Weak: 30, Lost: time.Second, Part: 2 * time.Second}}
 	if change != nil {
 		change(&cfg)
 	}
@@ -387,7 +387,7 @@ func TestOrigins(t *testing.T) {
 
 func TestPages(t *testing.T) {
 	_, server := site(t, newGate(), nil)
-	for name, want := range map[string]int{"": 200, "visit.js": 200, "visit.css": 200, "texts.js": 200, "peer.js": 200, "x": 404, "html/visit.js": 404, "..%2fpage.go": 404} {
+	for name, want := range map[string]int{"": 200, "visit.js": 200, "socket.js": 200, "pace.js": 200, "visit.css": 200, "texts.js": 200, "peer.js": 200, "x": 404, "html/visit.js": 404, "..%2fpage.go": 404} {
 		resp, err := http.Get(server.URL + video.Path + name)
 		if err != nil {
 			t.Fatal(err)

@@ -98,13 +98,13 @@ class Peer {
   look() {
     const now = this.pc.connectionState;
     this.changed(this, now);
-    if (now !== "failed" || this.trying) return;
+    if (now === "failed" && !this.trying) this.pc.restartIce();
+    if ((now !== "failed" && now !== "disconnected") || this.trying) return;
     this.trying = true;
-    this.pc.restartIce();
     setTimeout(() => {
       this.trying = false;
-      if (this.pc.connectionState === "failed" || this.pc.connectionState === "connecting") this.changed(this, "lost");
-    }, 8000);
+      if (["failed", "connecting", "disconnected"].includes(this.pc.connectionState)) this.changed(this, "lost");
+    }, PACE.lost);
   }
 
   // retry begins anew, with what the person asked for.
