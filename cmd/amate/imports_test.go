@@ -61,7 +61,7 @@ var imports = map[string]string{
 	"fhir/profile":                       "fhir/element fhir/spec",
 	"fhir/profile/gen":                   "",
 	"fhir/table":                         "fhir fhir/element",
-	"fhir/view":                          "fhir fhir/element fhir/fhirpath fhir/operation fhir/spec fhir/table",
+	"fhir/view":                          "fhir fhir/bulk fhir/compose fhir/element fhir/fhirpath fhir/operation fhir/search fhir/spec fhir/table",
 	"fhir/compose":                       "fhir",
 	"fhir/patch":                         "fhir fhir/element fhir/fhirpath fhir/spec",
 	"fhir/bundle":                        "fhir fhir/element fhir/patch fhir/search fhir/spec fhir/validate",
@@ -69,6 +69,7 @@ var imports = map[string]string{
 	"fhir/chart":                         "fhir fhir/element fhir/operation fhir/search fhir/spec",
 	"fhir/feed":                          "fhir fhir/element fhir/operation fhir/search fhir/spec",
 	"fhir/bulk":                          "fhir fhir/bundle fhir/compose fhir/element fhir/operation fhir/search fhir/spec fhir/table",
+	"fhir/bulk/ingest":                   "fhir fhir/bulk fhir/compose fhir/element fhir/operation fhir/spec",
 	"fhir/subscription":                  "fhir fhir/bundle fhir/compose fhir/element fhir/fhirpath fhir/operation fhir/search fhir/spec",
 	"fhir/rest":                          "fhir fhir/bundle fhir/element fhir/fhirpath fhir/operation fhir/search fhir/spec fhir/xml",
 	"fhir/xml":                           "fhir fhir/element fhir/spec",
@@ -233,7 +234,7 @@ var outsideTests = map[string]string{
 	"github.com/go-chi/chi":      "fhir/feed fhir/subscription",
 	"github.com/jackc/pgx":       "cmd/amate authz/audit", // what a read is compared with; where faults are planted
 	"zombiezen.com/go/sqlite":    "authz/audit",
-	"os/exec":                    "cmd/amate fhir/document/page fhir/document/qr fhir/registry/birth/paper fhir/registry/card/health fhir/spec/gen telehealth/video",
+	"os/exec":                    "cmd/amate fhir/document/page fhir/document/qr fhir/registry/birth/paper fhir/registry/card/health fhir/spec/gen fhir/table telehealth/video",
 	"go.yaml.in/yaml/v3":         "fhir/fhirpath", // public cases are written in it
 	"github.com/google/fhir":     "fhir/spec/gen",
 	"google.golang.org/protobuf": "fhir/spec/gen",
