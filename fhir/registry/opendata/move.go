@@ -1,0 +1,375 @@
+package opendata
+
+import (
+	"math/bits"
+	"slices"
+)
+
+// move is a change of the people who are counted that keeps most margins: some of those
+// with the values x have others, y, in the dimensions of q, and as many as makes up for it
+// have x in their place, in all combinations with alternating signs. A margin that does
+// not tell x from y in some dimension of q does not notice.
+type move struct {
+	q      uint64 // bits of axes
+	x, y   []int32
+	common []int8 // of each axis in q: depth of the value that has both x and y
+	amount int64  // how many people at most
+	cost   int64  // what has to be hidden for it
+}
+
+// trial is where moves are tried: what is reused from one to the next.
+type trial struct {
+	neighbours [][]neighbour
+	shapes     []int
+	best       move
+	found      bool
+}
+
+// neighbour is a value that some people may have in place of that of a cell.
+type neighbour struct {
+	node   int32
+	common int8
+	hidden bool
+	free   int64 // by how much its cell may become smaller
+	count  int64
+}
+
+// Bounds of a search: neighbours of a value, and combinations of them.
+const (
+	mostNeighbours = 16
+	mostTried      = 160
+	mostBelow      = 6 // values below one that are looked at
+)
+
+// search finds the move that makes a cell larger (sign 1) or smaller (-1) by some of want
+// and costs least.
+func (p *protector) search(i int32, sign, want int64) (move, bool) {
+	t := &p.trial
+	key := p.cells[i].key
+	var dims []int
+	t.neighbours = t.neighbours[:0]
+	for d, a := range p.axes {
+		t.neighbours = append(t.neighbours, nil)
+		if a.of(key) != 0 {
+			dims = append(dims, d)
+			t.neighbours[d] = p.near(key, d, sign, want)
+		}
+	}
+	t.found = false
+	subsets := 1<<len(dims) - 1
+	for size := len(dims); size > 0; size-- {
+		for s := subsets; s > 0; s-- {
+			if bits.OnesCount(uint(s)) != size {
+				continue
+			}
+			q := uint64(0)
+			for b, d := range dims {
+				if s>>b&1 == 1 {
+					q |= 1 << d
+				}
+			}
+			if p.combine(key, q, sign, want); t.found && t.best.cost == 0 {
+				return t.best, true
+			}
+		}
+	}
+	return t.best, t.found
+}
+
+// near returns the values that a cell may share its people with in a dimension, the most
+// promising first: those with the same parent, then those with the same grandparent.
+func (p *protector) near(key uint64, d int, sign, want int64) []neighbour {
+	a := p.axes[d]
+	var all []neighbour
+	for below := a.of(key); below != 0; below = a.parent[below] {
+		from := len(all)
+		for _, n := range a.kids[a.parent[below]] {
+			at, there := p.at[a.with(key, n)]
+			if n == below || !there || p.lo[at] == p.hi[at] {
+				continue
+			}
+			v := p.cells[at].count + p.delta[at]
+			free := v - p.lo[at]
+			if sign < 0 {
+				free = p.hi[at] - v
+			}
+			all = append(all, neighbour{n, a.depth[n] - 1, p.reason[at] != Shown, free, p.cells[at].count})
+		}
+		group := all[from:]
+		slices.SortFunc(group, func(x, y neighbour) int {
+			switch {
+			case x.hidden != y.hidden:
+				return order(x.hidden, y.hidden)
+			case (x.free >= want) != (y.free >= want):
+				return order(x.free >= want, y.free >= want)
+			case x.hidden || x.free < want:
+				return int(y.free - x.free)
+			}
+			return int(x.count - y.count)
+		})
+		all = all[:from+min(len(group), mostNeighbours)]
+	}
+	return all
+}
+
+func order(first, second bool) int {
+	if first && !second {
+		return -1
+	}
+	return 1
+}
+
+// combine tries moves in the dimensions of q.
+func (p *protector) combine(key, q uint64, sign, want int64) {
+	t := &p.trial
+	m := move{q: q, x: make([]int32, len(p.axes)), y: make([]int32, len(p.axes)), common: make([]int8, len(p.axes))}
+	var dims []int
+	for d := range p.axes {
+		if q>>d&1 == 1 {
+			if len(t.neighbours[d]) == 0 {
+				return
+			}
+			dims = append(dims, d)
+		}
+	}
+	chosen := make([]int, len(dims))
+	last := make([]int8, len(p.axes))
+	for tried := 0; tried < mostTried; tried++ {
+		for d, a := range p.axes {
+			m.x[d] = a.of(key)
+		}
+		same := tried > 0
+		for b, d := range dims {
+			n := t.neighbours[d][chosen[b]]
+			m.y[d], m.common[d] = n.node, n.common
+			same = same && last[d] == n.common
+			last[d] = n.common
+		}
+		if !same {
+			t.shapes = p.touched(t.shapes[:0], q, m.common)
+		}
+		if p.complete(&m, t.shapes, sign, want) && (!t.found || score(&m, want) < score(&t.best, want)) {
+			t.found = true
+			t.best = move{q, slices.Clone(m.x), slices.Clone(m.y), slices.Clone(m.common), m.amount, m.cost}
+			if m.cost == 0 {
+				return
+			}
+		}
+		if !advance(chosen, dims, t.neighbours) {
+			return
+		}
+	}
+}
+
+// advance counts through the combinations, the first ones of all dimensions first.
+func advance(chosen, dims []int, of [][]neighbour) bool {
+	for b := range chosen {
+		if chosen[b]++; chosen[b] < len(of[dims[b]]) {
+			return true
+		}
+		chosen[b] = 0
+	}
+	return false
+}
+
+// score is what a move costs when it has to be made until want is reached.
+func score(m *move, want int64) int64 { return m.cost * max(1, (want+m.amount-1)/m.amount) }
+
+// touched returns the shapes whose cells tell x from y in all dimensions of q.
+func (p *protector) touched(into []int, q uint64, common []int8) []int {
+next:
+	for s := range p.shapes {
+		for d, l := range p.shapes[s].levels {
+			if q>>d&1 == 1 && l <= common[d] {
+				continue next
+			}
+		}
+		into = append(into, s)
+	}
+	return into
+}
+
+// complete chooses the values of m below those that it has, down to where the finest
+// table goes that notices it, and says what it costs. It is false when m cannot be made.
+func (p *protector) complete(m *move, shapes []int, sign, want int64) bool {
+	if _, _, ok := p.price(m, shapes, sign); !ok {
+		return false
+	}
+	for d, a := range p.axes {
+		deepest := int8(0)
+		for _, s := range shapes {
+			deepest = max(deepest, p.shapes[s].levels[d])
+		}
+		for a.depth[m.x[d]] < deepest || m.q>>d&1 == 1 && a.depth[m.y[d]] < deepest {
+			if !p.refine(m, shapes, d, sign, want) {
+				return false
+			}
+		}
+	}
+	var ok bool
+	m.amount, m.cost, ok = p.price(m, shapes, sign)
+	return ok && m.amount > 0
+}
+
+// refine takes m a level down in a dimension.
+func (p *protector) refine(m *move, shapes []int, d int, sign, want int64) bool {
+	a := p.axes[d]
+	moved := m.q>>d&1 == 1
+	xs, ys := []int32{m.x[d]}, []int32{m.y[d]}
+	if !moved || a.depth[m.x[d]] <= a.depth[m.y[d]] {
+		xs = p.below(m, shapes, d, m.x, moved)
+	}
+	if moved && a.depth[m.y[d]] <= a.depth[xs0(xs, m.x[d])]-1 {
+		ys = p.below(m, shapes, d, m.y, moved)
+	}
+	x, y := m.x[d], m.y[d]
+	found := false
+	var best, bestX, bestY = int64(0), x, y
+	for _, m.x[d] = range xs {
+		for _, m.y[d] = range ys {
+			amount, cost, ok := p.price(m, shapes, sign)
+			if !ok || amount == 0 {
+				continue
+			}
+			if s := score(&move{amount: amount, cost: cost}, want); !found || s < best {
+				found, best, bestX, bestY = true, s, m.x[d], m.y[d]
+			}
+		}
+	}
+	m.x[d], m.y[d] = bestX, bestY
+	return found
+}
+
+// xs0 returns the first of xs, or other where there is none.
+func xs0(xs []int32, other int32) int32 {
+	if len(xs) == 0 {
+		return other
+	}
+	return xs[0]
+}
+
+// below returns the values below that of m in a dimension: of many those of the largest
+// cells, where the others are chosen as well.
+func (p *protector) below(m *move, shapes []int, d int, side []int32, few bool) []int32 {
+	a := p.axes[d]
+	kids := a.kids[side[d]]
+	if !few {
+		return kids
+	}
+	type counted struct {
+		node  int32
+		count int64
+	}
+	all := make([]counted, 0, len(kids))
+	for _, n := range kids {
+		c := counted{node: n}
+		for _, s := range shapes {
+			if p.shapes[s].levels[d] != a.depth[n] {
+				continue
+			}
+			key := uint64(0)
+			ok := true
+			for e, l := range p.shapes[s].levels {
+				node := m.x[e]
+				if e == d {
+					node = n
+				}
+				if p.axes[e].depth[node] < l {
+					ok = false
+					break
+				}
+				key |= uint64(p.axes[e].at(node, l)) << p.axes[e].shift
+			}
+			if at, there := p.at[key]; ok && there {
+				c.count = max(c.count, p.cells[at].count)
+			}
+		}
+		if c.count > 0 {
+			all = append(all, c)
+		}
+	}
+	slices.SortFunc(all, func(x, y counted) int { return int(y.count - x.count) })
+	out := make([]int32, 0, mostBelow)
+	for _, c := range all[:min(len(all), mostBelow)] {
+		out = append(out, c.node)
+	}
+	return out
+}
+
+// price returns how many people m can move at most, and what has to be hidden for it: as
+// far as its values are chosen. It is false where a cell that would change is known.
+func (p *protector) price(m *move, shapes []int, sign int64) (amount, cost int64, ok bool) {
+	amount = far
+	ok = p.corners(m, shapes, func(key uint64, net int64) bool {
+		at, there := p.at[key]
+		if !there || p.lo[at] == p.hi[at] {
+			return false
+		}
+		v := p.cells[at].count + p.delta[at]
+		if net*sign > 0 {
+			amount = min(amount, p.hi[at]-v)
+		} else {
+			amount = min(amount, v-p.lo[at])
+		}
+		if p.reason[at] == Shown {
+			cost += p.cells[at].count + int64(p.Family.K)
+		}
+		return amount > 0
+	})
+	return amount, cost, ok
+}
+
+// corners calls each with every cell that m changes, and with how its count does for each
+// person moved: until that is false.
+func (p *protector) corners(m *move, shapes []int, each func(key uint64, net int64) bool) bool {
+	var dims [64]int
+	n := 0
+	for d := range p.axes {
+		if m.q>>d&1 == 1 {
+			dims[n] = d
+			n++
+		}
+	}
+next:
+	for _, s := range shapes {
+		fixed := uint64(0)
+		levels := p.shapes[s].levels
+		for d, a := range p.axes {
+			if a.depth[m.x[d]] < levels[d] || m.q>>d&1 == 1 && a.depth[m.y[d]] < levels[d] {
+				continue next // not chosen yet
+			}
+			if m.q>>d&1 == 0 {
+				fixed |= uint64(a.at(m.x[d], levels[d])) << a.shift
+			}
+		}
+		for side := range 1 << n {
+			key, net := fixed, int64(1)
+			for b := range n {
+				d := dims[b]
+				a := p.axes[d]
+				node := m.x[d]
+				if side>>b&1 == 1 {
+					node, net = m.y[d], -net
+				}
+				key |= uint64(a.at(node, levels[d])) << a.shift
+			}
+			if !each(key, net) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// apply makes a move by so many people, and hides the cells that it changes.
+func (p *protector) apply(m *move, by int64) {
+	p.trial.shapes = p.touched(p.trial.shapes[:0], m.q, m.common)
+	p.corners(m, p.trial.shapes, func(key uint64, net int64) bool {
+		at := p.at[key]
+		p.delta[at] += net * by
+		if p.reason[at] == Shown {
+			p.reason[at] = Complementary
+		}
+		return true
+	})
+}
