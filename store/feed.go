@@ -111,8 +111,9 @@ func (f *Feed) due(since, now time.Time) (in time.Duration, ok bool) {
 }
 
 // Refresh reads what is new, if there may be something. What was written here before it
-// was called is known when it returns, unless a transaction elsewhere holds it back.
-func (f *Feed) Refresh(ctx context.Context) error { return f.since(ctx, time.Now()) }
+// was called, or before the moment of fhir.AskedAt, is known when it returns, unless a
+// transaction elsewhere holds it back.
+func (f *Feed) Refresh(ctx context.Context) error { return f.since(ctx, fhir.Asked(ctx)) }
 
 // since is Refresh for somebody who wants to know what was there at a moment.
 func (f *Feed) since(ctx context.Context, called time.Time) error {

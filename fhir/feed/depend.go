@@ -2,6 +2,9 @@ package feed
 
 import (
 	"slices"
+	"strings"
+	"sync"
+	"weak"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/search"
@@ -28,22 +31,70 @@ type deps struct {
 	types map[string]bool
 }
 
+// shapes remembers the dependencies that all establishments have in common under the same
+// rights, since only the resources that bound their scopes are others.
+type shapes struct {
+	mu  sync.Mutex
+	all map[rightsKey]*deps
+}
+
+// maxShapes is how many are remembered.
+const maxShapes = 500
+
+// dependencies reads the conditions of a view.
+func (s *shapes) dependencies(v *view) *deps {
+	if v.scope != "organization" && v.scope != "facility" {
+		return dependencies(v)
+	}
+	key := rightsKey{weak.Make(v.call.Restriction), strings.Join(v.asked.types, ",")}
+	s.mu.Lock()
+	known := s.all[key]
+	s.mu.Unlock()
+	if known == nil {
+		known = dependencies(v)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.all == nil || len(s.all) >= maxShapes {
+			s.all = map[rightsKey]*deps{}
+		}
+		s.all[key] = known
+		return known.clone()
+	}
+	d := known.clone()
+	d.refs, d.chains = map[fhir.Ref]bool{}, nil
+	for _, typ := range v.types {
+		d.bind(typ, v.only.Types[typ])
+	}
+	return d
+}
+
+func (d *deps) clone() *deps {
+	c := *d
+	return &c
+}
+
+// bind notes the resources that bound those of a type; ok is false when nothing does.
+func (d *deps) bind(typ string, where []search.Expr) (ok bool) {
+	for _, e := range where {
+		if refs, chains, ok := bounds(typ, e); ok {
+			for _, ref := range refs {
+				d.refs[ref] = true
+			}
+			d.chains = append(d.chains, chains...)
+			return true
+		}
+	}
+	return false
+}
+
 // dependencies reads the conditions of a view.
 func dependencies(v *view) *deps {
 	d := &deps{sources: map[string][]string{}, deciding: map[string]bool{"Patient": true, "Consent": true}, refs: map[fhir.Ref]bool{}, types: map[string]bool{}}
 	for _, typ := range v.types {
-		bound := false
 		for _, e := range v.only.Types[typ] {
 			d.walk(typ, e, 0)
-			if refs, chains, ok := bounds(typ, e); ok && !bound {
-				bound = true
-				for _, ref := range refs {
-					d.refs[ref] = true
-				}
-				d.chains = append(d.chains, chains...)
-			}
 		}
-		if !bound {
+		if !d.bind(typ, v.only.Types[typ]) {
 			d.types[typ] = true
 		}
 	}

@@ -75,6 +75,7 @@ type Feed struct {
 	rights rights
 	places places
 	turns  turns
+	shapes shapes
 	none   none
 }
 
@@ -113,6 +114,11 @@ func (f *Feed) run(ctx context.Context, call *operation.Call) (*operation.Answer
 	if err != nil {
 		return nil, err
 	}
+	request := ctx
+	ctx = fhir.AskedAt(request, time.Now())
+	if err := f.catchUp(ctx, call, a); err != nil {
+		return nil, err
+	}
 	if answer, err := f.unchanged(ctx, call, a); answer != nil || err != nil {
 		return answer, err
 	}
@@ -141,6 +147,7 @@ func (f *Feed) run(ctx context.Context, call *operation.Call) (*operation.Answer
 		if over {
 			return page.answer(f, v) // the client asks again
 		}
+		ctx = fhir.AskedAt(request, time.Now())
 		// What the caller may see can be another thing by now.
 		if err = call.Renew(ctx); err == nil {
 			v, err = f.view(ctx, call, a)
@@ -166,12 +173,24 @@ func (f *Feed) wait(ctx context.Context, call *operation.Call, at cursor, deadli
 		if err != nil || ctx.Err() != nil || time.Until(deadline) <= 0 {
 			return at, true, nil // a failed wait is one that found nothing
 		}
-		p, err := f.quick(ctx, &at)
+		p, err := f.quick(fhir.AskedAt(ctx, time.Now()), &at)
 		if p == nil || err != nil {
 			return at, false, err
 		}
 		at = p.next
 	}
+}
+
+// catchUp waits until all is known that was written before a poll came, while others are
+// served in its place: what is new is looked for now and then, for all who ask.
+func (f *Feed) catchUp(ctx context.Context, call *operation.Call, a *asked) error {
+	if a.since == "" {
+		return nil
+	}
+	return call.Idle(ctx, func(ctx context.Context) error {
+		_, err := f.Changes.End(ctx)
+		return err
+	})
 }
 
 // unchanged answers a poll of a copy that nothing has happened to, with next to no work;
