@@ -91,9 +91,9 @@ func private(ip netip.Addr) bool {
 		slices.ContainsFunc(closed, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
-// client returns what notifications are sent by. It follows no redirects, uses no proxy of
+// Client returns what notifications are sent by. It follows no redirects, uses no proxy of
 // the environment, and looks at each address at the moment in which it connects.
-func (r Reach) client() *http.Client {
+func (r Reach) Client() *http.Client {
 	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
 		host, _, err := net.SplitHostPort(address)
 		if err != nil {

@@ -141,7 +141,7 @@ func New(ctx context.Context, cfg Config) *Service {
 		cfg.Workers = workers
 	}
 	if cfg.Client == nil {
-		cfg.Client = cfg.Reach.client().Do
+		cfg.Client = cfg.Reach.Client().Do
 	}
 	if cfg.Observe == nil {
 		cfg.Observe = func(Sent) {}
