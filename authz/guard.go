@@ -3,6 +3,7 @@ package authz
 import (
 	"bytes"
 	"context"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -35,6 +36,10 @@ type GuardConfig struct {
 	BreakGlass time.Duration
 	// Alarm is told of every request by which the glass is broken; nil tells nobody.
 	Alarm func(ctx context.Context, p *Principal, req *rest.Request)
+
+	// Whole is told of every request by which somebody who may only view records is shown
+	// them whole: who they are of is in the rows. nil tells nobody.
+	Whole func(ctx context.Context, p *Principal, req *rest.Request)
 
 	// Seen returns a number that changes when resources of a type may have been written,
 	// here or elsewhere, at most a second after they were. As long as it stays, what was
@@ -143,7 +148,28 @@ func (g *Guard) Check(ctx context.Context, req *rest.Request) (rest.Decision, er
 		return rest.Decision{}, err
 	}
 	d.Emergency = emergency
+	if g.Whole != nil && viewing[act] {
+		whole, err := f.viewsWhole()
+		if err != nil {
+			return rest.Decision{}, err
+		}
+		if whole {
+			g.Whole(ctx, p, req)
+		}
+	}
 	return d, nil
+}
+
+// viewsWhole reports whether the caller views Patients as they are, whom they may not
+// search for.
+func (f *profile) viewsWhole() (bool, error) {
+	views, err := f.rules.allowed(f, "Patient", "view")
+	if err != nil {
+		return false, err
+	}
+	searches, err := f.rules.allowed(f, "Patient", "search")
+	whole := func(g rbac.Grant) bool { return g.Mask == "" }
+	return slices.ContainsFunc(views, whole) && !slices.ContainsFunc(searches, whole), err
 }
 
 // seen is Seen, and whether it is known; that of all types never is.

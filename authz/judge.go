@@ -18,6 +18,14 @@ var perms = map[string]scope.Perms{
 	"create": scope.Create, "read": scope.Read, "update": scope.Update, "delete": scope.Delete, "search": scope.Search,
 }
 
+// viewing are the operations whose answers are made of the records of many, and so work
+// for those as well who may view records and not read them one by one. Those that are true
+// show records, or rows of them; the others count.
+var viewing = map[string]bool{
+	"$viewdefinition-run": true, "$viewdefinition-export": true, "$export": true,
+	"$immunization-coverage": false, "$birth-report": false, "$esavi-by-lot": false, "$evaluate-measure": false,
+}
+
 // hearing is the making of one decision.
 type hearing struct {
 	*profile
@@ -30,6 +38,9 @@ func (f *hearing) judge(ask *question) (rest.Decision, error) {
 	d := rest.Decision{Principal: f.ID, Caller: f.asCaller(), Restriction: &search.Restriction{Types: map[string][]search.Expr{}}}
 	masks := map[string][]*rest.Veil{}
 	looks := []string{"read", "search"}
+	if _, many := viewing[ask.act]; many {
+		looks = append(looks, "view")
+	}
 	f.personal = ask.consents
 	for _, typ := range spec.Resources() {
 		acts, need := looks, scope.Read|scope.Search

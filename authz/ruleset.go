@@ -66,7 +66,7 @@ func (r *ruleset) allowed(f *profile, typ, act string) ([]rbac.Grant, error) {
 	if err != nil {
 		return nil, err
 	}
-	if act != "read" && act != "search" && !strings.HasPrefix(act, "$") {
+	if act != "read" && act != "search" && act != "view" && !strings.HasPrefix(act, "$") {
 		// Who sees a resource without some of its elements would drop them by writing it back.
 		grants = slices.DeleteFunc(grants, func(g rbac.Grant) bool { return g.Mask != "" })
 	}

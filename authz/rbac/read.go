@@ -139,8 +139,9 @@ func (p *Policy) readInside(line int, role, other string) error {
 	return nil
 }
 
-// acts that a rule can be for, beside operations.
-var acts = []string{"create", "read", "update", "upsert", "delete", "search"}
+// acts that a rule can be for, beside operations. To view is to see resources in the rows
+// of views and in exports alone, and not one by one.
+var acts = []string{"create", "read", "update", "upsert", "delete", "search", "view"}
 
 // check refuses a rule that names what is not there: it would silently never apply.
 func (p *Policy) check(r *Rule, effect string) error {

@@ -22,7 +22,8 @@ const (
 var words = map[string][2]string{
 	"create": {"crear", "create"}, "read": {"leer", "read"}, "update": {"modificar", "change"},
 	"upsert": {"crear con identificador propio", "create at an id of their own"}, "delete": {"borrar", "delete"}, "search": {"buscar", "search"},
-	"$*": {"todas las operaciones", "all operations"}, "*": {"todo", "everything"},
+	"view": {"ver en vistas y exportaciones", "see in views and exports"},
+	"$*":   {"todas las operaciones", "all operations"}, "*": {"todo", "everything"},
 
 	"TREAT": {"atención médica", "treatment"}, "ETREAT": {"urgencias", "emergency treatment"}, "BTG": {"acceso de emergencia", "break-glass"},
 	"COC": {"coordinación de la atención", "coordination of care"}, "HOPERAT": {"operación institucional", "operations"}, "PUBHLTH": {"salud pública", "public health"},

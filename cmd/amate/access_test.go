@@ -100,7 +100,7 @@ func TestDemoCredentials(t *testing.T) {
 				if status != exitDone || strings.Count(out, "\n") != 1 {
 					t.Fatalf("amate token --role %s: %d %s%s", role, status, out, errs)
 				}
-				want := map[string]int{"auditor": http.StatusForbidden}[role]
+				want := map[string]int{"auditor": http.StatusForbidden, "analyst": http.StatusForbidden}[role]
 				if want == 0 {
 					want = http.StatusOK
 				}

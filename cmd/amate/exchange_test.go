@@ -226,12 +226,12 @@ func (w *exchanger) refusals(token, at string, where []string, data string) {
 	if got := w.ask(patient, "GET", at, "", nil); got.status != http.StatusNotFound {
 		w.t.Errorf("a patient sees what is nobody's: %s", got)
 	}
-	analyst := w.token(where, "--role", "analyst", "--purpose", "HRESCH")
-	if got := w.ask(analyst, "GET", at, "", nil); got.status != http.StatusForbidden {
-		w.t.Errorf("an analyst, who sees Binaries without data, gets them: %s", got)
+	researcher := w.token(where, "--role", "researcher")
+	if got := w.ask(researcher, "GET", at, "", nil); got.status != http.StatusForbidden {
+		w.t.Errorf("a researcher, who sees Binaries without data, gets them: %s", got)
 	}
-	if got := w.ask(analyst, "GET", at, "", nil, "Accept", fhirJSON); strings.Contains(string(got.body), `"data"`) {
-		w.t.Errorf("an analyst gets the data: %s", got)
+	if got := w.ask(researcher, "GET", at, "", nil, "Accept", fhirJSON); strings.Contains(string(got.body), `"data"`) {
+		w.t.Errorf("a researcher gets the data: %s", got)
 	}
 	w.cutOff(token)
 	eventually(w.t, "nothing is left of what was refused", func() bool { return blobsIn(w.t, data) == before })

@@ -103,6 +103,9 @@ func (g *guarding) open(ctx context.Context, store *opened, base string, log *sl
 	broken := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "amate_emergency_access_total", Help: "Requests by which somebody broke the glass: consents did not bind them.",
 	}, []string{"interaction"})
+	whole := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "amate_identified_access_total", Help: "Requests of views and exports by those who see in them who people are, and not a record at a time.",
+	}, []string{"operation"})
 	guard := authz.NewGuard(authz.GuardConfig{
 		Store: store.engine, Base: base, Policy: policy, NeedConsent: g.NeedConsent, BreakGlass: g.BreakGlass, Seen: store.Feed().Seen,
 		Alarm: func(ctx context.Context, p *authz.Principal, req *rest.Request) {
@@ -110,9 +113,14 @@ func (g *guarding) open(ctx context.Context, store *opened, base string, log *sl
 			log.LogAttrs(ctx, slog.LevelWarn, "EMERGENCY ACCESS", slog.String("principal", p.ID), slog.String("client", p.Client),
 				slog.String("interaction", string(req.Interaction)), slog.String("type", req.Type))
 		},
+		Whole: func(ctx context.Context, p *authz.Principal, req *rest.Request) {
+			whole.WithLabelValues(req.Operation).Inc()
+			log.LogAttrs(ctx, slog.LevelWarn, "IDENTIFIED DATA", slog.String("principal", p.ID), slog.String("client", p.Client),
+				slog.String("operation", req.Operation), slog.String("type", req.Type))
+		},
 	})
 	go g.follow(ctx, guard, store, version, log)
-	store.guarded, store.alarms = guard, broken
+	store.guarded, store.alarms = guard, []prometheus.Collector{broken, whole}
 	return nil
 }
 

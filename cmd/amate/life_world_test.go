@@ -74,7 +74,7 @@ func newLife(t *testing.T, where []string, contents func() string) *life {
 		l.tokens[name] = token
 	}
 	for name, args := range map[string]string{
-		"directory": "--role administrator", "officer": "--role arco-officer", "auditor": "--role auditor", "researcher": "--role analyst --purpose HRESCH",
+		"directory": "--role administrator", "officer": "--role arco-officer", "auditor": "--role auditor", "researcher": "--role researcher",
 		"nurse": "--role nurse --user Practitioner/nurse --org " + lifeClinic, "doctor": "--role clinician --user Practitioner/doctor --org " + lifeClinic,
 		"consultant": "--role clinician --user Practitioner/consultant --org " + lifeHospital, "statistics": "--role statistician --org " + lifeClinic,
 	} {

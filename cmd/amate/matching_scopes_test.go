@@ -21,7 +21,7 @@ func newIdentityScene(t *testing.T, where []string) identityScene {
 	s.p = startGuarded(t, append([]string{"--duplicates", "probable"}, where...)...)
 	for name, args := range map[string][]string{
 		"system": {"--role", "system"}, "identity": {"--role", "identity-officer"}, "clinician": {"--role", "clinician", "--user", "Practitioner/d"},
-		"analyst": {"--role", "analyst", "--purpose", "HRESCH"}, "patient": {"--role", "patient", "--patient", "ana1"},
+		"researcher": {"--role", "researcher"}, "patient": {"--role", "patient", "--patient", "ana1"},
 		"app": {"--role", "clinician", "--user", "Practitioner/d", "--patient", "ana1", "--scope", "patient/Patient.rs"},
 	} {
 		status, out, errs := amate(append(append([]string{"token"}, args...), where...)...)
@@ -141,11 +141,11 @@ func TestMatchScopes(t *testing.T) {
 	if got := s.match("app", question(whole, `{"name":"onlyCertainMatches","valueBoolean":true}`)); ids(got) != "ana1 certain" {
 		t.Errorf("who may see one Patient finds %s", ids(got))
 	}
-	for _, who := range []string{"analyst", "patient"} {
+	for _, who := range []string{"researcher", "patient"} {
 		s.must(http.StatusForbidden, who, "POST", "Patient/$match", question(whole))
 		s.must(http.StatusForbidden, who, "POST", "Patient/ana1/$not-duplicate", asks("other", textValue("Patient/ana2")))
 	}
-	s.must(http.StatusForbidden, "analyst", "GET", "Task", "")
+	s.must(http.StatusForbidden, "researcher", "GET", "Task", "")
 	for body, want := range map[string]int{
 		question(`{"resourceType":"Patient","name":[{"family":"Hernández"}]}`):                                                                http.StatusUnprocessableEntity,
 		question(`{"resourceType":"Patient","identifier":[{"system":"` + identity.SystemCURP + `","value":"` + identity.GenericCURP + `"}]}`): http.StatusUnprocessableEntity,

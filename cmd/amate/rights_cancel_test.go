@@ -90,7 +90,7 @@ func (s *rightsScene) waits(h *signtest.Holder) {
 func (s *rightsScene) hidden() {
 	s.Helper()
 	for path, mark := range blockedPaths {
-		for _, who := range []string{"system", "clinician", "patient", "guardian", "analyst"} {
+		for _, who := range []string{"system", "clinician", "patient", "guardian", "researcher"} {
 			status, got := s.do(who, "GET", path, "")
 			got = strings.ReplaceAll(got, "patient:code=C"+rightsMark, "") // the link to itself
 			if strings.Contains(got, rightsMark) || status == 200 && strings.HasPrefix(mark, `"total"`) && strings.Contains(got, mark) {

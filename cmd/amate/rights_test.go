@@ -33,7 +33,7 @@ func newRightsScene(t *testing.T, where []string, flags ...string) *rightsScene 
 	for name, args := range map[string][]string{
 		"system": {"--role", "system"}, "officer": {"--role", "arco-officer"}, "auditor": {"--role", "auditor"},
 		"clinician": {"--role", "clinician", "--user", "Practitioner/d"}, "nurse": {"--role", "nurse", "--user", "Practitioner/d"},
-		"analyst": {"--role", "analyst", "--purpose", "HRESCH"}, "administrator": {"--role", "administrator"},
+		"researcher": {"--role", "researcher"}, "administrator": {"--role", "administrator"},
 		"patient": {"--role", "patient", "--patient", "p"}, "other": {"--role", "patient", "--patient", "q"},
 		"guardian": {"--role", "guardian", "--user", "RelatedPerson/g"},
 		"readonly": {"--role", "arco-officer", "--scope", "user/*.rs"},
@@ -405,7 +405,7 @@ func TestRightsRectify(t *testing.T) {
 func TestRightsOppose(t *testing.T) {
 	s := newRightsScene(t, []string{"--data", t.TempDir()})
 	s.fill()
-	for who, want := range map[string]string{"analyst": `"total":3`, "clinician": `"total":3`} {
+	for who, want := range map[string]string{"researcher": `"total":3`, "clinician": `"total":3`} {
 		if got := s.must(200, who, "GET", "Observation?patient=p&_summary=count", ""); !strings.Contains(got, want) {
 			t.Errorf("%s before: %s", who, got)
 		}
@@ -413,7 +413,7 @@ func TestRightsOppose(t *testing.T) {
 	task := s.file("patient", "right", codeValue("oposicion"), "purpose", codeValue("HRESCH"))
 	s.resolve(200, task, "grant")
 	s.resolve(200, task, "execute")
-	for who, want := range map[string]string{"analyst": `"entry"`, "clinician": `"entry"`} {
+	for who, want := range map[string]string{"researcher": `"entry"`, "clinician": `"entry"`} {
 		_, got := s.do(who, "GET", "Observation?patient=p", "")
 		if has := strings.Contains(got, want); has != (who == "clinician") {
 			t.Errorf("%s after: %.300s", who, got)

@@ -247,7 +247,7 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 	store.watch(m)
 	store.countMessages(m)
 	if store.alarms != nil {
-		m.registry.MustRegister(store.alarms)
+		m.registry.MustRegister(store.alarms...)
 	}
 	held, auditor := store.audited(base)
 	limiter := s.Rate.limiter(store, m, log)

@@ -92,7 +92,7 @@ type opened struct {
 
 	access   *access // nil without access control
 	guarded  *authz.Guard
-	alarms   *prometheus.CounterVec // emergency access
+	alarms   []prometheus.Collector // emergency access, and views of who people are
 	labels   *label.Rules           // what is labelled as it is written; nil for nothing
 	contents *blob.Keeper           // what large Binaries hold
 	holds    []bundle.Hold          // what no write passes by
