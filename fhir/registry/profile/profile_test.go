@@ -41,7 +41,7 @@ func TestDefinitionsAreSound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(p.Definitions) != 143 || len(p.Refused) != 0 {
+	if len(p.Definitions) < 143 || len(p.Refused) != 0 {
 		t.Fatalf("%d definitions, refused %v", len(p.Definitions), p.Refused)
 	}
 	v := validator(t)
