@@ -16,6 +16,7 @@ import (
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/fhir/validate"
+	"github.com/amate-health/amate/fhir/view"
 	"github.com/amate-health/amate/store/job"
 	"github.com/amate-health/amate/store/parameter"
 	"github.com/amate-health/amate/store/reindex"
@@ -91,6 +92,7 @@ func (o *opened) rules(next bundle.Rules) bundle.Rules {
 			issues = append(issues, doses.Check(d, root, typ)...)
 		}
 		issues = append(issues, monitor.Check(d, root, typ)...)
+		issues = append(issues, view.Check(d, root, typ)...)
 		return issues
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/amate-health/amate/fhir/registry/rights"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/search"
+	"github.com/amate-health/amate/fhir/view"
 	"github.com/amate-health/amate/store"
 	"github.com/amate-health/amate/store/job"
 )
@@ -247,17 +248,20 @@ func (n *numbering) open(o *opened, demo bool) error {
 	return nil
 }
 
-// doubts returns what is doubtful about the identifiers of a resource that was written, for
-// the client who asks for it.
+// doubts returns what is doubtful about a resource that was written, its identifiers or the
+// profiles of a view, for the client who asks for it.
 func (o *opened) doubts(r *fhir.Resource) []fhir.Issue {
-	if o.identifiers == nil || r.JSON == nil {
+	if r.JSON == nil {
 		return nil
 	}
 	d, err := element.Parse(r.JSON)
 	if err != nil {
 		return nil
 	}
-	issues := o.identifiers.Check(d, 0, r.Ref.Type)
+	issues := view.Check(d, 0, r.Ref.Type)
+	if o.identifiers != nil {
+		issues = append(issues, o.identifiers.Check(d, 0, r.Ref.Type)...)
+	}
 	for i := range issues {
 		issues[i].Line, issues[i].Col = 0, 0 // of what is stored, which is not what was sent
 	}

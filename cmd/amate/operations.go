@@ -10,7 +10,6 @@ import (
 	"github.com/amate-health/amate/fhir/registry/profile"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/terminology/service"
-	"github.com/amate-health/amate/fhir/view"
 )
 
 // operations lists every $operation that the server offers.
@@ -48,7 +47,7 @@ func operations(store *opened) []operation.Operation {
 	all = append(all, store.visitOperations()...)
 	all = append(all, store.subscriptionOperations()...)
 	all = append(all, store.referralOperations(all)...)
-	all = append(all, view.Operation())
+	all = append(all, store.viewOperations()...)
 	documented(all)
 	return all
 }

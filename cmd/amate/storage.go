@@ -60,6 +60,7 @@ type engine interface {
 	reindex.Store
 	Explain(ctx context.Context, q *search.Query) ([]search.Plan, error)
 	Feed() *store.Feed
+	Scan(ctx context.Context, s *search.Scan, x store.Indexer, page func([]fhir.Resource, string) error) error
 	store.FeedPruner
 	Refs(ctx context.Context, keys []int64) (map[int64]fhir.Ref, error)
 	People(ctx context.Context, keys []int64, most int, each func(key int64, features []byte)) error

@@ -14,9 +14,19 @@ import (
 //
 // See https://hl7.org/fhirpath/N1/#type-safety-and-strict-evaluation.
 func (e *Expr) Check(root, this *spec.Type) error {
-	c := checker{root: shapeOf(root)}
-	_, err := c.check(e.root, shapeOf(this))
+	_, err := e.Type(root, this)
 	return err
+}
+
+// Type is Check, and returns the type that all items have which e evaluates to; nil when
+// that is not known, or when they can have several.
+func (e *Expr) Type(root, this *spec.Type) (*spec.Type, error) {
+	c := checker{root: shapeOf(root)}
+	out, err := c.check(e.root, shapeOf(this))
+	if err != nil || len(out.types) != 1 {
+		return nil, err
+	}
+	return out.types[0], nil
 }
 
 // shape is what is known of a collection before it is evaluated.

@@ -3,66 +3,164 @@ package view
 import (
 	"bytes"
 	"context"
-	"strconv"
+	"errors"
+	"io"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/operation"
+	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/fhir/table"
 )
 
-// OperationURL is the canonical URL of $viewdefinition-run.
-//
-// See https://sql-on-fhir.org/ig/2.0.0/OperationDefinition-ViewDefinitionRun.html.
-const OperationURL = "http://sql-on-fhir.org/OperationDefinition/$viewdefinition-run"
+// mostRun is how many rows there are at most of resources that are in a call.
+const mostRun = 100_000
 
-// Operation returns $viewdefinition-run, for a view and resources that are in the call:
-// it reads nothing that is stored, so whoever is signed in may try their views with it.
-func Operation() operation.Operation {
-	return operation.Operation{
-		Name: "viewdefinition-run", URL: OperationURL, Scope: operation.OnSystem, Whole: true,
-		Media: table.Media(), Run: run,
+// request is a $viewdefinition-run.
+type request struct {
+	view    *View
+	format  *table.Format
+	options table.Options
+	limit   int // of rows; 0 for none
+	filter  *filter
+	given   []operation.Value // resources in the call; nil when those that are stored are meant
+}
+
+// read reads a request. Errors: *fhir.Error.
+func (s *Service) request(ctx context.Context, call *operation.Call) (*request, error) {
+	if err := call.Only("viewReference", "viewResource", "subjectCanonical", "subjectReference", "subjectResource",
+		"resource", "patient", "group", "source", "header"); err != nil {
+		return nil, err
+	}
+	r := &request{}
+	var err error
+	if err = source(call); err != nil {
+		return nil, err
+	}
+	if r.view, err = s.viewOf(ctx, call); err != nil {
+		return nil, err
+	}
+	if r.format, err = formatOf(call); err != nil {
+		return nil, err
+	}
+	if r.options, err = optionsOf(call); err != nil {
+		return nil, err
+	}
+	if r.limit, err = limited(call); err != nil {
+		return nil, err
+	}
+	if r.given = call.In.All("resource"); r.given != nil {
+		return r, nil
+	}
+	r.filter, err = s.filterOf(ctx, call)
+	return r, err
+}
+
+// run answers $viewdefinition-run.
+func (s *Service) run(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
+	r, err := s.request(ctx, call)
+	if err != nil {
+		return nil, err
+	}
+	if r.given != nil {
+		return r.inline(ctx, call)
+	}
+	where, err := s.where(ctx, r.filter, r.view.Resource, call.Restriction)
+	if err != nil {
+		return nil, err
+	}
+	sight := Sight{Restriction: call.Restriction, Seen: call.Seen}
+	scan := &search.Scan{Query: search.Query{Type: r.view.Resource, Where: where, Restriction: call.Restriction}}
+	return s.answer(ctx, call, r.format.Media, func(ctx context.Context, out io.Writer) error {
+		w, err := r.format.Open(out, r.view.Columns, r.options)
+		if err != nil {
+			return err
+		}
+		err = s.rows(ctx, r.view, sight, scan, limit(w.Write, r.limit), func(string) error { return nil })
+		if err != nil && !errors.Is(err, errEnough) {
+			return err
+		}
+		return w.Close()
+	})
+}
+
+// errEnough says that there are as many rows as were asked for.
+var errEnough = errors.New("enough rows")
+
+// limit ends with errEnough once n rows were written; 0 is without end.
+func limit(write func([]table.Cell) error, n int) func([]table.Cell) error {
+	if n == 0 {
+		return write
+	}
+	return func(row []table.Cell) error {
+		if err := write(row); err != nil {
+			return err
+		}
+		if n--; n == 0 {
+			return errEnough
+		}
+		return nil
 	}
 }
 
-// mostRun is how many rows an answer has at most.
-const mostRun = 100_000
+// rows calls write with the rows of all resources that a scan finds, and done behind each
+// page of them with where it ends.
+func (s *Service) rows(ctx context.Context, v *View, sight Sight, scan *search.Scan, write func([]table.Cell) error, done func(after string) error) error {
+	doc := new(element.Doc)
+	return s.Scanner.Scan(ctx, scan, func(found []fhir.Resource, after string) error {
+		shown, err := s.shown(ctx, v, sight, found)
+		if err != nil {
+			return err
+		}
+		for _, json := range shown {
+			if err := doc.Parse(json, element.Limits{}); err != nil {
+				return err
+			}
+			if err := v.Each(ctx, doc, 0, write); err != nil {
+				return err
+			}
+		}
+		return done(after)
+	})
+}
 
-// run answers $viewdefinition-run.
-func run(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
-	if err := call.Only("viewResource", "resource", "header"); err != nil {
-		return nil, err
+// shown returns what rows are made of.
+func (s *Service) shown(ctx context.Context, v *View, sight Sight, found []fhir.Resource) ([][]byte, error) {
+	if s.Prepare != nil {
+		return s.Prepare(ctx, v, sight, found)
 	}
-	v, err := viewOf(call)
-	if err != nil {
-		return nil, err
-	}
-	limit, err := limited(call)
-	if err != nil {
-		return nil, err
-	}
-	header, err := call.In.Text("header")
-	if err != nil {
-		return nil, err
-	}
-	format := table.JSON
-	if call.Media != "" {
-		if format, err = table.FormatOf(call.Media); err != nil {
+	shown := make([][]byte, len(found))
+	for i := range found {
+		shown[i] = found[i].JSON
+		if sight.Seen == nil {
+			continue
+		}
+		var err error
+		if shown[i], err = sight.Seen(shown[i]); err != nil {
 			return nil, err
 		}
 	}
+	return shown, nil
+}
+
+// inline answers for resources that are in the call: nothing is read that is stored.
+func (r *request) inline(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
 	var out bytes.Buffer
-	w, err := format.Open(&out, v.Columns, table.Options{NoHeader: header == "false"})
+	w, err := r.format.Open(&out, r.view.Columns, r.options)
 	if err != nil {
 		return nil, err
 	}
-	write := func(row []table.Cell) error {
-		if limit--; limit < 0 {
-			return nil
+	rows, most := 0, r.limit
+	if most == 0 || most > mostRun {
+		most = mostRun + 1
+	}
+	write := limit(func(row []table.Cell) error {
+		if rows++; rows > mostRun {
+			return fhir.Errorf(fhir.TooCostly, "there are %d rows of resources in a call at most", mostRun)
 		}
 		return w.Write(row)
-	}
-	for _, p := range call.In.All("resource") {
+	}, most)
+	for _, p := range r.given {
 		n, ok := p.Resource()
 		if !ok {
 			return nil, fhir.Errorf(fhir.Invalid, "the parameter resource is a resource").At("Parameters.parameter.where(name='resource')")
@@ -72,38 +170,14 @@ func run(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := v.Each(ctx, d, 0, write); err != nil {
+		if err := r.view.Each(ctx, d, 0, write); errors.Is(err, errEnough) {
+			break
+		} else if err != nil {
 			return nil, err
 		}
 	}
 	if err := w.Close(); err != nil {
 		return nil, err
 	}
-	return &operation.Answer{Media: format.Media, Raw: out.Bytes()}, nil
-}
-
-// viewOf compiles the view of a call.
-func viewOf(call *operation.Call) (*View, error) {
-	v, given, err := call.In.One("viewResource")
-	if err != nil {
-		return nil, err
-	}
-	n, ok := v.Resource()
-	if !given || !ok {
-		return nil, fhir.Errorf(fhir.Invalid, "the parameter viewResource is needed: a ViewDefinition").At("Parameters.parameter.where(name='viewResource')")
-	}
-	return Compile(v.Doc, n)
-}
-
-// limited returns _limit.
-func limited(call *operation.Call) (int, error) {
-	text, err := call.In.Text("_limit")
-	if err != nil || text == "" {
-		return mostRun, err
-	}
-	n, bad := strconv.Atoi(text)
-	if bad != nil || n < 1 {
-		return 0, fhir.Errorf(fhir.Invalid, "the parameter _limit is a number of rows, 1 or more").With("%.20q", text)
-	}
-	return min(n, mostRun), nil
+	return &operation.Answer{Media: r.format.Media, Raw: out.Bytes(), Nothing: true}, nil
 }

@@ -27,6 +27,9 @@ type View struct {
 	where     []*fhirpath.Expr
 	constants map[string]fhirpath.Item
 	indexed   bool // some expression asks for %rowIndex
+
+	expressions []*fhirpath.Expr // all of them
+	undeclared  []string         // columns that do not say their type
 }
 
 // column is a column of the table, and where its values are.
@@ -92,7 +95,7 @@ func Compile(d *element.Doc, root element.Node) (*View, error) {
 		v.Columns = append(v.Columns, s.all()...)
 		i++
 	}
-	v.indexed = c.indexed
+	v.indexed, v.expressions, v.undeclared = c.indexed, c.expressions, c.undeclared
 	return v, unique(v.Columns)
 }
 
@@ -131,37 +134,52 @@ type compiler struct {
 	constants map[string]fhirpath.Item
 	parts     int
 	indexed   bool
+
+	expressions []*fhirpath.Expr
+	undeclared  []string
 }
 
 // expression compiles the path at a member of n. this is the type of what it is evaluated
-// for, nil when that is not known; then less is checked.
-func (c *compiler) expression(n element.Node, name, at string, this *spec.Type) (*fhirpath.Expr, error) {
+// for, nil when that is not known; then less is checked. It returns the type of what it
+// leads to, too, nil likewise.
+func (c *compiler) expression(n element.Node, name, at string, this *spec.Type) (*fhirpath.Expr, *spec.Type, error) {
 	m := c.d.Get(n, name)
 	if m == element.None || c.d.Kind(m) != element.String {
-		return nil, fault(at+"."+name, "a FHIRPath expression is needed here")
+		return nil, nil, fault(at+"."+name, "a FHIRPath expression is needed here")
 	}
 	return c.compile(c.d.Text(m), at+"."+name, this)
 }
 
-func (c *compiler) compile(text, at string, this *spec.Type) (*fhirpath.Expr, error) {
+func (c *compiler) compile(text, at string, this *spec.Type) (*fhirpath.Expr, *spec.Type, error) {
 	e, err := fhirpath.Compile(text, fhirpath.Tabular)
 	if err != nil {
-		return nil, fault(at, "the expression is no FHIRPath").With("%v", err)
+		return nil, nil, fault(at, "the expression is no FHIRPath").With("%v", err)
 	}
-	c.indexed = c.indexed || strings.Contains(text, "rowIndex")
-	if this != nil {
-		if err := e.Check(c.root, this); err != nil {
-			return nil, fault(at, "the expression fits no such resource").With("%v", err)
+	for _, name := range e.Externals() {
+		_, constant := c.constants[name]
+		switch {
+		case name == "rowIndex":
+			c.indexed = true
+		case !constant && !slices.Contains(known, name) && !strings.HasPrefix(name, "vs-") && !strings.HasPrefix(name, "ext-"):
+			return nil, nil, fault(at, "there is no such constant").With("%%%.100s", name)
 		}
 	}
-	return e, nil
+	typ, err := e.Type(c.root, this)
+	if err != nil {
+		return nil, nil, fault(at, "the expression fits no such resource").With("%v", err)
+	}
+	c.expressions = append(c.expressions, e)
+	return e, typ, nil
 }
+
+// known are the variables that every expression can ask for.
+var known = []string{"context", "resource", "rootResource", "ucum", "sct", "loinc"}
 
 // readWhere reads the conditions that a resource has to meet.
 func (c *compiler) readWhere(v *View, root element.Node) error {
 	i := 0
 	for n := range c.d.Items(root, "where") {
-		e, err := c.expression(n, "path", fmt.Sprintf("ViewDefinition.where[%d]", i), c.root)
+		e, _, err := c.expression(n, "path", fmt.Sprintf("ViewDefinition.where[%d]", i), c.root)
 		if err != nil {
 			return err
 		}
@@ -213,12 +231,13 @@ func (c *compiler) selection(n element.Node, at string, this *spec.Type, depth i
 // iteration reads what a select goes through, and returns the type of that where it is known.
 func (c *compiler) iteration(s *selection, n element.Node, at string, this *spec.Type) (*spec.Type, error) {
 	ways := 0
+	var inner *spec.Type
 	for _, name := range []string{"forEach", "forEachOrNull"} {
 		if c.d.Get(n, name) == element.None {
 			continue
 		}
 		var err error
-		if s.forEach, err = c.expression(n, name, at, this); err != nil {
+		if s.forEach, inner, err = c.expression(n, name, at, this); err != nil {
 			return nil, err
 		}
 		s.orNull = name == "forEachOrNull"
@@ -231,9 +250,12 @@ func (c *compiler) iteration(s *selection, n element.Node, at string, this *spec
 			if c.d.Kind(p) != element.String {
 				return nil, fault(place, "a FHIRPath expression is needed here")
 			}
-			e, err := c.compile(c.d.Text(p), place, nil)
+			e, _, err := c.compile(c.d.Text(p), place, nil)
 			if err != nil {
 				return nil, err
+			}
+			if !e.Descends() {
+				return nil, fault(place, "the paths of repeat lead to what is below, or they would go on for ever").With("%.200q", e.Source())
 			}
 			s.repeat = append(s.repeat, e)
 			i++
@@ -247,7 +269,7 @@ func (c *compiler) iteration(s *selection, n element.Node, at string, this *spec
 	case 0:
 		return this, nil
 	case 1:
-		return nil, nil
+		return inner, nil
 	}
 	return nil, fault(at, "a select has one of forEach, forEachOrNull and repeat")
 }
@@ -271,8 +293,17 @@ func (c *compiler) column(n element.Node, at string, this *spec.Type) (col colum
 	if !nameForm.MatchString(col.Name) {
 		return col, fault(at+".name", "a name begins with a letter, and has letters, digits and _ alone").With("%.100q", col.Name)
 	}
-	col.path, err = c.expression(n, "path", at, this)
-	return col, err
+	var typ *spec.Type
+	if col.path, typ, err = c.expression(n, "path", at, this); err != nil {
+		return col, err
+	}
+	if col.Type == "" {
+		c.undeclared = append(c.undeclared, col.Name)
+		if typ != nil && typ.Kind == spec.Primitive {
+			col.Type = typ.Name
+		}
+	}
+	return col, nil
 }
 
 // typeName returns the name of a type that may be written as its URL.
@@ -290,7 +321,15 @@ func (s *selection) all() []table.Column {
 		out = append(out, in.all()...)
 	}
 	if len(s.union) > 0 {
-		out = append(out, s.union[0].all()...)
+		first := s.union[0].all()
+		for _, u := range s.union[1:] {
+			for i, c := range u.all() {
+				if i < len(first) && c.Type != first[i].Type {
+					first[i].Type = "" // whatever it holds
+				}
+			}
+		}
+		out = append(out, first...)
 	}
 	return out
 }

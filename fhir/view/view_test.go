@@ -83,14 +83,16 @@ func TestRefused(t *testing.T) {
 		"a union that differs":  {`"select":[{"unionAll":[{"column":[{"name":"a","path":"id"}]},{"column":[{"name":"b","path":"id"}]}]}]`, "ViewDefinition.select[0].unionAll[1]"},
 		"selects without end":   {`"select":[` + deep + `]`, ""},
 		"repeat of nothing":     {`"select":[{"repeat":[],"column":[{"name":"id","path":"id"}]}]`, "ViewDefinition.select[0].repeat"},
-		"repeat that turns":     {`"select":[{"repeat":["$this"],"column":[{"name":"id","path":"id"}]}]`, "ViewDefinition.select.repeat"},
+		"repeat that turns":     {`"select":[{"repeat":["$this"],"column":[{"name":"id","path":"id"}]}]`, "ViewDefinition.select[0].repeat[0]"},
 		"several values":        {`"select":[{"column":[{"name":"id","path":"name.given"}]}]`, "ViewDefinition.select.column.where(name='id').path"},
 		"no primitive":          {`"select":[{"column":[{"name":"id","path":"name.first()"}]}]`, "ViewDefinition.select.column.where(name='id').path"},
 		"where of a text":       {`"select":[{"column":[{"name":"id","path":"id"}]}],"where":[{"path":"name.family"}]`, "ViewDefinition.where[0].path"},
 		"a constant twice":      {`"select":[{"column":[{"name":"id","path":"id"}]}],"constant":[{"name":"a","valueCode":"x"},{"name":"a","valueCode":"y"}]`, "ViewDefinition.constant[1].name"},
 		"a constant of no date": {`"select":[{"column":[{"name":"id","path":"id"}]}],"constant":[{"name":"a","valueDate":"yesterday"}]`, "ViewDefinition.constant[0].valueDate"},
 		"a constant of nothing": {`"select":[{"column":[{"name":"id","path":"id"}]}],"constant":[{"name":"a"}]`, "ViewDefinition.constant[0]"},
-		"a constant unknown":    {`"select":[{"column":[{"name":"id","path":"%nobody"}]}]`, "ViewDefinition.select.column.where(name='id').path"},
+		"a constant unknown":    {`"select":[{"column":[{"name":"id","path":"%nobody"}]}]`, "ViewDefinition.select[0].column[0].path"},
+		"a path within forEach": {`"select":[{"forEach":"contact","column":[{"name":"id","path":"nmae.family"}]}]`, "ViewDefinition.select[0].column[0].path"},
+		"repeat of the whole":   {`"select":[{"repeat":["contact","%resource.contact"],"column":[{"name":"id","path":"id"}]}]`, "ViewDefinition.select[0].repeat[1]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := rowsOf(t, c.selects)

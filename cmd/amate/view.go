@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/operation"
+	"github.com/amate-health/amate/fhir/registry/analysis"
+	"github.com/amate-health/amate/fhir/search"
+	"github.com/amate-health/amate/fhir/view"
+)
+
+// views returns what runs views over what is stored.
+func (o *opened) views() *view.Service {
+	return view.New(view.Config{
+		Scanner: viewed{o}, Search: o.Search, Prepare: o.prepared,
+		Shipped: func(name string) ([]byte, bool) {
+			v, ok := analysis.LookupView(name)
+			return v.Definition, ok
+		},
+	})
+}
+
+// viewOperations make tables of resources.
+func (o *opened) viewOperations() []operation.Operation { return o.views().Operations() }
+
+// viewed scans as Search searches.
+type viewed struct{ *opened }
+
+// Scan implements search.Scanner.
+func (s viewed) Scan(ctx context.Context, scan *search.Scan, page func([]fhir.Resource, string) error) error {
+	q, err := s.unfound(ctx, &scan.Query)
+	if err != nil {
+		return err
+	}
+	one := *scan
+	one.Query = *q
+	return s.engine.Scan(ctx, &one, s.indexer(), func(found []fhir.Resource, after string) error {
+		err := s.withhold(ctx, q.Restriction, found)
+		if err == nil {
+			err = s.fill(ctx, found)
+		}
+		if err != nil {
+			return err
+		}
+		return page(found, after)
+	})
+}
+
+// bornAtOnce is how many dates of birth are read at a time.
+const bornAtOnce = 500
+
+// prepared returns what rows are made of. Who sees resources in part sees them without who
+// they are of, by pseudonyms of the month: so long do the rows of two runs join. Views that
+// ask for what is derived find it whoever runs them.
+func (o *opened) prepared(ctx context.Context, v *view.View, sight view.Sight, found []fhir.Resource) ([][]byte, error) {
+	shown := make([][]byte, len(found))
+	if sight.Seen == nil && !v.Mentions(analysis.Extension) {
+		for i := range found {
+			shown[i] = found[i].JSON
+		}
+		return shown, nil
+	}
+	docs, born, err := o.bornOf(ctx, sight.Restriction, found)
+	if err != nil {
+		return nil, err
+	}
+	month := time.Now().UTC()
+	month = time.Date(month.Year(), month.Month(), 1, 0, 0, 0, 0, time.UTC)
+	hidden := analysis.New(o.key("pseudonyms of analysts"), "runs "+month.Format("2006-01")).At(o.indexing.Base).AsOf(month)
+	for i := range found {
+		subject, _ := analysis.Subject(docs[i])
+		derived := analysis.Derive(docs[i], born[subject.ID], month)
+		if sight.Seen == nil {
+			shown[i], err = derived.Add(nil, found[i].JSON)
+		} else if shown[i], err = sight.Seen(found[i].JSON); err == nil {
+			shown[i], err = hidden.Prepare(nil, shown[i], derived)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return shown, nil
+}
+
+// bornOf reads resources, and the dates of birth of the patients that they are about, as far
+// as those may be seen.
+func (o *opened) bornOf(ctx context.Context, only *search.Restriction, found []fhir.Resource) (docs []*element.Doc, born map[string]string, err error) {
+	born = map[string]string{}
+	for i := range found {
+		d, err := element.Parse(found[i].JSON)
+		if err != nil {
+			return nil, nil, err
+		}
+		docs = append(docs, d)
+		if ref, ok := analysis.Subject(d); ok {
+			born[ref.ID] = ""
+		}
+	}
+	for some := range slices.Chunk(slices.Sorted(maps.Keys(born)), bornAtOnce) {
+		people, err := o.engine.Search(ctx, &search.Query{Type: "Patient", Where: []search.Expr{search.IDs{Any: some}}, Count: len(some), Restriction: only})
+		if err != nil {
+			return nil, nil, err
+		}
+		for i := range people.Matches {
+			d, err := element.Parse(people.Matches[i].JSON)
+			if err != nil {
+				return nil, nil, err
+			}
+			born[people.Matches[i].Ref.ID] = d.TextAt(0, "birthDate")
+		}
+	}
+	return docs, born, nil
+}
