@@ -49,6 +49,8 @@ type serve struct {
 	Reminding         reminding   `embed:""`
 	Visiting          visiting    `embed:""`
 	Subscribing       subscribing `embed:"" prefix:"subscription-"`
+	Exporting         exporting   `embed:"" prefix:"export-"`
+	Analysing         analysing   `embed:"" prefix:"analytics-"`
 	CORSOrigins       []string    `help:"Origins of pages whose scripts may call the API, beside those of registered apps." name:"cors-origins" placeholder:"ORIGIN"`
 	TrustedProxies    []string    `help:"Addresses and networks of proxies whose X-Forwarded-For is believed." placeholder:"NETWORK"`
 }
@@ -143,8 +145,15 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 	if err := store.handleCards(ctx); err != nil {
 		return err
 	}
+	if err := store.openAnalytics(ctx, s.Analysing, s.Storage, log); err != nil {
+		return err
+	}
+	defer store.closeAnalytics(log)
 	retain, err := store.handleRetention(s.Retention, log)
 	if err != nil {
+		return err
+	}
+	if err := store.openOrders(s.Exporting, s.Storage.Data); err != nil {
 		return err
 	}
 	if err := store.upgradeIndex(ctx); err != nil {
@@ -176,6 +185,7 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 			return err
 		}
 	}
+	close(store.analytic.ready)
 	go store.visits.tend(working)
 	if err := retain(ctx); err != nil {
 		return err
@@ -187,6 +197,7 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	store.orders.serve(working, server.api, log)
 	defer store.subscriptions.run(working, server.api)()
 	if store.messages, err = s.MLLP.open(ctx, s, store, server.api, log); err != nil {
 		return err
@@ -269,6 +280,7 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 	r.Get("/health/live", h.live)
 	r.Get("/health/ready", h.ready)
 	r.Method(http.MethodGet, "/metrics", m.handler())
+	store.analytic.watch(m)
 	store.subscriptions.mount(r, m)
 	if err := store.mount(r, api, log); err != nil {
 		return nil, err

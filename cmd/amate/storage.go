@@ -61,6 +61,7 @@ type engine interface {
 	Explain(ctx context.Context, q *search.Query) ([]search.Plan, error)
 	Feed() *store.Feed
 	Scan(ctx context.Context, s *search.Scan, x store.Indexer, page func([]fhir.Resource, string) error) error
+	Moment(ctx context.Context) (time.Time, error)
 	store.FeedPruner
 	Refs(ctx context.Context, keys []int64) (map[int64]fhir.Ref, error)
 	People(ctx context.Context, keys []int64, most int, each func(key int64, features []byte)) error
@@ -110,6 +111,8 @@ type opened struct {
 	visits      *visits       // at a distance; nil where nobody is served
 
 	subscriptions *subscriptions // nil where nobody is served
+	orders        *orders        // nil until somebody asks
+	analytic      *analytic      // tables for analysts; nil where nobody is served
 
 	replaced     merge.Links     // Patients who were merged into others
 	survivorship []merge.Rule    // of merges; nil are the default ones

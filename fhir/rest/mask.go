@@ -116,6 +116,10 @@ func (m *Mask) Empty() bool { return m == nil || len(m.of) == 0 }
 // Veils reports whether m leaves something out of resources of type typ.
 func (m *Mask) Veils(typ string) bool { return m != nil && len(m.of[typ]) > 0 }
 
+// Apply returns a resource without what m leaves out.
+// Errors: those of element.Parse.
+func (m *Mask) Apply(resource []byte) ([]byte, error) { return m.appendTo(nil, resource) }
+
 // appendTo appends src, a resource, without what m leaves out.
 func (m *Mask) appendTo(dst, src []byte) ([]byte, error) {
 	doc, err := element.Parse(src)

@@ -1,0 +1,308 @@
+package main
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/registry/analysis"
+	"github.com/amate-health/amate/fhir/rest"
+	"github.com/amate-health/amate/fhir/search"
+	"github.com/amate-health/amate/fhir/spec"
+	tables "github.com/amate-health/amate/fhir/table"
+	"github.com/amate-health/amate/store/analytics"
+)
+
+// changed brings changes into the tables.
+func (f *tabulator) changed(ctx context.Context, changes []fhir.Change) error {
+	ids := map[string]map[string]bool{} // by type
+	patients := map[string]bool{}       // of whom more may have changed than what was written
+	note := func(typ, id string) {
+		if ids[typ] == nil {
+			ids[typ] = map[string]bool{}
+		}
+		ids[typ][id] = true
+	}
+	for i := range changes {
+		c := &changes[i]
+		switch typ := c.Ref.Type; {
+		case typ == "Consent" && c.Many:
+			return f.again(ctx, c.At)
+		case typ == "Consent":
+			for _, to := range c.Targets {
+				if to.Type == "Patient" {
+					patients[to.ID] = true
+				}
+			}
+		case typ == "Patient" && c.Ref.Version > 1:
+			patients[c.Ref.ID] = true
+		case typ == "ViewDefinition":
+			f.looked = f.looked.Add(-viewsEvery)
+		}
+		if f.wants(c.Ref.Type) || c.Ref.Type == "Patient" {
+			note(c.Ref.Type, c.Ref.ID)
+		}
+	}
+	for typ, some := range ids {
+		seen, err := f.update(ctx, typ, slices.Sorted(maps.Keys(some)))
+		if err != nil {
+			return err
+		}
+		// What there was of a Patient who is new here and hidden at once is hidden too.
+		for id := range some {
+			if typ == "Patient" && !seen[id] {
+				patients[id] = true
+			}
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(patients)) {
+		if err := f.record(ctx, id); err != nil {
+			return err
+		}
+	}
+	f.at.Feed = changes[len(changes)-1].At
+	if len(ids)+len(patients) == 0 && time.Since(f.noted) < noteAfter {
+		return nil
+	}
+	f.noted = time.Now()
+	return f.keeper.Write(ctx, f.at)
+}
+
+// again makes all tables anew, after a change that nobody can tell whom it concerns.
+func (f *tabulator) again(ctx context.Context, at fhir.Mark) error {
+	f.at.Feed = at
+	for _, kept := range f.at.Tables {
+		kept.Print, kept.Wants, kept.After = "", "", ""
+	}
+	return f.keeper.Write(ctx, f.at)
+}
+
+// wants reports whether there is a table of resources of a type.
+func (f *tabulator) wants(typ string) bool {
+	return slices.ContainsFunc(f.tables, func(s tabled) bool { return s.Resource == typ })
+}
+
+// record looks at all of the record of a patient: who may see it may be others now, and the
+// ages in it.
+func (f *tabulator) record(ctx context.Context, patient string) error {
+	done := map[string]bool{}
+	for i := range f.tables {
+		typ := f.tables[i].Resource
+		if done[typ] || !search.InCompartment("Patient", typ) {
+			continue
+		}
+		done[typ] = true
+		q := &search.Query{Type: typ, Count: analyticsLook, Restriction: search.Unrestricted,
+			Where: []search.Expr{search.Compartment([]fhir.Ref{{Type: "Patient", ID: patient}}, typ)}}
+		for {
+			found, err := f.engine.Search(ctx, q)
+			if err != nil {
+				return err
+			}
+			var ids []string
+			for j := range found.Matches {
+				ids = append(ids, found.Matches[j].Ref.ID)
+			}
+			if _, err := f.update(ctx, typ, ids); err != nil {
+				return err
+			}
+			if found.Next == "" {
+				break
+			}
+			q.After = found.Next
+		}
+	}
+	return nil
+}
+
+// update replaces the rows of resources by those that they have now, and returns which of
+// them are to be seen.
+func (f *tabulator) update(ctx context.Context, typ string, ids []string) (map[string]bool, error) {
+	seen := map[string]bool{}
+	for some := range slices.Chunk(ids, analyticsLook) {
+		d, err := f.asAnalyst(ctx, typ)
+		if err != nil && fhir.CodeOf(err) != fhir.Forbidden {
+			return nil, err
+		}
+		found := &search.Result{}
+		if err == nil {
+			found, err = f.Search(ctx, &search.Query{Type: typ, Where: []search.Expr{search.IDs{Any: some}}, Count: len(some), Restriction: d.Restriction})
+			if err != nil {
+				return nil, err
+			}
+		}
+		for i := range found.Matches {
+			seen[found.Matches[i].Ref.ID] = true
+		}
+		var all []analytics.Replacement
+		for i := range f.tables {
+			s := &f.tables[i]
+			kept := f.at.Tables[s.Name]
+			if s.Resource != typ || kept == nil {
+				continue
+			}
+			out, err := f.rows(ctx, &d, found.Matches, s)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, f.replacements(out[0], typ, some, s, kept)...)
+		}
+		if len(all) == 0 {
+			continue
+		}
+		if err := f.keeper.Write(ctx, f.at, all...); err != nil {
+			return nil, err
+		}
+	}
+	return seen, nil
+}
+
+// replacements puts the rows of resources into the table that is shown and into that which
+// is being filled. Where another definition made the one that is shown, they only go there.
+func (f *tabulator) replacements(out analytics.Replacement, typ string, ids []string, s *tabled, kept *analytics.Kept) (all []analytics.Replacement) {
+	out.Keys = nil
+	for _, id := range ids {
+		out.Keys = append(out.Keys, f.rowKey(fhir.Ref{Type: typ, ID: id}))
+	}
+	if kept.Base != "" {
+		shown := out
+		if shown.Base = kept.Base; !strings.HasPrefix(kept.Print, s.shape) {
+			shown.Rows, shown.Columns = nil, nil
+		}
+		all = append(all, shown)
+	}
+	if kept.Next != "" && kept.Wants == s.Print {
+		out.Base = kept.Next
+		all = append(all, out)
+	}
+	return all
+}
+
+// rowKey is the key of the rows of a resource: nobody without the key of the server learns
+// from it which resource that is.
+func (f *tabulator) rowKey(ref fhir.Ref) []byte {
+	mac := hmac.New(sha256.New, f.key("rows of analysts"))
+	mac.Write([]byte(ref.Type + "/" + ref.ID))
+	return mac.Sum(nil)[:16]
+}
+
+// rows returns the rows that a view makes of resources, without who they are of: as the
+// role of analysts sees them, and then by pseudonyms. A resource that cannot be brought
+// into that form has none.
+func (f *tabulator) rows(ctx context.Context, d *rest.Decision, found []fhir.Resource, s *tabled) ([]analytics.Replacement, error) {
+	out := analytics.Replacement{Columns: s.Columns}
+	docs, born, err := f.births(ctx, found)
+	if err != nil {
+		return nil, err
+	}
+	for i := range found {
+		key := f.rowKey(found[i].Ref)
+		out.Keys = append(out.Keys, key)
+		subject, _ := analysis.Subject(docs[i])
+		plain, err := f.without(d, docs[i], found[i].JSON, born[subject.ID])
+		if err == nil {
+			err = s.view.Each(ctx, plain, 0, func(row []tables.Cell) error {
+				out.Rows = append(out.Rows, analytics.Row{Key: key, Cells: slices.Clone(row)})
+				return nil
+			})
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err != nil {
+			f.at.Refused++
+			out.Rows = slices.DeleteFunc(out.Rows, func(r analytics.Row) bool { return string(r.Key) == string(key) })
+		}
+	}
+	return []analytics.Replacement{out}, nil
+}
+
+// without returns a resource without who it is of.
+func (f *tabulator) without(d *rest.Decision, doc *element.Doc, json []byte, born string) (*element.Doc, error) {
+	derived := analysis.Derive(doc, born, f.month)
+	if d.Mask.Empty() {
+		return nil, errUnmasked
+	}
+	masked, err := d.Mask.Apply(json)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := f.names.Prepare(nil, masked, derived)
+	if err != nil {
+		return nil, err
+	}
+	return element.Parse(plain)
+}
+
+// errUnmasked is of a policy by which analysts see everything: nothing is made of that.
+var errUnmasked = errors.New("the role analyst sees resources whole")
+
+// births reads resources, and returns the dates of birth of the patients they are about.
+func (f *tabulator) births(ctx context.Context, found []fhir.Resource) (docs []*element.Doc, born map[string]string, err error) {
+	born = map[string]string{}
+	for i := range found {
+		d, err := element.Parse(found[i].JSON)
+		if err != nil {
+			return nil, nil, err
+		}
+		docs = append(docs, d)
+		if ref, ok := analysis.Subject(d); ok {
+			born[ref.ID] = ""
+		}
+	}
+	for some := range slices.Chunk(slices.Sorted(maps.Keys(born)), analyticsLook) {
+		people, err := f.engine.Search(ctx, &search.Query{Type: "Patient", Where: []search.Expr{search.IDs{Any: some}}, Count: len(some), Restriction: search.Unrestricted})
+		if err != nil {
+			return nil, nil, err
+		}
+		for i := range people.Matches {
+			d, err := element.Parse(people.Matches[i].JSON)
+			if err != nil {
+				return nil, nil, err
+			}
+			born[people.Matches[i].Ref.ID] = d.TextAt(0, "birthDate")
+		}
+	}
+	return docs, born, nil
+}
+
+// daily looks at the records of those whose consents begin and end by themselves.
+func (f *tabulator) daily(ctx context.Context, today string) error {
+	p := spec.Param("Consent", "period")
+	q := &search.Query{Type: "Consent", Count: analyticsLook, Restriction: search.Unrestricted,
+		Where: []search.Expr{search.Match{Param: p, Compared: p.Type, Modifier: "missing", Values: []search.Value{{Raw: "false"}}}}}
+	patients := map[string]bool{}
+	for {
+		found, err := f.engine.Search(ctx, q)
+		if err != nil {
+			return err
+		}
+		for i := range found.Matches {
+			d, err := element.Parse(found.Matches[i].JSON)
+			if err != nil {
+				return err
+			}
+			if ref, ok := fhir.ParseRef(strings.TrimPrefix(d.TextAt(0, "patient", "reference"), f.indexing.Base+"/")); ok {
+				patients[ref.ID] = true
+			}
+		}
+		if found.Next == "" {
+			break
+		}
+		q.After = found.Next
+	}
+	for _, id := range slices.Sorted(maps.Keys(patients)) {
+		if err := f.record(ctx, id); err != nil {
+			return err
+		}
+	}
+	f.at.Day = today
+	return f.keeper.Write(ctx, f.at)
+}
