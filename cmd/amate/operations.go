@@ -48,6 +48,7 @@ func operations(store *opened) []operation.Operation {
 	all = append(all, store.subscriptionOperations()...)
 	all = append(all, store.referralOperations(all)...)
 	all = append(all, store.viewOperations()...)
+	all = append(all, store.bulkOperations()...)
 	documented(all)
 	return all
 }

@@ -34,6 +34,7 @@ type Rights struct {
 	Restriction *search.Restriction          // what they may see; never nil
 	Seen        func([]byte) ([]byte, error) // what they may see of a resource; nil when that is all of it
 	Caller      operation.Caller
+	Search      search.Options // by what they may search
 
 	// As is a context of the orderer, under which Send acts for them.
 	As context.Context

@@ -1,0 +1,180 @@
+package bulk
+
+import (
+	"context"
+	"strings"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/compose"
+	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/search"
+)
+
+// deleted writes what was deleted of a type since the export before, as transactions that
+// delete it.
+//
+// See https://hl7.org/fhir/uv/bulkdata/STU2/export.html#response---complete-status.
+func (e *exporting) deleted(ctx context.Context, typ string) error {
+	for {
+		if err := e.renew(ctx); err != nil {
+			return err
+		}
+		h := &search.History{Type: typ, Since: e.Since, At: e.run.At, Count: 1000, Bytes: 8 << 20, After: e.at.After, Restriction: e.shows.Restriction}
+		page, err := e.History(ctx, h)
+		if err != nil {
+			return err
+		}
+		var gone []fhir.Resource
+		for i := range page.Entries {
+			v := &page.Entries[i]
+			if !v.Deleted() || v.Updated.After(e.run.At) || !v.Updated.After(e.Since) || !e.Until.IsZero() && v.Updated.After(e.Until) {
+				continue
+			}
+			ok, err := e.was(ctx, v)
+			if err != nil {
+				return err
+			}
+			if ok {
+				gone = append(gone, fhir.Resource{Ref: v.Ref, JSON: removal(v.Ref)})
+			}
+		}
+		if err := e.remove(ctx, gone, page.Next); err != nil || page.Next == "" {
+			return err
+		}
+	}
+}
+
+// was reports whether the version before a deletion was of a record that is exported.
+func (e *exporting) was(ctx context.Context, v *fhir.Resource) (bool, error) {
+	if !e.Records {
+		return true, nil
+	}
+	before, err := e.Read(ctx, fhir.Ref{Type: v.Ref.Type, ID: v.Ref.ID, Version: v.Ref.Version - 1})
+	if fhir.CodeOf(err) == fhir.NotFound || fhir.CodeOf(err) == fhir.Gone {
+		return false, nil // it was purged
+	}
+	if err != nil {
+		return false, err
+	}
+	return e.ofRecord(v.Ref.Type, &before)
+}
+
+// beside returns an export of something else that goes on from the place of e, and what
+// takes its place back.
+func (e *exporting) beside(other *asked) (x *exporting, back func()) {
+	x = &exporting{Exporter: e.Exporter, asked: other, run: e.run, at: e.at, shows: e.shows, file: e.file, buffer: e.buffer}
+	return x, func() { e.at, e.file, e.buffer = x.at, x.file, x.buffer }
+}
+
+// remove writes deletions. Each is of nobody but its id, so that nothing is left out of it.
+func (e *exporting) remove(ctx context.Context, gone []fhir.Resource, after string) error {
+	x, back := e.beside(&asked{})
+	defer back()
+	x.shows = &Rights{}
+	return x.append(ctx, "Bundle", Deleted, gone, after)
+}
+
+// removal is a transaction that deletes a resource.
+func removal(ref fhir.Ref) []byte {
+	return compose.JSON(compose.Object{
+		"resourceType": "Bundle", "type": "transaction",
+		"entry": []compose.Object{{"request": compose.Object{"method": "DELETE", "url": ref.Current().String()}}},
+	})
+}
+
+// provenance writes the Provenances of what is exported.
+//
+// See https://hl7.org/fhir/uv/bulkdata/STU2/export.html#query-parameters.
+func (e *exporting) provenance(ctx context.Context) error {
+	if err := e.renew(ctx); err != nil {
+		return err
+	}
+	all, back := e.beside(&asked{Elements: e.Elements})
+	defer back()
+	return all.scan(ctx, "Provenance", func(found []fhir.Resource, after string) error {
+		if err := e.renew(ctx); err != nil {
+			return err
+		}
+		kept, err := e.about(ctx, found)
+		if err != nil {
+			return err
+		}
+		return all.append(ctx, "Provenance", Outputs, kept, after)
+	})
+}
+
+// about leaves those Provenances that are about what is exported.
+func (e *exporting) about(ctx context.Context, found []fhir.Resource) ([]fhir.Resource, error) {
+	targets := make([][]fhir.Ref, len(found))
+	ids := map[string][]string{}
+	for i := range found {
+		d, err := element.Parse(found[i].JSON)
+		if err != nil {
+			return nil, err
+		}
+		for n := range d.Items(0, "target") {
+			ref, ok := fhir.ParseRef(strings.TrimPrefix(d.TextAt(n, "reference"), e.shows.Search.Base+"/"))
+			if !ok {
+				continue
+			}
+			targets[i] = append(targets[i], ref)
+			ids[ref.Type] = append(ids[ref.Type], ref.ID)
+		}
+	}
+	exported := map[fhir.Ref]int64{} // with the version
+	for _, typ := range e.Types {
+		if err := e.look(ctx, typ, ids[typ], exported); err != nil {
+			return nil, err
+		}
+	}
+	var kept []fhir.Resource
+	for i := range found {
+		for _, ref := range targets[i] {
+			version, ok := exported[ref.Current()]
+			if ok && (e.Provenance == allProvenance || ref.Version == 0 || ref.Version == version) {
+				kept = append(kept, found[i])
+				break
+			}
+		}
+	}
+	return kept, nil
+}
+
+// look finds which of some resources are exported.
+func (e *exporting) look(ctx context.Context, typ string, ids []string, into map[fhir.Ref]int64) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	q, err := e.query(typ)
+	if err != nil {
+		return err
+	}
+	for len(ids) > 0 {
+		some := ids[:min(len(ids), 500)]
+		ids = ids[len(some):]
+		q.Count, q.Where = len(some), append([]search.Expr{search.IDs{Any: some}}, q.Where...)
+		for q.After = ""; ; {
+			found, err := e.Search(ctx, q)
+			if err != nil {
+				return err
+			}
+			for i := range found.Matches {
+				r := &found.Matches[i]
+				ok := true
+				if e.Records || e.records != nil {
+					if ok, err = e.ofRecord(typ, r); err != nil {
+						return err
+					}
+				}
+				if ok && !r.Updated.After(e.run.At) {
+					into[r.Ref.Current()] = r.Ref.Version
+				}
+			}
+			if q.After = found.Next; q.After == "" {
+				break
+			}
+		}
+		q.Where = q.Where[1:]
+	}
+	return nil
+}
