@@ -144,7 +144,7 @@ func (w *world) shows(ref, primary, act string) bool {
 // consents allows; and what it allows does come back.
 func TestEveryWay(t *testing.T) {
 	covered := map[string]bool{}
-	for _, way := range slices.Concat(ways, rightsWays, documentWays, giisWays, birthWays, identityWays, mergeWays, doseWays, forecastWays, cardWays, prescriptionWays, measureWays, subscriptionWays) {
+	for _, way := range slices.Concat(ways, rightsWays, documentWays, giisWays, birthWays, identityWays, mergeWays, doseWays, forecastWays, cardWays, prescriptionWays, referralWays, measureWays, agendaWays, subscriptionWays) {
 		covered[way.route] = true
 	}
 	for _, route := range rest.Routes() {
@@ -182,11 +182,17 @@ func (w *world) prove(p *authz.Principal) {
 	for i := range subscriptionWays {
 		w.proveWay(p, &subscriptionWays[i], w.all[w.order[0]])
 	}
+	for i := range agendaWays {
+		w.proveWay(p, &agendaWays[i], w.all[w.order[w.rand.IntN(len(w.order))]])
+	}
 	for i := range measureWays {
 		w.proveWay(p, &measureWays[i], w.all[w.order[0]])
 	}
 	for i := range prescriptionWays {
 		w.proveWay(p, &prescriptionWays[i], w.all[w.order[w.rand.IntN(len(w.order))]])
+	}
+	for i := range referralWays {
+		w.proveWay(p, &referralWays[i], w.all[w.order[w.rand.IntN(len(w.order))]])
 	}
 	for i := range cardWays {
 		w.proveWay(p, &cardWays[i], w.all[w.order[0]])
