@@ -22,7 +22,7 @@ var perms = map[string]scope.Perms{
 // for those as well who may view records and not read them one by one. Those that are true
 // show records, or rows of them; the others count.
 var viewing = map[string]bool{
-	"$viewdefinition-run": true, "$viewdefinition-export": true, "$export": true,
+	"$viewdefinition-run": true, "$run": true, "$sql-run": true, "$viewdefinition-export": true, "$sql-export": true, "$export": true,
 	"$immunization-coverage": false, "$birth-report": false, "$esavi-by-lot": false, "$evaluate-measure": false,
 }
 
