@@ -107,6 +107,14 @@ func (n *note) add(code, loinc, title string) {
 	n.sections = append(n.sections, section{Title: title, Code: compose.JSON(compose.Object{"coding": codings}), Text: narrative{"empty", toWrite}, code: code})
 }
 
+// has reports whether a resource is among the entries of a section.
+func (n *note) has(code string, ref fhir.Ref) bool {
+	want := string(compose.JSON(compose.Reference(ref)))
+	return slices.ContainsFunc(n.sections, func(s section) bool {
+		return s.code == code && slices.ContainsFunc(s.Entry, func(e json.RawMessage) bool { return string(e) == want })
+	})
+}
+
 // write puts a text behind what a section says, and resources among its entries.
 func (n *note) write(code, text string, entries ...fhir.Ref) {
 	i := slices.IndexFunc(n.sections, func(s section) bool { return s.code == code })

@@ -212,6 +212,9 @@ func (s *service) written(ctx context.Context, call *operation.Call, m *making) 
 	}
 	var names []string
 	for _, ref := range m.diagnoses {
+		if m.note.has("diagnosticos", ref) { // the visit named it, in words too
+			continue
+		}
 		_, d, err := s.one(ctx, call.Restriction, ref)
 		if err != nil {
 			return unknown(err, ref)

@@ -65,7 +65,7 @@ const (
 
 // step is what takes a referral from one state to another.
 type step struct {
-	did  string // of a referral: "accepted"
+	name string // of the operation
 	from []State
 	to   State
 	by   side
@@ -75,12 +75,12 @@ type step struct {
 // be no room; one with an appointment is not: the appointment is cancelled first, or the
 // patient is seen.
 var (
-	accepting  = step{"accepted", []State{Sent}, Accepted, receiver}
-	rejecting  = step{"rejected", []State{Sent, Accepted}, Rejected, receiver}
-	scheduling = step{"scheduled", []State{Accepted, Scheduled}, Scheduled, receiver}
-	answering  = step{"answered", []State{Accepted, Scheduled, Answering}, Answering, receiver}
-	closing    = step{"closed", []State{Answering}, Answered, receiver}
-	cancelling = step{"cancelled", []State{Sent, Accepted, Scheduled}, Cancelled, sender}
+	accepting  = step{"$accept-referral", []State{Sent}, Accepted, receiver}
+	rejecting  = step{"$reject-referral", []State{Sent, Accepted}, Rejected, receiver}
+	scheduling = step{"$schedule-referral", []State{Accepted, Scheduled}, Scheduled, receiver}
+	answering  = step{"$answer-referral", []State{Accepted, Scheduled, Answering}, Answering, receiver}
+	closing    = step{"$answer-referral with a note", []State{Answering}, Answered, receiver}
+	cancelling = step{"$cancel-referral", []State{Sent, Accepted, Scheduled}, Cancelled, sender}
 )
 
 // steps are all of them.
@@ -96,5 +96,5 @@ func (s *step) take(at State) (State, error) {
 	for _, f := range s.from {
 		names = append(names, string(f))
 	}
-	return at, fhir.Errorf(fhir.Conflict, "the referral is %s, and only one that is %s is %s", at, strings.Join(names, " or "), s.did).At("Task.businessStatus")
+	return at, fhir.Errorf(fhir.Conflict, "the referral is %s: %s is for one that is %s", at, s.name, strings.Join(names, " or ")).At("Task.businessStatus")
 }
