@@ -61,7 +61,7 @@ var imports = map[string]string{
 	"fhir/profile":                       "fhir/element fhir/spec",
 	"fhir/profile/gen":                   "",
 	"fhir/table":                         "fhir fhir/element",
-	"fhir/view":                          "fhir fhir/bulk fhir/compose fhir/element fhir/fhirpath fhir/operation fhir/search fhir/spec fhir/table",
+	"fhir/view":                          "fhir fhir/bulk fhir/bulk/ingest fhir/compose fhir/element fhir/fhirpath fhir/operation fhir/search fhir/spec fhir/table",
 	"fhir/compose":                       "fhir",
 	"fhir/patch":                         "fhir fhir/element fhir/fhirpath fhir/spec",
 	"fhir/bundle":                        "fhir fhir/element fhir/patch fhir/search fhir/spec fhir/validate",
@@ -69,7 +69,7 @@ var imports = map[string]string{
 	"fhir/chart":                         "fhir fhir/element fhir/operation fhir/search fhir/spec",
 	"fhir/feed":                          "fhir fhir/element fhir/operation fhir/search fhir/spec",
 	"fhir/bulk":                          "fhir fhir/bundle fhir/compose fhir/element fhir/operation fhir/search fhir/spec fhir/table",
-	"fhir/bulk/ingest":                   "fhir fhir/bulk fhir/compose fhir/element fhir/operation fhir/spec",
+	"fhir/bulk/ingest":                   "fhir fhir/bulk fhir/bulk/ingest fhir/compose fhir/element fhir/operation fhir/spec",
 	"fhir/subscription":                  "fhir fhir/bundle fhir/compose fhir/element fhir/fhirpath fhir/operation fhir/search fhir/spec",
 	"fhir/rest":                          "fhir fhir/bundle fhir/element fhir/fhirpath fhir/operation fhir/search fhir/spec fhir/xml",
 	"fhir/xml":                           "fhir fhir/element fhir/spec",
@@ -176,7 +176,7 @@ var testImports = map[string]string{
 	"fhir/registry/immunization/schedule/cdsi":   "fhir/samples",
 	"fhir/registry/immunization/schedule/mexico": "fhir/registry/immunization fhir/registry/immunization/vector",
 	"fhir/registry/identity/renapo":              "store/sqlite",
-	"fhir/registry/analysis":                     "fhir/fhirpath fhir/registry/demo fhir/samples fhir/table fhir/view",
+	"fhir/registry/analysis":                     "fhir/registry/demo fhir/samples fhir/table fhir/view store/analytics store/storetest", // what its queries answer
 	"fhir/registry/rights":                       "store/sqlite", // what is decided is written, and found again
 	"fhir/registry/profile":                      "fhir/element fhir/guide fhir/profile fhir/registry/demo fhir/registry/immunization/code fhir/validate",
 	"fhir/registry/record":                       "fhir/guide fhir/profile fhir/registry/demo fhir/rest fhir/validate store/sqlite store/postgres store/storetest",
