@@ -16,6 +16,7 @@ import (
 	"github.com/amate-health/amate/authz/audit"
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bulk"
+	"github.com/amate-health/amate/fhir/bulk/ingest"
 	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/search"
@@ -78,7 +79,7 @@ func (o *opened) bulkKinds() []bulk.Kind {
 	export := bulk.Exporter{
 		Scanner: o, Search: o.Search, History: o.History, Read: o.engine.Read, Index: o.indexer(), Subset: rest.Subset,
 	}
-	return []bulk.Kind{export.Kind()}
+	return []bulk.Kind{export.Kind(), o.importer().Kind()}
 }
 
 // serve has the work begin, now that rights can be told, and removes what has expired until
@@ -124,17 +125,18 @@ func (o *opened) Scan(ctx context.Context, s *search.Scan, page func([]fhir.Reso
 }
 
 // Owner implements bulk.Access.
-func (x *orders) Owner(ctx context.Context) ([]byte, string, error) {
+func (x *orders) Owner(ctx context.Context) ([]byte, bool, error) {
 	p := authz.From(ctx)
 	switch {
 	case x.store.access == nil:
-		return []byte("{}"), "", nil
+		return []byte("{}"), false, nil
 	case p == nil:
-		return nil, "", fhir.Errorf(fhir.LoginRequired, "what is ordered is fetched by whoever ordered it: sign in")
+		return nil, true, fhir.Errorf(fhir.LoginRequired, "what is ordered is fetched by whoever ordered it: sign in")
 	case p.Purpose == "BTG":
-		return nil, "", fhir.Errorf(fhir.Forbidden, "emergency access is for a short time, and for whoever asks: nothing is ordered with it")
+		return nil, true, fhir.Errorf(fhir.Forbidden, "emergency access is for a short time, and for whoever asks: nothing is ordered with it")
 	}
-	return subscriber{x.store}.Owner(ctx)
+	owner, _, err := subscriber{x.store}.Owner(ctx)
+	return owner, true, err
 }
 
 // As implements bulk.Access.
@@ -248,5 +250,5 @@ func (o *opened) bulkOperations() []operation.Operation {
 		{Name: "export", URL: bulkDefinition + "patient-export", Scope: operation.OnType, Types: []string{"Patient"}, Media: media, Sees: true, Run: run, Documentation: "Exports the records of all patients whom the caller may see."},
 		{Name: "export", URL: bulkDefinition + "group-export", Scope: operation.OnInstance, Types: []string{"Group"}, Media: media, Sees: true, Run: run, Documentation: "Exports the records of the patients of a Group."},
 	}
-	return append(all, o.orders.Operations()...)
+	return append(append(all, ingest.Operation(o.orders.Service)), o.orders.Operations()...)
 }

@@ -50,6 +50,7 @@ type serve struct {
 	Visiting          visiting    `embed:""`
 	Subscribing       subscribing `embed:"" prefix:"subscription-"`
 	Exporting         exporting   `embed:"" prefix:"export-"`
+	Ingesting         ingesting   `embed:"" prefix:"import-"`
 	Analysing         analysing   `embed:"" prefix:"analytics-"`
 	CORSOrigins       []string    `help:"Origins of pages whose scripts may call the API, beside those of registered apps." name:"cors-origins" placeholder:"ORIGIN"`
 	TrustedProxies    []string    `help:"Addresses and networks of proxies whose X-Forwarded-For is believed." placeholder:"NETWORK"`
@@ -110,7 +111,7 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 	if err := s.Prescribing.open(); err != nil {
 		return err
 	}
-	store.prescribing = s.Prescribing
+	store.prescribing, store.ingesting = s.Prescribing, s.Ingesting
 	if err := s.Referring.open(); err != nil {
 		return err
 	}

@@ -106,6 +106,7 @@ type opened struct {
 	schedules   *schedules    // of immunization; nil until somebody asks
 	doses       *dose.Service // nil until somebody asks
 	carding     carding       // of vaccination cards
+	ingesting   ingesting     // from where $import takes files
 	prescribing prescribing   // of medicines
 	referring   referring     // of patients
 	visits      *visits       // at a distance; nil where nobody is served
