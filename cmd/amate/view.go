@@ -16,13 +16,17 @@ import (
 
 // views returns what runs views over what is stored.
 func (o *opened) views() *view.Service {
-	return view.New(view.Config{
+	cfg := view.Config{
 		Scanner: viewed{o}, Search: o.Search, Prepare: o.prepared,
 		Shipped: func(name string) ([]byte, bool) {
 			v, ok := analysis.LookupView(name)
 			return v.Definition, ok
 		},
-	})
+	}
+	if o.orders != nil {
+		cfg.Orders = o.orders.Service
+	}
+	return view.New(cfg)
 }
 
 // viewOperations make tables of resources.

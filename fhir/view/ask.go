@@ -181,6 +181,21 @@ func source(call *operation.Call) error {
 	return err
 }
 
+// only refuses parameters that the operations do not have: one that is passed over would
+// show more than was asked for.
+func only(call *operation.Call, names ...string) error {
+	if err := call.Only(names...); err != nil {
+		return err
+	}
+	own := []string{"_format", "_limit", "_since", "_pretty"}
+	for _, name := range call.In.Names() {
+		if strings.HasPrefix(name, "_") && !slices.Contains(own, name) {
+			return fhir.Errorf(fhir.Invalid, "the operation has no such parameter").With("it has %s, not %.100q%s", strings.Join(own, ", "), name, search.Nearest(name, own))
+		}
+	}
+	return nil
+}
+
 // subjects are the ways to say which view is meant, in the words of either version.
 var subjects = []string{"viewResource", "subjectResource", "viewReference", "subjectReference", "subjectCanonical"}
 

@@ -55,7 +55,7 @@ func (s *Service) kind(name string) bulk.Kind {
 //
 // See https://build.fhir.org/ig/FHIR/sql-on-fhir-v2/OperationDefinition-ViewDefinitionExport.html.
 func (s *Service) plan(ctx context.Context, call *operation.Call) (*plan, error) {
-	if err := call.Only("view", "subject", "viewReference", "viewResource", "subjectCanonical", "subjectReference", "subjectResource",
+	if err := only(call, "view", "subject", "viewReference", "viewResource", "subjectCanonical", "subjectReference", "subjectResource",
 		"clientTrackingId", "patient", "group", "source", "header"); err != nil {
 		return nil, err
 	}

@@ -26,9 +26,9 @@ type request struct {
 	given   []operation.Value // resources in the call; nil when those that are stored are meant
 }
 
-// read reads a request. Errors: *fhir.Error.
+// request reads a call. Errors: *fhir.Error.
 func (s *Service) request(ctx context.Context, call *operation.Call) (*request, error) {
-	if err := call.Only("viewReference", "viewResource", "subjectCanonical", "subjectReference", "subjectResource",
+	if err := only(call, "viewReference", "viewResource", "subjectCanonical", "subjectReference", "subjectResource",
 		"resource", "patient", "group", "source", "header"); err != nil {
 		return nil, err
 	}
