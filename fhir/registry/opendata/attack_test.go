@@ -107,9 +107,9 @@ func (a *attacker) put(t testing.TB, where []string, v float64, kept bool) {
 	a.kept[name] = kept
 }
 
-// above returns the code that a code is part of.
-func above(code string) string {
-	if len(code) == 5 && !strings.Contains(code, "-") {
+// above returns the code that a code of a dimension, the first of which is of places, is part of.
+func above(dim int, code string) string {
+	if dim == 0 && len(code) == 5 && code != "total" {
 		return code[:2]
 	}
 	return "total"
@@ -125,7 +125,7 @@ func (a *attacker) sums() [][]string {
 				continue
 			}
 			whole := slices.Clone(where)
-			whole[i] = above(code)
+			whole[i] = above(i, code)
 			key := strings.Join(whole, "|")
 			group[fmt.Sprint(key, "#", i)] = append(group[fmt.Sprint(key, "#", i)], name)
 		}

@@ -23,6 +23,8 @@ type trial struct {
 	shapes     []int
 	best       move
 	found      bool
+
+	neighboursMost, triedMost int
 }
 
 // neighbour is a value that some people may have in place of that of a cell.
@@ -34,7 +36,8 @@ type neighbour struct {
 	count  int64
 }
 
-// Bounds of a search: neighbours of a value, and combinations of them.
+// Bounds of a search: neighbours of a value, and combinations of them. Where it finds
+// nothing, it is made once more with much wider ones.
 const (
 	mostNeighbours = 16
 	mostTried      = 160
@@ -107,7 +110,7 @@ func (p *protector) near(key uint64, d int, sign, want int64) []neighbour {
 			}
 			return int(x.count - y.count)
 		})
-		all = all[:from+min(len(group), mostNeighbours)]
+		all = all[:from+min(len(group), p.trial.neighboursMost)]
 	}
 	return all
 }
@@ -134,7 +137,7 @@ func (p *protector) combine(key, q uint64, sign, want int64) {
 	}
 	chosen := make([]int, len(dims))
 	last := make([]int8, len(p.axes))
-	for tried := 0; tried < mostTried; tried++ {
+	for tried := 0; tried < t.triedMost; tried++ {
 		for d, a := range p.axes {
 			m.x[d] = a.of(key)
 		}

@@ -264,7 +264,12 @@ func (p *protector) needs(i int32) (up, down int64) {
 			return min(margin, p.hi[i]-v), v - before
 		}
 		return before - v, min(1, v-p.lo[i])
-	case Small, HiddenBefore, FewOthers, Dominated:
+	case HiddenBefore:
+		if v >= k { // enough not to be exact, so that what it hid before stays hidden
+			return 1, 0
+		}
+		return max(k-v, margin), min(1, v)
+	case Small, FewOthers, Dominated:
 		return max(k-v, margin), min(1, v)
 	}
 	return 0, 0
@@ -302,7 +307,11 @@ func (p *protector) run(ctx context.Context) (failed int32, err error) {
 		one := proof{cell: i}
 		one.up, one.down = p.needs(i)
 		var ok bool
-		if one.larger, ok = p.shift(i, one.up, 1); !ok {
+		if one.larger, ok = p.shift(i, one.up, 1); !ok && p.reason[i] == HiddenBefore && one.up == 1 {
+			one.up, one.down = 0, 1
+			one.larger, ok = nil, true
+		}
+		if !ok {
 			return i, nil
 		}
 		if one.smaller, ok = p.shift(i, one.down, -1); !ok {
@@ -336,7 +345,12 @@ func (p *protector) showUnused() {
 func (p *protector) shift(i int32, by, sign int64) (map[int32]int64, bool) {
 	p.delta = map[int32]int64{}
 	for by > 0 {
+		p.trial.neighboursMost, p.trial.triedMost = mostNeighbours, mostTried
 		m, ok := p.search(i, sign, by)
+		if !ok {
+			p.trial.neighboursMost, p.trial.triedMost = 50*mostNeighbours, 200*mostTried
+			m, ok = p.search(i, sign, by)
+		}
 		if !ok {
 			return nil, false
 		}
