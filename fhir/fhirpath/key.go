@@ -43,23 +43,37 @@ func resourceKey(_ *run, in Collection) (Collection, error) {
 func referenceKeys(in Collection, t *typeSpec) (Collection, error) {
 	var out Collection
 	for _, i := range in {
-		if i.Doc == nil || i.Node == element.None {
+		if i.Doc == nil || i.Node == element.None || t != nil && t.fhir == nil {
 			continue
 		}
-		text := i.Doc.TextAt(i.Node, "reference")
-		// An absolute reference ends with the type and the id, if it is to a server.
-		if at := strings.LastIndex(text, "://"); at >= 0 {
-			parts := strings.Split(strings.SplitN(text[at+3:], "/_history/", 2)[0], "/")
-			if len(parts) < 3 {
-				continue
-			}
-			text = strings.Join(parts[len(parts)-2:], "/")
+		of := ""
+		if t != nil {
+			of = t.fhir.Name
 		}
-		ref, ok := fhir.ParseRef(text)
-		if !ok || t != nil && (t.fhir == nil || ref.Type != t.fhir.Name) {
-			continue
+		if key := referenceKey(i.Doc.TextAt(i.Node, "reference"), of); key != "" {
+			out = append(out, Computed(String(key)))
 		}
-		out = append(out, Computed(String(ref.Type+"/"+ref.ID)))
 	}
 	return out, nil
+}
+
+// referenceKey returns the key of what a reference is to, "" where that is no resource of
+// the type of; "" is any.
+func referenceKey(text, of string) string {
+	// An absolute reference ends with the type and the id, if it is to a server.
+	if at := strings.LastIndex(text, "://"); at >= 0 {
+		parts := strings.Split(strings.SplitN(text[at+3:], "/_history/", 2)[0], "/")
+		if len(parts) < 3 {
+			return ""
+		}
+		text = strings.Join(parts[len(parts)-2:], "/")
+	}
+	ref, ok := fhir.ParseRef(text)
+	switch {
+	case !ok || of != "" && ref.Type != of:
+		return ""
+	case len(text) == len(ref.Type)+1+len(ref.ID):
+		return text
+	}
+	return ref.Type + "/" + ref.ID
 }

@@ -15,6 +15,94 @@ var (
 	errComplex = errors.New("it leads to an element that is no primitive")
 )
 
+// cell sets a cell to what a column holds for an item.
+func (r *runner) cell(to *table.Cell, c *column, item fhirpath.Item, env *fhirpath.Env) error {
+	done, err := false, error(nil)
+	if t := c.trail; t != nil && item.Type == t.This() && item.Node != element.None && t.Follow(&r.walk, item.Doc, item.Node) {
+		done, err = true, r.follow(to, c, item.Doc)
+	}
+	if !done {
+		var found fhirpath.Collection
+		if found, err = c.path.EvalItem(item, env); err == nil {
+			*to, err = cellOf(found, c)
+		}
+	}
+	if err != nil {
+		return unfit(columnAt(c.Name)+".path", err)
+	}
+	return nil
+}
+
+// follow sets a cell to where the trail of its column has led.
+func (r *runner) follow(to *table.Cell, c *column, d *element.Doc) error {
+	if c.Collection {
+		to.Kind = table.List
+		to.List = r.take(len(r.walk.Found))[:0]
+	}
+	for _, n := range r.walk.Found {
+		var one table.Cell
+		if key, made := c.trail.Key(d, n); made {
+			if key == "" {
+				continue
+			}
+			one = table.Cell{Kind: table.String, Text: key}
+		} else if err := r.value(&one, c.trail.Type(), d, n); err != nil {
+			return err
+		}
+		switch {
+		case c.Collection:
+			to.List = append(to.List, one)
+		case to.Kind != table.Null:
+			return errMany
+		default:
+			*to = one
+		}
+	}
+	return nil
+}
+
+// value sets a cell to a primitive element of a type.
+func (r *runner) value(to *table.Cell, typ *spec.Type, d *element.Doc, n element.Node) error {
+	if typ.Kind != spec.Primitive {
+		return errComplex
+	}
+	switch d.Kind(n) {
+	case element.True, element.False:
+		to.Kind = table.Boolean
+	case element.Number:
+		to.Kind = table.Number
+	case element.String:
+		to.Kind = table.String
+	default:
+		return errComplex
+	}
+	to.Text = r.textOf(d, n)
+	return nil
+}
+
+// mostText is how long a resource is at most of which the cells share one copy.
+const mostText = 8 << 10
+
+// textOf is the text of a primitive: cut out of a copy of the whole resource, which costs
+// less than a copy for each cell.
+func (r *runner) textOf(d *element.Doc, n element.Node) string {
+	b := d.Bytes(n)
+	if d != r.doc || len(d.Source()) > mostText {
+		return string(b)
+	}
+	start, end := d.Span(n)
+	if d.Kind(n) == element.String {
+		start, end = start+1, end-1
+	}
+	if end-start != len(b) { // there are escapes in it
+		return string(b)
+	}
+	if r.text == "" {
+		r.text = string(d.Source())
+	}
+	return r.text[start:end]
+}
+
 // cellOf returns what a column holds of what its path found.
 func cellOf(found fhirpath.Collection, c *column) (table.Cell, error) {
 	if c.Collection {

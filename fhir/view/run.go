@@ -1,6 +1,7 @@
 package view
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -10,11 +11,84 @@ import (
 	"github.com/amate-health/amate/fhir/table"
 )
 
-// runner flattens one resource.
+// runner flattens one resource at a time.
 type runner struct {
 	view *View
 	env  fhirpath.Env
 	rows int
+
+	walk  fhirpath.Walker
+	cells []table.Cell // of rows, used again for the next resource
+	doc   *element.Doc
+	text  string // what doc was read from, "" until a cell needs it
+}
+
+// Each calls emit with every row that the resource at root of d makes; none for one of
+// another type, or that the conditions leave out. A row is valid until emit returns.
+// Errors: fhir.Unprocessable for a resource that the view does not fit; those of emit.
+func (v *View) Each(ctx context.Context, d *element.Doc, root element.Node, emit func(row []table.Cell) error) error {
+	item := fhirpath.Root(d, root)
+	if item.Type == nil || item.Type.Name != v.Resource {
+		return nil
+	}
+	r, _ := v.idle.Get().(*runner)
+	if r == nil {
+		r = &runner{view: v}
+	}
+	defer v.idle.Put(r)
+	r.env = fhirpath.Env{Variables: v.constants, Done: ctx.Done(), Resource: item}
+	r.rows, r.cells, r.doc, r.text = 0, r.cells[:0], d, ""
+	err := r.each(item, emit)
+	r.env, r.doc, r.text = fhirpath.Env{}, nil, "" // which would be kept for no use
+	clear(r.cells)
+	return err
+}
+
+func (r *runner) each(item fhirpath.Item, emit func(row []table.Cell) error) error {
+	for i, w := range r.view.where {
+		holds, err := r.holds(w, item)
+		if err != nil {
+			return unfit(fmt.Sprintf("ViewDefinition.where[%d].path", i), err)
+		}
+		if !holds {
+			return nil
+		}
+	}
+	if r.view.flat != nil {
+		row := r.take(len(r.view.flat))
+		for i, c := range r.view.flat {
+			if err := r.cell(&row[i], c, item, &r.env); err != nil {
+				return err
+			}
+		}
+		return emit(row)
+	}
+	rows, err := r.cross(r.view.selects, item, 0)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if err := emit(row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mostKept is how many cells a runner keeps for the next resource.
+const mostKept = 4096
+
+// take returns n empty cells.
+func (r *runner) take(n int) []table.Cell {
+	if len(r.cells)+n > cap(r.cells) {
+		if len(r.cells)+n > mostKept {
+			return make([]table.Cell, n)
+		}
+		r.cells = make([]table.Cell, 0, max(2*cap(r.cells), n, 64)) // rows that there are keep theirs
+	}
+	from := len(r.cells)
+	r.cells = r.cells[:from+n]
+	return r.cells[from : from+n : from+n]
 }
 
 // nothing is what a select is evaluated for that goes through an empty collection and is
@@ -141,7 +215,7 @@ func (r *runner) foci(s *selection, item fhirpath.Item) (fhirpath.Collection, er
 
 // at returns the rows of a select for one item.
 func (r *runner) at(s *selection, item fhirpath.Item, index int) ([][]table.Cell, error) {
-	own := make([]table.Cell, len(s.columns))
+	own := r.take(len(s.columns))
 	if len(s.columns) > 0 {
 		env := &r.env
 		if r.view.indexed {
@@ -151,13 +225,8 @@ func (r *runner) at(s *selection, item fhirpath.Item, index int) ([][]table.Cell
 			env = &own
 		}
 		for i := range s.columns {
-			c := &s.columns[i]
-			found, err := c.path.EvalItem(item, env)
-			if err == nil {
-				own[i], err = cellOf(found, c)
-			}
-			if err != nil {
-				return nil, unfit("ViewDefinition.select.column.where(name='"+c.Name+"').path", err)
+			if err := r.cell(&own[i], &s.columns[i], item, env); err != nil {
+				return nil, err
 			}
 		}
 	}

@@ -4,11 +4,11 @@
 package view
 
 import (
-	"context"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
@@ -30,12 +30,16 @@ type View struct {
 
 	expressions []*fhirpath.Expr // all of them
 	undeclared  []string         // columns that do not say their type
+
+	flat []*column // of a view that makes one row of a resource; nil for others
+	idle sync.Pool // of *runner
 }
 
 // column is a column of the table, and where its values are.
 type column struct {
 	table.Column
-	path *fhirpath.Expr
+	path  *fhirpath.Expr
+	trail *fhirpath.Trail // the same; nil where it has to be evaluated
 }
 
 // selection is a select, with what is within it.
@@ -96,6 +100,9 @@ func Compile(d *element.Doc, root element.Node) (*View, error) {
 		i++
 	}
 	v.indexed, v.expressions, v.undeclared = c.indexed, c.expressions, c.undeclared
+	if flat, ok := flatten(v.selects, nil); ok && !v.indexed {
+		v.flat = flat
+	}
 	return v, unique(v.Columns)
 }
 
@@ -297,6 +304,7 @@ func (c *compiler) column(n element.Node, at string, this *spec.Type) (col colum
 	if col.path, typ, err = c.expression(n, "path", at, this); err != nil {
 		return col, err
 	}
+	col.trail = col.path.Trail(this)
 	if col.Type == "" {
 		c.undeclared = append(c.undeclared, col.Name)
 		if typ != nil && typ.Kind == spec.Primitive {
@@ -334,39 +342,26 @@ func (s *selection) all() []table.Column {
 	return out
 }
 
-func alike(a, b []table.Column) bool {
-	return slices.EqualFunc(a, b, func(a, b table.Column) bool { return a.Name == b.Name && a.Collection == b.Collection })
+// flatten appends the columns of selects that go through nothing, and reports whether all
+// of them are such.
+func flatten(selects []*selection, out []*column) ([]*column, bool) {
+	for _, s := range selects {
+		if s.forEach != nil || s.repeat != nil || s.union != nil {
+			return nil, false
+		}
+		for i := range s.columns {
+			out = append(out, &s.columns[i])
+		}
+		var ok bool
+		if out, ok = flatten(s.selects, out); !ok {
+			return nil, false
+		}
+	}
+	return out, true
 }
 
-// Each calls emit with every row that the resource at root of d makes; none for one of
-// another type, or that the conditions leave out. A row is valid until emit returns.
-// Errors: fhir.Unprocessable for a resource that the view does not fit; those of emit.
-func (v *View) Each(ctx context.Context, d *element.Doc, root element.Node, emit func(row []table.Cell) error) error {
-	if d.TextAt(root, "resourceType") != v.Resource {
-		return nil
-	}
-	r := &runner{view: v, env: fhirpath.Env{Variables: v.constants, Done: ctx.Done()}}
-	item := fhirpath.Root(d, root)
-	r.env.Resource = item
-	for i, w := range v.where {
-		holds, err := r.holds(w, item)
-		if err != nil {
-			return unfit(fmt.Sprintf("ViewDefinition.where[%d].path", i), err)
-		}
-		if !holds {
-			return nil
-		}
-	}
-	rows, err := r.cross(v.selects, item, 0)
-	if err != nil {
-		return err
-	}
-	for _, row := range rows {
-		if err := emit(row); err != nil {
-			return err
-		}
-	}
-	return nil
+func alike(a, b []table.Column) bool {
+	return slices.EqualFunc(a, b, func(a, b table.Column) bool { return a.Name == b.Name && a.Collection == b.Collection })
 }
 
 func unfit(at string, err error) error {
