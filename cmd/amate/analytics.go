@@ -182,6 +182,9 @@ func (o *opened) asAnalyst(ctx context.Context, typ string) (rest.Decision, erro
 	return d, nil
 }
 
+// sqlRun is the operation that reads the tables.
+const sqlRun = "sql-run"
+
 // viewKind is the kind of the entries that name stored views of which tables are kept.
 const viewKind = "analytics-view"
 

@@ -198,7 +198,7 @@ func (f *tabulator) rowKey(ref fhir.Ref) []byte {
 // into that form has none.
 func (f *tabulator) rows(ctx context.Context, d *rest.Decision, found []fhir.Resource, s *tabled) ([]analytics.Replacement, error) {
 	out := analytics.Replacement{Columns: s.Columns}
-	docs, born, err := f.births(ctx, found)
+	docs, born, err := f.bornOf(ctx, search.Unrestricted, found)
 	if err != nil {
 		return nil, err
 	}
@@ -243,35 +243,6 @@ func (f *tabulator) without(d *rest.Decision, doc *element.Doc, json []byte, bor
 
 // errUnmasked is of a policy by which analysts see everything: nothing is made of that.
 var errUnmasked = errors.New("the role analyst sees resources whole")
-
-// births reads resources, and returns the dates of birth of the patients they are about.
-func (f *tabulator) births(ctx context.Context, found []fhir.Resource) (docs []*element.Doc, born map[string]string, err error) {
-	born = map[string]string{}
-	for i := range found {
-		d, err := element.Parse(found[i].JSON)
-		if err != nil {
-			return nil, nil, err
-		}
-		docs = append(docs, d)
-		if ref, ok := analysis.Subject(d); ok {
-			born[ref.ID] = ""
-		}
-	}
-	for some := range slices.Chunk(slices.Sorted(maps.Keys(born)), analyticsLook) {
-		people, err := f.engine.Search(ctx, &search.Query{Type: "Patient", Where: []search.Expr{search.IDs{Any: some}}, Count: len(some), Restriction: search.Unrestricted})
-		if err != nil {
-			return nil, nil, err
-		}
-		for i := range people.Matches {
-			d, err := element.Parse(people.Matches[i].JSON)
-			if err != nil {
-				return nil, nil, err
-			}
-			born[people.Matches[i].Ref.ID] = d.TextAt(0, "birthDate")
-		}
-	}
-	return docs, born, nil
-}
 
 // daily looks at the records of those whose consents begin and end by themselves.
 func (f *tabulator) daily(ctx context.Context, today string) error {

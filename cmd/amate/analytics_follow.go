@@ -192,7 +192,7 @@ func (f *tabulator) fill(ctx context.Context, s *tabled) error {
 	}
 	began := time.Now()
 	scan := &search.Scan{Query: search.Query{Type: s.Resource, Restriction: d.Restriction}, After: kept.After}
-	err = f.scan(ctx, scan, func(found []fhir.Resource, after string) error {
+	err = viewed{f.opened}.Scan(ctx, scan, func(found []fhir.Resource, after string) error {
 		out, err := f.rows(ctx, &d, found, s)
 		if err != nil {
 			return err
@@ -213,25 +213,6 @@ func (f *tabulator) fill(ctx context.Context, s *tabled) error {
 		return err
 	}
 	return f.publish(ctx, s, kept)
-}
-
-// scan is Scan of the engine, as Search has it.
-func (f *tabulator) scan(ctx context.Context, s *search.Scan, page func([]fhir.Resource, string) error) error {
-	engine, ok := f.engine.(interface {
-		Scan(ctx context.Context, s *search.Scan, x store.Indexer, page func([]fhir.Resource, string) error) error
-	})
-	if !ok {
-		return errors.New("the engine has no scans")
-	}
-	return engine.Scan(ctx, s, f.indexer(), func(found []fhir.Resource, after string) error {
-		if err := f.withhold(ctx, s.Query.Restriction, found); err != nil {
-			return err
-		}
-		if err := f.opened.fill(ctx, found); err != nil {
-			return err
-		}
-		return page(found, after)
-	})
 }
 
 // publish shows a table that is complete.

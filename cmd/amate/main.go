@@ -31,6 +31,7 @@ type commands struct {
 	Message      hl7tools      `cmd:"" help:"Manage senders of HL7 v2 messages, and messages that could not be written."`
 	Audit        trail         `cmd:"" help:"Verify, export and expire the audit trail."`
 	Retention    retaining     `cmd:"" help:"Remove records whose time is over, for good."`
+	Analytics    analysts      `cmd:"" help:"Manage the tables that are kept for analysts."`
 	Token        bearer        `cmd:"" help:"Make an access token."`
 	User         users         `cmd:"" help:"Manage the accounts of people."`
 	Client       apps          `cmd:"" help:"Manage the apps and systems that may ask for tokens."`
@@ -42,6 +43,7 @@ type commands struct {
 	Card         cards         `cmd:"" help:"Verify vaccination cards, and manage the keys that they are signed by."`
 	Identity     identities    `cmd:"" help:"Find the records of one person."`
 	Immunization immunizations `cmd:"" help:"Run test cases of immunization schedules."`
+	Opendata     openDatasets  `cmd:"" help:"Publish datasets that anybody may have, and check them."`
 	Sign         signer        `cmd:"" help:"Sign a document with an e.firma, on the desk of who signs."`
 	Verify       verifier      `cmd:"" help:"Verify the signature of a document, without a server."`
 	Version      version       `cmd:"" help:"Print the version."`

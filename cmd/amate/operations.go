@@ -46,9 +46,11 @@ func operations(store *opened) []operation.Operation {
 	all = append(all, store.monitorOperations()...)
 	all = append(all, store.visitOperations()...)
 	all = append(all, store.subscriptionOperations()...)
+	all = append(all, store.openDataOperations()...)
 	all = append(all, store.referralOperations(all)...)
 	all = append(all, store.viewOperations()...)
 	all = append(all, store.bulkOperations()...)
+	store.queryable(all)
 	documented(all)
 	return all
 }

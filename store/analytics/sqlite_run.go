@@ -115,10 +115,8 @@ func (r *sqliteRunner) run(conn *sqlite.Conn, q *Query, begin func([]table.Colum
 	columns := make([]table.Column, stmt.ColumnCount())
 	for i := range columns {
 		columns[i].Name = stmt.ColumnName(i)
-		for j := range i {
-			if columns[j].Name == columns[i].Name {
-				return false, refuse("two columns of the result have the same name: give one another by AS").With("%.100q", columns[i].Name)
-			}
+		if columns[i].Name == "" || stmt.ColumnIndex(columns[i].Name) != i { // of several with one name, all but the last have none
+			return false, refuse("two columns of the result have the same name: give one another by AS").With("the column %d", i+1)
 		}
 	}
 	if err := begin(columns); err != nil {
