@@ -52,6 +52,7 @@ type serve struct {
 	Exporting         exporting   `embed:"" prefix:"export-"`
 	Ingesting         ingesting   `embed:"" prefix:"import-"`
 	Analysing         analysing   `embed:"" prefix:"analytics-"`
+	Opening           opening     `embed:"" prefix:"opendata-"`
 	CORSOrigins       []string    `help:"Origins of pages whose scripts may call the API, beside those of registered apps." name:"cors-origins" placeholder:"ORIGIN"`
 	TrustedProxies    []string    `help:"Addresses and networks of proxies whose X-Forwarded-For is believed." placeholder:"NETWORK"`
 }
@@ -150,6 +151,9 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 		return err
 	}
 	defer store.closeAnalytics(log)
+	if err := store.handleOpenData(ctx, s, log); err != nil {
+		return err
+	}
 	retain, err := store.handleRetention(s.Retention, log)
 	if err != nil {
 		return err
@@ -290,6 +294,7 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 		return nil, err
 	}
 	store.mountVisits(r, m)
+	store.mountOpenData(r, &s.Opening, base, log)
 	handler, err := s.outermost(base, store, r, log)
 	if err != nil {
 		return nil, err

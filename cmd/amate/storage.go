@@ -112,8 +112,10 @@ type opened struct {
 	visits      *visits       // at a distance; nil where nobody is served
 
 	subscriptions *subscriptions // nil where nobody is served
-	orders        *orders        // nil until somebody asks
-	analytic      *analytic      // tables for analysts; nil where nobody is served
+
+	library  *library  // of open data; nil where nobody is served
+	orders   *orders   // nil until somebody asks
+	analytic *analytic // tables for analysts; nil where nobody is served
 
 	replaced     merge.Links     // Patients who were merged into others
 	survivorship []merge.Rule    // of merges; nil are the default ones

@@ -421,22 +421,21 @@ var curpForm = regexp.MustCompile(`(?i)[A-Z]{4}[0-9]{6}[HMX][A-Z]{5}[A-Z0-9][0-9
 
 func resemblesCURP(text string) bool { return len(text) >= 18 && curpForm.MatchString(text) }
 
+// Files returns all files of a release.
+func (r *Release) Files() []File {
+	var all []File
+	for i := range r.Sets {
+		for _, t := range r.Sets[i].Tables {
+			all = append(all, t.Files...)
+		}
+		all = append(all, r.Sets[i].Dictionary...)
+	}
+	return all
+}
+
 // Same reports whether two releases of a period hold the same files.
 func (r *Release) Same(other *Release) bool {
-	digest := func(r *Release) (all []string) {
-		for i := range r.Sets {
-			for _, t := range r.Sets[i].Tables {
-				for _, f := range t.Files {
-					all = append(all, f.SHA256)
-				}
-			}
-			for _, f := range r.Sets[i].Dictionary {
-				all = append(all, f.SHA256)
-			}
-		}
-		return all
-	}
-	return other != nil && slices.Equal(digest(r), digest(other))
+	return slices.EqualFunc(r.Files(), other.Files(), func(x, y File) bool { return x.SHA256 == y.SHA256 })
 }
 
 // Remember returns what releases have told of the cells of a period, this one included.

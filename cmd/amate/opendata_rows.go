@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/registry/analysis"
+	"github.com/amate-health/amate/fhir/registry/birth"
+	"github.com/amate-health/amate/fhir/registry/birth/sinac"
+	"github.com/amate-health/amate/fhir/registry/opendata"
+	"github.com/amate-health/amate/fhir/search"
+	"github.com/amate-health/amate/fhir/table"
+	"github.com/amate-health/amate/fhir/view"
+)
+
+// openSources are the rows that open data are counted from, by name.
+func (o *opened) openSources() map[string]opendata.Source {
+	return map[string]opendata.Source{
+		"births":   {Columns: birthColumns, Rows: o.birthRows},
+		"children": {Columns: append([]string{"cohorte", "municipio", "sexo"}, coverageAntigens...), Rows: o.childRows},
+		"visits":   {Columns: []string{"mes", "estado", "edad", "minutos", "establecimiento"}, Rows: o.visitRows},
+	}
+}
+
+var birthColumns = []string{"residencia", "fecha", "sexo", "edad_madre", "peso", "parto", "oportunidad"}
+
+// birthRows are the births of a period that are certified, of the ledger.
+func (o *opened) birthRows(s opendata.Span) opendata.Rows {
+	return func(ctx context.Context, each func([]table.Cell) error) error {
+		q := birth.Query{From: s.First.Format(time.DateOnly), Until: s.Next.Format(time.DateOnly)}
+		row := make([]table.Cell, len(birthColumns))
+		return birth.Book{Rows: o}.Each(ctx, q, func(c *birth.Certificate) error {
+			if c.State == birth.Void || c.State == birth.Replaced {
+				return nil
+			}
+			for i, text := range birthValues(&c.Row) {
+				row[i] = table.Cell{Kind: table.String, Text: text}
+			}
+			return each(row)
+		})
+	}
+}
+
+// birthValues are the columns of a row of SINAC, as birthColumns has them.
+func birthValues(r *sinac.Row) []string {
+	known := func(c sinac.Column) string {
+		if !r.Known(c) {
+			return ""
+		}
+		return r[c]
+	}
+	born, certified := "", ""
+	day, ok := r.Date(sinac.Born)
+	if ok {
+		born = day.Format(time.DateOnly)
+	}
+	if on, known := r.Date(sinac.Certified); ok && known {
+		certified = openDelay(int(on.Sub(day).Hours() / 24))
+	}
+	way := ""
+	if n, ok := r.Int(sinac.Delivery); ok && (n == 1 || n == 2) {
+		way = strconv.Itoa(n)
+	}
+	return []string{known(sinac.HomeState) + known(sinac.HomeTown), born, known(sinac.Sex), known(sinac.MotherAge), known(sinac.Weight), way, certified}
+}
+
+// openDelay is the band of the days from a birth to its certificate.
+func openDelay(days int) string {
+	switch {
+	case days <= 1:
+		return "0-1"
+	case days <= 7:
+		return "2-7"
+	case days <= 60:
+		return "8-60"
+	}
+	return "61+"
+}
+
+var coverageAntigens = []string{"Tuberculosis", "HepB", "Pertussis", "Polio", "Rotavirus", "Pneumococcal", "Measles"}
+
+// childRows are the children born in a period, and what they have doses against. It keeps
+// four bytes and the id of each child who has a dose, of whatever age.
+func (o *opened) childRows(s opendata.Span) opendata.Rows {
+	return func(ctx context.Context, each func([]table.Cell) error) error {
+		doses := map[string]uint32{}
+		err := o.viewRows(ctx, "amate_coverage", []string{"patient_id", "antigen"}, func(row []string) error {
+			if at := slices.Index(coverageAntigens, row[1]); at >= 0 {
+				doses[row[0]] |= 1 << at
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		out := make([]table.Cell, 3+len(coverageAntigens))
+		year := s.Name[:4]
+		return o.viewRows(ctx, "amate_patients", []string{"patient_id", "birth_year", "municipality", "gender"}, func(row []string) error {
+			if row[1] != year {
+				return nil
+			}
+			out[0].Text, out[1].Text, out[2].Text = row[1]+"-01", row[2], row[3]
+			for i := range coverageAntigens {
+				out[3+i].Text = strconv.FormatBool(doses[row[0]]>>i&1 == 1)
+			}
+			return each(out)
+		})
+	}
+}
+
+// visitRows are the visits at a distance.
+func (o *opened) visitRows(opendata.Span) opendata.Rows {
+	return func(ctx context.Context, each func([]table.Cell) error) error {
+		born := map[string]string{}
+		err := o.scanAll(ctx, "Patient", func(r *fhir.Resource, d *element.Doc) error {
+			if on := d.TextAt(0, "birthDate"); len(on) >= 4 {
+				born[r.Ref.ID] = on
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		out := make([]table.Cell, 5)
+		return o.derivedRows(ctx, "amate_telehealth_visits", []string{"month", "status", "age_band", "minutes", "facility_id"}, func(d *element.Doc) string {
+			subject, _ := analysis.Subject(d)
+			return born[subject.ID]
+		}, func(row []string) error {
+			for i := range row {
+				out[i].Text = row[i]
+			}
+			return each(out)
+		})
+	}
+}
+
+func (o *opened) viewRows(ctx context.Context, name string, columns []string, each func([]string) error) error {
+	return o.derivedRows(ctx, name, columns, func(*element.Doc) string { return "" }, each)
+}
+
+// derivedRows calls each with some columns of the rows of a shipped view. born tells the
+// date of birth of whom a resource is of, where a column depends on it. What comes of them
+// is counted, and never shown by itself.
+func (o *opened) derivedRows(ctx context.Context, name string, columns []string, born func(*element.Doc) string, each func([]string) error) error {
+	shipped, ok := analysis.LookupView(name)
+	if !ok {
+		return fmt.Errorf("there is no view %s", name)
+	}
+	definition, err := element.Parse(shipped.Definition)
+	if err != nil {
+		return err
+	}
+	v, err := view.Compile(definition, 0)
+	if err != nil {
+		return err
+	}
+	places := make([]int, len(columns))
+	for i, c := range columns {
+		if places[i] = slices.IndexFunc(v.Columns, func(have table.Column) bool { return have.Name == c }); places[i] < 0 {
+			return fmt.Errorf("the view %s has no column %s", name, c)
+		}
+	}
+	now := time.Now()
+	row := make([]string, len(columns))
+	return o.scanAll(ctx, v.Resource, func(r *fhir.Resource, d *element.Doc) error {
+		more, err := analysis.Derive(d, born(d), now).Add(nil, r.JSON)
+		if err != nil {
+			return err
+		}
+		if d, err = element.Parse(more); err != nil {
+			return err
+		}
+		return v.Each(ctx, d, 0, func(cells []table.Cell) error {
+			for i, at := range places {
+				row[i] = cells[at].Text
+			}
+			return each(row)
+		})
+	})
+}
+
+// scanAll calls each with every resource of a type.
+func (o *opened) scanAll(ctx context.Context, typ string, each func(*fhir.Resource, *element.Doc) error) error {
+	scan := search.Scan{Query: search.Query{Type: typ, Restriction: search.Unrestricted}}
+	return o.Scan(ctx, &scan, func(found []fhir.Resource, _ string) error {
+		for i := range found {
+			if found[i].Method == fhir.DELETE {
+				continue
+			}
+			d, err := element.Parse(found[i].JSON)
+			if err != nil {
+				return err
+			}
+			if err := each(&found[i], d); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
