@@ -56,8 +56,13 @@ func (e *Expr) Trail(this *spec.Type) *Trail {
 	}
 	t := &Trail{this: this}
 	ways, ok := t.plan(e.root)
-	if !ok || len(ways) != 1 || len(t.steps) > mostSteps {
+	if !ok || len(t.steps) > mostSteps {
 		return nil
+	}
+	for _, w := range ways[1:] {
+		if !w.primitive || !ways[0].primitive { // what is done with them could differ
+			return nil
+		}
 	}
 	t.typ = ways[0].typ
 	return t
@@ -66,7 +71,8 @@ func (e *Expr) Trail(this *spec.Type) *Trail {
 // This returns the type of the items that t begins at.
 func (t *Trail) This() *spec.Type { return t.this }
 
-// Type returns the type of what t leads to; that of a key is string.
+// Type returns the type of what t leads to, one of several when all are primitive; that of a
+// key is string.
 func (t *Trail) Type() *spec.Type {
 	if t.key != noKey {
 		return spec.TypeOf("string")
