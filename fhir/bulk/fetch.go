@@ -11,6 +11,7 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/operation"
+	"github.com/amate-health/amate/fhir/spec"
 )
 
 // Names of the operations by which orders are asked for, and files fetched.
@@ -146,9 +147,15 @@ func (s *Service) fetch(ctx context.Context, call *operation.Call) (*operation.A
 		return nil, fhir.Errorf(fhir.Forbidden, "you see resources only in part, and these files were made when that was not so: order them again")
 	}
 	for i := range o.Outputs {
-		if f := &o.Outputs[i]; f.Name == name && !o.Ended.IsZero() {
-			return s.answer(o, f)
+		f := &o.Outputs[i]
+		if f.Name != name || o.Ended.IsZero() {
+			continue
 		}
+		_, shown := rights.Restriction.Types[f.Type]
+		if !shown && !rights.Restriction.Open() && spec.IsResource(f.Type) && f.List == Outputs {
+			return nil, fhir.Errorf(fhir.Forbidden, "you may not see %s", f.Type)
+		}
+		return s.answer(o, f)
 	}
 	return nil, fhir.Errorf(fhir.NotFound, "there is no such file")
 }

@@ -44,9 +44,9 @@ type Rights struct {
 
 // Access knows who orders, and becomes them again when the work is done.
 type Access interface {
-	// Owner returns who a call is of, to be kept, and the stable key of them; "" where
-	// there is no access control. Errors: fhir.Forbidden.
-	Owner(ctx context.Context) (owner []byte, principal string, err error)
+	// Owner returns who a call is of, to be kept, and whether there is access control.
+	// Errors: fhir.Forbidden.
+	Owner(ctx context.Context) (owner []byte, secured bool, err error)
 
 	// As returns a context of the owner, as they are now.
 	// Errors: fhir.Forbidden when they have lost what they ordered by.

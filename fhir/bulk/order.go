@@ -44,6 +44,8 @@ type Order struct {
 	Type      string          `json:",omitempty"` // that it was called on
 	Instance  string          `json:",omitempty"` // id likewise
 	Principal string          // who ordered
+	Client    string          `json:",omitempty"` // with which app
+	Secured   bool            // there is access control
 	Owner     json.RawMessage // likewise, for Access
 	Plan      json.RawMessage
 	Ordered   time.Time
@@ -99,7 +101,7 @@ func (o *Order) manifest(base string) []byte {
 		lists[f.List] = append(lists[f.List], one)
 	}
 	m := compose.Object{
-		"transactionTime": o.At.UTC().Format(fhir.InstantLayout), "request": o.request(), "requiresAccessToken": o.Principal != "",
+		"transactionTime": o.At.UTC().Format(fhir.InstantLayout), "request": o.request(), "requiresAccessToken": o.Secured,
 		"output": lists[Outputs], "error": lists[Errors],
 	}
 	if len(lists[Deleted]) > 0 {

@@ -84,11 +84,11 @@ func (s *Service) order(ctx context.Context, k *Kind, call *operation.Call) (*op
 	if !call.Async && !call.Lenient {
 		return nil, fhir.Errorf(fhir.Invalid, "this takes longer than a request: it is ordered with the header Prefer: respond-async, and fetched later")
 	}
-	owner, principal, err := s.Access.Owner(ctx)
+	owner, secured, err := s.Access.Owner(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.room(ctx, principal); err != nil {
+	if err := s.room(ctx, call.Caller.Principal); err != nil {
 		return nil, err
 	}
 	plan, err := k.Plan(ctx, call)
@@ -102,7 +102,7 @@ func (s *Service) order(ctx context.Context, k *Kind, call *operation.Call) (*op
 	now := s.Now().UTC()
 	o := &Order{
 		ID: strings.ToLower(rand.Text()), Kind: k.Name, URL: cmp.Or(call.URL, call.Base+"/$"+k.Name), Type: call.Type, Instance: call.ID,
-		Principal: principal, Owner: owner, Plan: raw, Ordered: now, Place: s.Files.Name(), Part: call.Seen != nil, expires: now.Add(unbegun),
+		Principal: call.Caller.Principal, Client: call.Caller.Client, Secured: secured, Owner: owner, Plan: raw, Ordered: now, Place: s.Files.Name(), Part: call.Seen != nil, expires: now.Add(unbegun),
 	}
 	if err := s.Store.Put(ctx, o.entry()); err != nil {
 		return nil, err
@@ -167,7 +167,7 @@ func (s *Service) find(ctx context.Context, call *operation.Call, id string) (*O
 	if err != nil {
 		return nil, err
 	}
-	if o.Principal != call.Caller.Principal || s.kinds[o.Kind] == nil {
+	if o.Principal != call.Caller.Principal || o.Client != call.Caller.Client || s.kinds[o.Kind] == nil {
 		return nil, none
 	}
 	return o, nil
