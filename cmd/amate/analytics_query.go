@@ -18,6 +18,10 @@ import (
 	"github.com/amate-health/amate/store/analytics"
 )
 
+// sqlQueryRight is what the role policy calls queries over the tables, as if they were an
+// operation.
+const sqlQueryRight = "sql-query"
+
 // queryCanonical begins the URLs of the queries that come with the program.
 const queryCanonical = "https://github.com/amate-health/amate/fhir/Library/"
 
@@ -273,6 +277,12 @@ func (q *sqlQuery) arguments(call *operation.Call, s *analytics.Statement) (map[
 func (o *opened) runQuery(ctx context.Context, call *operation.Call, q *sqlQuery) (*operation.Answer, error) {
 	if o.analytic == nil || o.analytic.runner == nil {
 		return nil, fhir.Errorf(fhir.NotSupported, "this server keeps no tables for analysts")
+	}
+	if o.guarded != nil {
+		// Whoever is signed in runs views, of what they see. The tables are of everybody.
+		if _, err := o.guarded.Check(ctx, &rest.Request{Interaction: rest.Operation, Operation: sqlQueryRight}); err != nil {
+			return nil, err
+		}
 	}
 	if err := call.Only("query", "subjectResource", "subjectReference", "subjectCanonical", "parameters", "header"); err != nil {
 		return nil, err
