@@ -35,7 +35,7 @@ type object map[string]any
 // themselves, by the names of their files: the package of profiles holds them.
 func Operations() map[string][]byte {
 	all := map[string][]byte{}
-	lists := slices.Concat(definitions, vaccination, vaccinationCards, campaigns, agendas, prescribing, measuring, visitOperations, subscribing, referring, ingests, publishing)
+	lists := slices.Concat(definitions, vaccination, vaccinationCards, campaigns, agendas, prescribing, measuring, visitOperations, subscribing, referring, ingests, publishing, fetching)
 	for i := range lists {
 		d := &lists[i]
 		out, err := json.MarshalIndent(d.resource(), "", " ")
