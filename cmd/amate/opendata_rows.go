@@ -14,7 +14,7 @@ import (
 	"github.com/amate-health/amate/fhir/registry/birth/sinac"
 	"github.com/amate-health/amate/fhir/registry/opendata"
 	"github.com/amate-health/amate/fhir/search"
-	"github.com/amate-health/amate/fhir/table"
+	rows "github.com/amate-health/amate/fhir/table"
 	"github.com/amate-health/amate/fhir/view"
 )
 
@@ -31,15 +31,15 @@ var birthColumns = []string{"residencia", "fecha", "sexo", "edad_madre", "peso",
 
 // birthRows are the births of a period that are certified, of the ledger.
 func (o *opened) birthRows(s opendata.Span) opendata.Rows {
-	return func(ctx context.Context, each func([]table.Cell) error) error {
+	return func(ctx context.Context, each func([]rows.Cell) error) error {
 		q := birth.Query{From: s.First.Format(time.DateOnly), Until: s.Next.Format(time.DateOnly)}
-		row := make([]table.Cell, len(birthColumns))
+		row := make([]rows.Cell, len(birthColumns))
 		return birth.Book{Rows: o}.Each(ctx, q, func(c *birth.Certificate) error {
 			if c.State == birth.Void || c.State == birth.Replaced {
 				return nil
 			}
 			for i, text := range birthValues(&c.Row) {
-				row[i] = table.Cell{Kind: table.String, Text: text}
+				row[i] = rows.Cell{Kind: rows.String, Text: text}
 			}
 			return each(row)
 		})
@@ -87,7 +87,7 @@ var coverageAntigens = []string{"Tuberculosis", "HepB", "Pertussis", "Polio", "R
 // childRows are the children born in a period, and what they have doses against. It keeps
 // four bytes and the id of each child who has a dose, of whatever age.
 func (o *opened) childRows(s opendata.Span) opendata.Rows {
-	return func(ctx context.Context, each func([]table.Cell) error) error {
+	return func(ctx context.Context, each func([]rows.Cell) error) error {
 		doses := map[string]uint32{}
 		err := o.viewRows(ctx, "amate_coverage", []string{"patient_id", "antigen"}, func(row []string) error {
 			if at := slices.Index(coverageAntigens, row[1]); at >= 0 {
@@ -98,7 +98,7 @@ func (o *opened) childRows(s opendata.Span) opendata.Rows {
 		if err != nil {
 			return err
 		}
-		out := make([]table.Cell, 3+len(coverageAntigens))
+		out := make([]rows.Cell, 3+len(coverageAntigens))
 		year := s.Name[:4]
 		return o.viewRows(ctx, "amate_patients", []string{"patient_id", "birth_year", "municipality", "gender"}, func(row []string) error {
 			if row[1] != year {
@@ -115,7 +115,7 @@ func (o *opened) childRows(s opendata.Span) opendata.Rows {
 
 // visitRows are the visits at a distance.
 func (o *opened) visitRows(opendata.Span) opendata.Rows {
-	return func(ctx context.Context, each func([]table.Cell) error) error {
+	return func(ctx context.Context, each func([]rows.Cell) error) error {
 		born := map[string]string{}
 		err := o.scanAll(ctx, "Patient", func(r *fhir.Resource, d *element.Doc) error {
 			if on := d.TextAt(0, "birthDate"); len(on) >= 4 {
@@ -126,7 +126,7 @@ func (o *opened) visitRows(opendata.Span) opendata.Rows {
 		if err != nil {
 			return err
 		}
-		out := make([]table.Cell, 5)
+		out := make([]rows.Cell, 5)
 		return o.derivedRows(ctx, "amate_telehealth_visits", []string{"month", "status", "age_band", "minutes", "facility_id"}, func(d *element.Doc) string {
 			subject, _ := analysis.Subject(d)
 			return born[subject.ID]
@@ -161,7 +161,7 @@ func (o *opened) derivedRows(ctx context.Context, name string, columns []string,
 	}
 	places := make([]int, len(columns))
 	for i, c := range columns {
-		if places[i] = slices.IndexFunc(v.Columns, func(have table.Column) bool { return have.Name == c }); places[i] < 0 {
+		if places[i] = slices.IndexFunc(v.Columns, func(have rows.Column) bool { return have.Name == c }); places[i] < 0 {
 			return fmt.Errorf("the view %s has no column %s", name, c)
 		}
 	}
@@ -175,7 +175,7 @@ func (o *opened) derivedRows(ctx context.Context, name string, columns []string,
 		if d, err = element.Parse(more); err != nil {
 			return err
 		}
-		return v.Each(ctx, d, 0, func(cells []table.Cell) error {
+		return v.Each(ctx, d, 0, func(cells []rows.Cell) error {
 			for i, at := range places {
 				row[i] = cells[at].Text
 			}
