@@ -13,3 +13,5 @@ func TestScan(t *testing.T) {
 		return s
 	})
 }
+
+func BenchmarkScan(b *testing.B) { storetest.BenchmarkScan(b, open(b)) }

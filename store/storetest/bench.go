@@ -7,6 +7,7 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
+	"github.com/amate-health/amate/fhir/search"
 )
 
 // BenchmarkRead reads current versions of an imported patient's records, from as
@@ -112,4 +113,34 @@ func inParallel(b *testing.B, clients int, f func(n int64) error) {
 			}
 		}
 	})
+}
+
+// BenchmarkScan scans Observations of imported patients, as of now, and reports resources a second.
+func BenchmarkScan(b *testing.B, s Scanner) {
+	batches := Synthea(b, 10)
+	for round := range int64(6) {
+		for _, batch := range batches {
+			if _, err := s.Apply(b.Context(), renamed(batch, round)); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	at, err := s.Moment(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	m, n := startMeter(), int64(0)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range b.N {
+		scan := search.Scan{Query: search.Query{Type: "Observation", Restriction: search.Unrestricted}, At: at}
+		err := s.Scan(b.Context(), &scan, indexed, func(found []fhir.Resource, _ string) error {
+			n += int64(len(found))
+			return nil
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	m.report(b, n, "resource")
 }
