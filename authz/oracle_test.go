@@ -15,7 +15,7 @@ type viewer struct {
 	*world
 	p       *authz.Principal
 	primary string // the type that is asked about, for which act counts; "" for all
-	act     string // "read" or "search"; "" where neither is asked
+	act     string // "read", "search" or "view"; "" where neither is asked
 	purpose string
 }
 
@@ -138,6 +138,9 @@ func inCompartment(o object, patient string) bool {
 func aboutPatients(typ string) bool { return typ != "Organization" && typ != "Practitioner" }
 
 func (v *viewer) acts(typ string) []string {
+	if v.act == "view" { // rows show what any of the three does
+		return []string{"read", "search", "view"}
+	}
 	if v.act != "" && (v.primary == typ || v.primary == "") {
 		return []string{v.act}
 	}
@@ -314,7 +317,7 @@ func (v *viewer) scoped(o object, acts []string) bool {
 		head, query, narrowed := strings.Cut(text, "?")
 		context, rest, _ := strings.Cut(head, "/")
 		typ, perms, _ := strings.Cut(rest, ".")
-		lets := slices.ContainsFunc(acts, func(a string) bool { return strings.Contains(perms, a[:1]) })
+		lets := slices.ContainsFunc(acts, func(a string) bool { return a != "view" && strings.Contains(perms, a[:1]) })
 		if typ != "*" && typ != typeOf(o) || !lets {
 			continue
 		}

@@ -197,6 +197,9 @@ func (w *world) prove(p *authz.Principal) {
 	for i := range cardWays {
 		w.proveWay(p, &cardWays[i], w.all[w.order[0]])
 	}
+	for i := range viewWays {
+		w.proveView(p, &viewWays[i])
+	}
 }
 
 func (w *world) proveWay(p *authz.Principal, way *way, asked object) {
