@@ -131,6 +131,12 @@ func inCompartment(o object, patient string) bool {
 	if subject(o) == patient {
 		return true
 	}
+	if typeOf(o) == "Appointment" {
+		return slices.ContainsFunc(list(o, "participant"), func(one any) bool {
+			part, ok := one.(object)
+			return ok && str(part, "actor", "reference") == patient
+		})
+	}
 	return typeOf(o) == "Observation" && str(o, "performer", "reference") == patient
 }
 

@@ -135,7 +135,6 @@ func (b *tab) accessible(where string) {
 // Two people meet, one is lost and comes back, the server goes away and comes back, and
 // the visit is ended.
 func TestVisitInBrowsers(t *testing.T) {
-	t.Parallel()
 	g := newGate()
 	service, server := site(t, g, nil)
 	doc, pat := browser(t, server), browser(t, server)
@@ -215,7 +214,6 @@ func comeBack(t *testing.T, service *video.Service, server *httptest.Server, g r
 // Two people meet whose network allows nothing but a TURN server; and when that is down
 // they are told.
 func TestVisitThroughTURN(t *testing.T) {
-	t.Parallel()
 	turn, stop := coturn(t)
 	g := newGate()
 	_, server := site(t, g, func(c *video.Config) {
