@@ -25,7 +25,7 @@ const module = "github.com/amate-health/amate"
 // The order of things is fhir <- authz, store, telehealth <- cmd. store, authz and
 // telehealth never know one another.
 var imports = map[string]string{
-	"cmd/amate": "fhir/registry/analysis fhir/table fhir/bulk authz authz/audit authz/client authz/label authz/limit authz/people authz/rbac authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/compose fhir/document fhir/document/mhd fhir/document/sign fhir/document/summary fhir/element fhir/feed fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/message fhir/message/hl7 fhir/message/mllp fhir/operation fhir/profile fhir/registry/birth fhir/registry/birth/paper fhir/registry/birth/sinac fhir/registry/card fhir/registry/card/health fhir/registry/card/link fhir/registry/demo fhir/registry/identity fhir/registry/identity/check fhir/registry/identity/directory fhir/registry/identity/match fhir/registry/identity/match/trial fhir/registry/identity/merge fhir/registry/identity/pix fhir/registry/identity/renapo fhir/registry/identity/mpi fhir/registry/immunization/code fhir/registry/key fhir/registry/opendata fhir/registry/prescription fhir/registry/referral fhir/registry/profile fhir/registry/record fhir/registry/record/giis fhir/registry/rights fhir/rest fhir/search fhir/spec fhir/subscription fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/analytics store/blob store/job store/parameter store/postgres store/reindex store/sqlite telehealth/monitor fhir/view telehealth/portal telehealth/room telehealth/schedule telehealth/video telehealth/visit fhir/registry/immunization/dose fhir/registry/immunization fhir/registry/immunization/schedule fhir/registry/immunization/schedule/cdsi fhir/registry/immunization/schedule/mexico fhir/registry/immunization/vector fhir/registry/immunization/recommend fhir/registry/immunization/campaign fhir/registry/immunization/exchange",
+	"cmd/amate": "fhir/registry/analysis fhir/table fhir/bulk fhir/bulk/ingest authz authz/audit authz/client authz/label authz/limit authz/people authz/rbac authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/compose fhir/document fhir/document/mhd fhir/document/sign fhir/document/summary fhir/element fhir/feed fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/message fhir/message/hl7 fhir/message/mllp fhir/operation fhir/profile fhir/registry/birth fhir/registry/birth/paper fhir/registry/birth/sinac fhir/registry/card fhir/registry/card/health fhir/registry/card/link fhir/registry/demo fhir/registry/identity fhir/registry/identity/check fhir/registry/identity/directory fhir/registry/identity/match fhir/registry/identity/match/trial fhir/registry/identity/merge fhir/registry/identity/pix fhir/registry/identity/renapo fhir/registry/identity/mpi fhir/registry/immunization/code fhir/registry/key fhir/registry/opendata fhir/registry/prescription fhir/registry/referral fhir/registry/profile fhir/registry/record fhir/registry/record/giis fhir/registry/rights fhir/rest fhir/search fhir/spec fhir/subscription fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/analytics store/blob store/job store/parameter store/postgres store/reindex store/sqlite telehealth/monitor fhir/view telehealth/portal telehealth/room telehealth/schedule telehealth/video telehealth/visit fhir/registry/immunization/dose fhir/registry/immunization fhir/registry/immunization/schedule fhir/registry/immunization/schedule/cdsi fhir/registry/immunization/schedule/mexico fhir/registry/immunization/vector fhir/registry/immunization/recommend fhir/registry/immunization/campaign fhir/registry/immunization/exchange",
 
 	"cmd/conformance": "",
 
@@ -61,7 +61,7 @@ var imports = map[string]string{
 	"fhir/profile":                       "fhir/element fhir/spec",
 	"fhir/profile/gen":                   "",
 	"fhir/table":                         "fhir fhir/element",
-	"fhir/view":                          "fhir fhir/bulk fhir/bulk/ingest fhir/compose fhir/element fhir/fhirpath fhir/operation fhir/search fhir/spec fhir/table",
+	"fhir/view":                          "fhir fhir/bulk fhir/compose fhir/element fhir/fhirpath fhir/operation fhir/search fhir/spec fhir/table",
 	"fhir/compose":                       "fhir",
 	"fhir/patch":                         "fhir fhir/element fhir/fhirpath fhir/spec",
 	"fhir/bundle":                        "fhir fhir/element fhir/patch fhir/search fhir/spec fhir/validate",
@@ -69,7 +69,7 @@ var imports = map[string]string{
 	"fhir/chart":                         "fhir fhir/element fhir/operation fhir/search fhir/spec",
 	"fhir/feed":                          "fhir fhir/element fhir/operation fhir/search fhir/spec",
 	"fhir/bulk":                          "fhir fhir/bundle fhir/compose fhir/element fhir/operation fhir/search fhir/spec fhir/table",
-	"fhir/bulk/ingest":                   "fhir fhir/bulk fhir/bulk/ingest fhir/compose fhir/element fhir/operation fhir/spec",
+	"fhir/bulk/ingest":                   "fhir fhir/bulk fhir/compose fhir/element fhir/operation fhir/spec",
 	"fhir/subscription":                  "fhir fhir/bundle fhir/compose fhir/element fhir/fhirpath fhir/operation fhir/search fhir/spec",
 	"fhir/rest":                          "fhir fhir/bundle fhir/element fhir/fhirpath fhir/operation fhir/search fhir/spec fhir/xml",
 	"fhir/xml":                           "fhir fhir/element fhir/spec",
@@ -188,7 +188,7 @@ var testImports = map[string]string{
 	"telehealth/visit":                           "store/postgres store/sqlite store/storetest",
 	"store/postgres":                             "fhir/element fhir/spec store/storetest",
 	"store/sqlite":                               "store/storetest",
-	"store/analytics":                            "store/storetest",
+	"store/analytics":                            "migrations store/storetest",
 	"store/job":                                  "store/postgres store/sqlite store/storetest",
 	"store/parameter":                            "store/postgres store/sqlite store/storetest",
 	"fhir/element":                               "fhir/samples",
@@ -235,7 +235,7 @@ var outsideTests = map[string]string{
 	"github.com/go-chi/chi":      "fhir/feed fhir/subscription",
 	"github.com/jackc/pgx":       "cmd/amate authz/audit", // what a read is compared with; where faults are planted
 	"zombiezen.com/go/sqlite":    "authz/audit",
-	"os/exec":                    "cmd/amate fhir/document/page fhir/document/qr fhir/registry/birth/paper fhir/registry/card/health fhir/spec/gen fhir/table telehealth/video",
+	"os/exec":                    "cmd/amate fhir/document/page fhir/document/qr fhir/registry/birth/paper fhir/registry/card/health fhir/registry/opendata fhir/spec/gen fhir/table telehealth/video",
 	"go.yaml.in/yaml/v3":         "fhir/fhirpath", // public cases are written in it
 	"github.com/google/fhir":     "fhir/spec/gen",
 	"google.golang.org/protobuf": "fhir/spec/gen",

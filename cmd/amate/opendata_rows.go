@@ -29,20 +29,42 @@ func (o *opened) openSources() map[string]opendata.Source {
 
 var birthColumns = []string{"residencia", "fecha", "sexo", "edad_madre", "peso", "parto", "oportunidad"}
 
-// birthRows are the births of a period that are certified, of the ledger.
+// mostOldBirths is how many births of earlier years are in memory at a time.
+const mostOldBirths = 1000
+
+// birthRows are the births of a period that are certified, of the ledger, and those of
+// earlier years that were loaded as SINAC published them.
 func (o *opened) birthRows(s opendata.Span) opendata.Rows {
 	return func(ctx context.Context, each func([]rows.Cell) error) error {
 		q := birth.Query{From: s.First.Format(time.DateOnly), Until: s.Next.Format(time.DateOnly)}
 		row := make([]rows.Cell, len(birthColumns))
-		return birth.Book{Rows: o}.Each(ctx, q, func(c *birth.Certificate) error {
-			if c.State == birth.Void || c.State == birth.Replaced {
-				return nil
-			}
-			for i, text := range birthValues(&c.Row) {
+		one := func(r *sinac.Row) error {
+			for i, text := range birthValues(r) {
 				row[i] = rows.Cell{Kind: rows.String, Text: text}
 			}
 			return each(row)
+		}
+		err := birth.Book{Rows: o}.Each(ctx, q, func(c *birth.Certificate) error {
+			if c.State == birth.Void || c.State == birth.Replaced {
+				return nil
+			}
+			return one(&c.Row)
 		})
+		var after fhir.OldBirth
+		for err == nil {
+			var old []fhir.OldBirth
+			if old, err = o.OldBirths(ctx, s.First.Year(), after, mostOldBirths); err != nil || len(old) == 0 {
+				break
+			}
+			for i := range old {
+				var r sinac.Row
+				if copy(r[:], old[i].Row); err == nil {
+					err = one(&r)
+				}
+			}
+			after = old[len(old)-1]
+		}
+		return err
 	}
 }
 

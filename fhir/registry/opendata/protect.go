@@ -61,6 +61,9 @@ var ErrStands = fhir.Errorf(fhir.Unprocessable, "the period was published, and s
 // Errors: ErrTooFew, ErrStands.
 func Protect(ctx context.Context, c *Cube, past map[string]Past) (*Protection, error) {
 	var withdrawn []string
+	if c.Rows == 0 && len(past) == 0 {
+		return nil, ErrTooFew
+	}
 	for {
 		p := newProtector(c, past)
 		failed, err := p.run(ctx)
@@ -348,7 +351,7 @@ func (p *protector) shift(i int32, by, sign int64) (map[int32]int64, bool) {
 		p.trial.neighboursMost, p.trial.triedMost = mostNeighbours, mostTried
 		m, ok := p.search(i, sign, by)
 		if !ok {
-			p.trial.neighboursMost, p.trial.triedMost = 50*mostNeighbours, 200*mostTried
+			p.trial.neighboursMost, p.trial.triedMost = 50*mostNeighbours, 25*mostTried
 			m, ok = p.search(i, sign, by)
 		}
 		if !ok {
