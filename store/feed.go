@@ -196,6 +196,7 @@ func (f *Feed) read(ctx context.Context) error {
 		f.seen[""]++
 	}
 	f.looked = began
+	f.dirty = f.dirty || all || len(held) > 0 // what is held back is looked for soon, and not only when the next one writes
 	f.age(began)
 	return nil
 }
