@@ -54,6 +54,9 @@ prepare:
 		command -v pdftoppm >/dev/null || wanted+=' poppler-utils'
 		command -v qpdf >/dev/null || wanted+=' qpdf'
 	fi
+	if [ -n "$${CI:-}" ] && ! .cache/python/bin/python -c 'import duckdb' 2>/dev/null; then # reads the Parquet that is written
+		python3 -m venv .cache/python && .cache/python/bin/pip install -q duckdb==1.5.3 || echo 'PARQUET WILL NOT BE READ BACK: no duckdb' >&2
+	fi
 	[ -n "$$missing$$wanted" ] || exit 0
 	sudo=
 	if [ "$$(id -u)" != 0 ]; then

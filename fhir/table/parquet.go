@@ -54,7 +54,6 @@ type rowGroups struct {
 	rows    int
 	bytes   int
 	text    []byte // of the row
-	groups  int
 }
 
 func openParquet(w io.Writer, columns []Column, _ Options) (Writer, error) {
