@@ -30,8 +30,10 @@ const (
 // consulting is a server with an agenda, and whose visits take place.
 type consulting struct {
 	*ward
-	p    *process
-	port string
+	p       *process
+	port    string
+	phones  *telephones
+	pulling string // what a telephone asks for next
 }
 
 // eachConsulting runs f on both engines.
@@ -44,7 +46,7 @@ func eachConsulting(t *testing.T, f func(c *consulting)) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := &consulting{ward: &ward{T: t, where: where(t), tokens: map[string]string{}}, port: freePort(t)}
+			c := &consulting{ward: &ward{T: t, where: where(t), tokens: map[string]string{}}, port: freePort(t), phones: newTelephones(t)}
 			c.serve()
 			c.places()
 			f(c)
@@ -54,7 +56,7 @@ func eachConsulting(t *testing.T, f func(c *consulting)) {
 
 func (c *consulting) serve() {
 	c.Helper()
-	c.p = startGuarded(c.T, append([]string{"--listen", c.port}, c.where...)...)
+	c.p = startGuarded(c.T, append(append([]string{"--listen", c.port}, c.phones.flags(c.T)...), c.where...)...)
 	c.base = c.p.base
 }
 
@@ -85,6 +87,11 @@ func (c *consulting) places() {
 // booked books a slot for a patient as the app: the n-th from now on.
 func (c *consulting) booked(n int, patient string) string {
 	c.Helper()
+	return c.bookedBy(visitApp, n, patient)
+}
+
+func (c *consulting) bookedBy(who string, n int, patient string) string {
+	c.Helper()
 	var found struct {
 		Entry []struct{ Resource struct{ Start string } }
 	}
@@ -92,7 +99,7 @@ func (c *consulting) booked(n int, patient string) string {
 	if err := json.Unmarshal([]byte(text), &found); err != nil || len(found.Entry) <= n {
 		c.Fatalf("free are %s", text)
 	}
-	return idOf(c.must(http.StatusOK, visitApp, "POST", "Appointment/$book", params("schedule", "String", "s", "start", "DateTime", found.Entry[n].Resource.Start, "patient", "String", patient, "virtual", "Boolean", "true")))
+	return idOf(c.must(http.StatusOK, who, "POST", "Appointment/$book", params("schedule", "String", "s", "start", "DateTime", found.Entry[n].Resource.Start, "patient", "String", patient, "virtual", "Boolean", "true")))
 }
 
 // entrance is what $join and $invite answer.
@@ -134,6 +141,7 @@ func (c *consulting) link(who, path, body string) entrance {
 type visitGuest struct {
 	c      *consulting
 	socket *websocket.Conn
+	seat   string
 	secret string
 	closed websocket.StatusCode
 }
@@ -191,6 +199,9 @@ func (g *visitGuest) welcome() *visitGuest {
 		g.c.Fatalf("not let in: %d", g.closed)
 	}
 	g.secret, _ = m["secret"].(string)
+	if you, ok := m["you"].(object); ok {
+		g.seat, _ = you["seat"].(string)
+	}
 	return g
 }
 
@@ -247,9 +258,12 @@ func TestVisit(t *testing.T) {
 		c.starts(first)
 		room, family := c.gathers(at)
 		doctor, patient := c.meets(at, room, family)
+		c.pulls()
+		c.spreads(room, doctor, patient)
 		c.restarts(room, doctor, patient)
 		c.ends(first)
 		c.withdraws(second)
+		c.attacks()
 		if log := c.p.log.String(); strings.Contains(log, room.token) || strings.Contains(log, doctor.secret) {
 			t.Errorf("a token is in the log: %s", log)
 		}
@@ -366,9 +380,11 @@ func (c *consulting) restarts(dr entrance, doctor, patient *visitGuest) {
 		c.Errorf("when the server goes, the page is closed with %d", doctor.closed)
 	}
 	c.serve()
+	back := time.Now()
 	for _, g := range []*visitGuest{doctor, patient} {
 		*g = *c.enter(dr.room, object{"secret": g.secret}).welcome2(g.secret)
 	}
+	c.Logf("both were back %s after the server was", time.Since(back))
 	c.history("after a restart", c.tokens["of the visit"], http.StatusOK, http.StatusNotFound)
 	doctor.say(object{"type": "text", "id": "m2", "text": "Seguimos"})
 	patient.hear("text")
@@ -410,6 +426,7 @@ func (c *consulting) ends(id string) {
 	c.enter(pat.room, object{"secret": patient.secret}).refused("after the end", 4410)
 	c.must(http.StatusOK, visitDoctor, "POST", at+"/$end-visit", "")
 	c.history("after the end", c.tokens["of the visit"], http.StatusUnauthorized, http.StatusUnauthorized)
+	c.must(http.StatusUnauthorized, "of the visit", "GET", c.pulling, "")
 	c.must(http.StatusForbidden, visitApp, "POST", at+"/$visit-token", "")
 	c.must(http.StatusGone, visitDoctor, "POST", at+"/$join", "")
 	for _, path := range []string{"Patient/p1/$summary", "Condition/p1", at} {
