@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -81,8 +83,15 @@ func TestExport(t *testing.T) {
 	address := free.Addr().String()
 	free.Close()
 	where := []string{"--data", t.TempDir()}
+	blocked := filepath.Join(t.TempDir(), "blocked.ndjson") // nobody blocks by a PUT
+	if err := os.WriteFile(blocked, []byte(`{"resourceType":"Patient","id":"hidden","meta":{"security":[{"system":"`+blockedLabel.System+`","code":"`+blockedLabel.Code+`"}]}}
+{"resourceType":"Condition","id":"c-hidden","subject":{"reference":"Patient/hidden"}}
+`), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	start := func() *process { return startGuarded(t, append([]string{"--demo", "--listen", address}, where...)...) }
 	p := start()
+	mustRun(t, where, "import", blocked)
 	by := map[string]*asker{}
 	for _, role := range []string{"system", "clinician", "analyst", "clinic-system"} {
 		by[role] = &asker{t: t, base: p.base, token: strings.TrimSpace(mustRun(t, where, "token", "--role", role))}
@@ -96,8 +105,7 @@ func TestExport(t *testing.T) {
 	}
 	put("/Patient/in", `{"resourceType":"Patient","id":"in","gender":"female"}`)
 	put("/Patient/out", `{"resourceType":"Patient","id":"out"}`)
-	put("/Patient/hidden", `{"resourceType":"Patient","id":"hidden","meta":{"security":[{"system":"`+blockedLabel.System+`","code":"`+blockedLabel.Code+`"}]}}`)
-	for _, id := range []string{"in", "out", "hidden"} {
+	for _, id := range []string{"in", "out"} {
 		put("/Condition/c-"+id, `{"resourceType":"Condition","id":"c-`+id+`","subject":{"reference":"Patient/`+id+`"}}`)
 	}
 	put("/Group/g", `{"resourceType":"Group","id":"g","type":"person","actual":true,"member":[{"entity":{"reference":"Patient/in"}},{"entity":{"reference":"Patient/hidden"}}]}`)
