@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,22 +20,26 @@ import (
 
 // ingestion is a server with a folder of files to import.
 type ingestion struct {
-	t      *testing.T
-	where  []string
-	folder string
-	p      *process
-	token  string
+	t       *testing.T
+	where   []string
+	storage []string
+	folder  string
+	p       *process
+	token   string
 }
 
 func newIngestion(t *testing.T, where ...string) *ingestion {
-	in := &ingestion{t: t, folder: t.TempDir()}
-	in.where = append(where, "--import-folder", in.folder, "--import-loopback")
+	in := &ingestion{t: t, folder: t.TempDir(), storage: where}
+	in.where = append(slices.Clone(where), "--import-folder", in.folder, "--import-loopback")
 	in.start()
-	in.token = strings.TrimSpace(mustRun(t, where, "token", "--role", "system"))
 	return in
 }
 
-func (in *ingestion) start() { in.p = startGuarded(in.t, in.where...) }
+// start starts the server, on another port each time, which its tokens are of.
+func (in *ingestion) start() {
+	in.p = startGuarded(in.t, in.where...)
+	in.token = strings.TrimSpace(mustRun(in.t, in.storage, "token", "--role", "system"))
+}
 
 // write makes a file of lines.
 func (in *ingestion) write(name string, lines ...string) {
@@ -152,7 +157,7 @@ func TestIngest(t *testing.T) {
 	in.write("tallas.ndjson", heights...)
 	order := inputsOf("Observation file:tallas.ndjson", "Patient file:pacientes.ndjson.gz")
 	m := in.wait(in.order("import", order))
-	if len(m.Output) != 2 || m.Output[0].Type != "Patient" || m.Output[0].Count != 697 || m.Output[1].Count != 700 || m.Output[1].InputURL != "file:tallas.ndjson" || len(m.Error) != 1 || m.Error[0].Count != 3 {
+	if len(m.Output) != 2 || m.Output[1].Type != "Patient" || m.Output[1].Count != 697 || m.Output[0].Count != 700 || m.Output[0].InputURL != "file:tallas.ndjson" || len(m.Error) != 1 || m.Error[0].Count != 3 {
 		t.Fatalf("%+v", m)
 	}
 	in.tells(m.Error[0].URL, map[int]string{12: "Patient.gender", 14: "json", 18: "Patient.id"})
