@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -54,6 +55,25 @@ func Grant(ctx context.Context, conn *pgx.Conn, role string) error {
 	})
 }
 
+// analystGrants let a role keep the tables of analysts in schemas of their own, and let
+// analysts read them. Tables that another role has made there are removed: the server makes
+// them again.
+func analystGrants(role string) []string {
+	owner := `'` + strings.ReplaceAll(role, `'`, `''`) + `'::regrole`
+	return []string{
+		`CREATE SCHEMA IF NOT EXISTS analytics`, `CREATE SCHEMA IF NOT EXISTS analytics_rows`,
+		`GRANT USAGE, CREATE ON SCHEMA analytics, analytics_rows TO ` + role,
+		`DO $$ DECLARE t record; BEGIN
+FOR t IN SELECT c.oid::regclass AS name, c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE n.nspname IN ('analytics', 'analytics_rows') AND c.relkind IN ('r', 'v') AND c.relowner <> ` + owner + ` ORDER BY c.relkind DESC LOOP
+  EXECUTE 'DROP ' || CASE t.relkind WHEN 'v' THEN 'VIEW ' ELSE 'TABLE ' END || t.name || ' CASCADE';
+END LOOP; END $$`,
+		`DO $$ BEGIN CREATE ROLE amate_analyst NOLOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$`,
+		`GRANT amate_analyst TO ` + role,
+		`GRANT USAGE ON SCHEMA analytics TO amate_analyst`,
+	}
+}
+
 // grants returns what is to be done for a role, quoted already.
 func grants(ctx context.Context, tx pgx.Tx, role string) ([]string, error) {
 	var database, schema string
@@ -69,6 +89,7 @@ func grants(ctx context.Context, tx pgx.Tx, role string) ([]string, error) {
 		`GRANT USAGE ON ALL SEQUENCES IN SCHEMA ` + schema + ` TO ` + role,
 		`GRANT EXECUTE ON FUNCTION audit_prepare(integer) TO ` + role,
 	}
+	all = append(all, analystGrants(role)...)
 	// A partition is written through its parent only.
 	const tables = `SELECT c.relname FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace
 AND c.relkind IN ('r', 'p') AND NOT c.relispartition ORDER BY c.relname`

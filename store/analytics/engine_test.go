@@ -13,6 +13,7 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/table"
+	"github.com/amate-health/amate/migrations"
 	"github.com/amate-health/amate/store/analytics"
 	"github.com/amate-health/amate/store/storetest"
 )
@@ -281,4 +282,48 @@ func TestAnalystByThemselves(t *testing.T) {
 			t.Errorf("%s %v", got, err)
 		}
 	})
+}
+
+// TestServingRole: the role that serves and owns nothing else keeps the tables, also where
+// another one kept them before.
+func TestServingRole(t *testing.T) {
+	url := storetest.Postgres(t)
+	before, _, err := analytics.OpenPostgres(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(t, before, person("a", "1980"))
+	if err := before.Close(); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	const role = "amate analytics' serving"
+	for range 2 { // as with every upgrade
+		if err := migrations.Grant(t.Context(), conn, role); err != nil {
+			t.Fatal(err)
+		}
+	}
+	serving := strings.Replace(url, "postgres://amate@", "postgres://"+strings.ReplaceAll(strings.ReplaceAll(role, " ", "%20"), "'", "%27")+"@", 1)
+	k, missing, err := analytics.OpenPostgres(t.Context(), serving)
+	if err != nil || missing != nil {
+		t.Fatal(err, missing)
+	}
+	defer k.Close()
+	p, err := k.Load(t.Context())
+	if err != nil || len(p.Tables) != 0 {
+		t.Fatalf("%+v %v", p, err)
+	}
+	fill(t, k, person("b", "1990"))
+	r, warning, err := analytics.RunPostgres(t.Context(), serving, analytics.Limits{Time: time.Minute, Connections: 1})
+	if err != nil || warning == "" {
+		t.Fatal(err, warning)
+	}
+	defer r.Close()
+	if got, _, err := ask(t.Context(), r, `SELECT id FROM patient`, 9, nil); err != nil || got != `{"id":"p-b"}`+"\n" {
+		t.Errorf("%s %v", got, err)
+	}
 }

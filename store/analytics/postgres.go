@@ -62,7 +62,6 @@ var preparedTables = []string{
 	`CREATE TABLE IF NOT EXISTS analytics.dictionary (table_name text NOT NULL, column_name text NOT NULL, position integer NOT NULL,
 sql_type text NOT NULL, fhir_type text NOT NULL, description text NOT NULL, PRIMARY KEY (table_name, position))`,
 	`COMMENT ON TABLE analytics.dictionary IS 'What the tables and columns of this schema mean. The line at position 0 is about a table.'`,
-	`COMMENT ON SCHEMA analytics IS 'De-identified rows, one or more for each person or event. They are no statistics: small groups of them can still tell who somebody is.'`,
 }
 
 func (p *postgresKeeper) prepare(ctx context.Context) error {
@@ -75,6 +74,7 @@ func (p *postgresKeeper) prepare(ctx context.Context) error {
 		if err := tx.QueryRow(ctx, there).Scan(&ready); err != nil || ready {
 			return err
 		}
+		made := false
 		for _, schema := range []string{"analytics", "analytics_rows"} {
 			var has bool
 			if err := tx.QueryRow(ctx, `SELECT to_regnamespace($1) IS NOT NULL`, schema).Scan(&has); err != nil {
@@ -85,6 +85,13 @@ func (p *postgresKeeper) prepare(ctx context.Context) error {
 			}
 			if _, err := tx.Exec(ctx, `CREATE SCHEMA `+schema); err != nil {
 				return fmt.Errorf("make the schema %s, for which the role of the server may need 'amate migrate --grant': %w", schema, err)
+			}
+			made = true
+		}
+		const about = `COMMENT ON SCHEMA analytics IS 'De-identified rows, one or more for each person or event. They are no statistics: small groups of them can still tell who somebody is.'`
+		if made {
+			if _, err := tx.Exec(ctx, about); err != nil {
+				return err
 			}
 		}
 		for _, sql := range preparedTables {
