@@ -158,7 +158,7 @@ var testImports = map[string]string{
 	"fhir/terminology/service":                   "fhir/validate",
 	"cmd/amate":                                  "fhir/samples store/storetest store/storetest/naive fhir/document/sign/signtest",
 	"authz/label":                                "fhir/spec",
-	"authz":                                      "fhir/bundle fhir/chart fhir/document fhir/document/mhd fhir/document/summary fhir/feed fhir/registry/birth fhir/registry/birth/paper fhir/registry/birth/sinac fhir/registry/card fhir/registry/card/link fhir/registry/prescription fhir/registry/referral fhir/registry/identity/match fhir/registry/identity/merge fhir/registry/identity/mpi fhir/registry/identity/pix fhir/registry/identity/renapo fhir/registry/immunization fhir/registry/immunization/campaign fhir/registry/immunization/dose fhir/registry/immunization/recommend fhir/registry/immunization/schedule fhir/registry/key fhir/registry/record fhir/registry/record/giis fhir/registry/rights fhir/subscription store store/postgres store/sqlite store/storetest telehealth/monitor fhir/view",
+	"authz":                                      "telehealth/schedule telehealth/visit fhir/bundle fhir/chart fhir/document fhir/document/mhd fhir/document/summary fhir/feed fhir/registry/birth fhir/registry/birth/paper fhir/registry/birth/sinac fhir/registry/card fhir/registry/card/link fhir/registry/prescription fhir/registry/referral fhir/registry/identity/match fhir/registry/identity/merge fhir/registry/identity/mpi fhir/registry/identity/pix fhir/registry/identity/renapo fhir/registry/immunization fhir/registry/immunization/campaign fhir/registry/immunization/dose fhir/registry/immunization/recommend fhir/registry/immunization/schedule fhir/registry/key fhir/registry/record fhir/registry/record/giis fhir/registry/rights fhir/subscription store store/postgres store/sqlite store/storetest telehealth/monitor fhir/view",
 	"authz/audit":                                "store/postgres store/sqlite store/storetest",
 	"authz/smart":                                "store/sqlite",
 	"authz/people":                               "store/sqlite",
@@ -177,12 +177,13 @@ var testImports = map[string]string{
 	"fhir/registry/immunization/schedule/mexico": "fhir/registry/immunization fhir/registry/immunization/vector",
 	"fhir/registry/identity/renapo":              "store/sqlite",
 	"fhir/registry/analysis":                     "fhir/registry/demo fhir/samples fhir/table fhir/view store/analytics store/storetest", // what its queries answer
-	"fhir/registry/rights":                       "store/sqlite", // what is decided is written, and found again
+	"fhir/registry/rights":                       "store/sqlite",                                                                         // what is decided is written, and found again
 	"fhir/registry/profile":                      "fhir/element fhir/guide fhir/profile fhir/registry/demo fhir/registry/immunization/code fhir/validate",
 	"fhir/registry/record":                       "fhir/guide fhir/profile fhir/registry/demo fhir/rest fhir/validate store/sqlite store/postgres store/storetest",
 	"fhir/validate":                              "fhir/xml fhir/samples",
 	"fhir/rest":                                  "fhir/chart fhir/validate store/postgres store/sqlite store/storetest", // behaviour is tested on real engines
 	"migrations":                                 "store/storetest",
+	"telehealth/video":                           "store/postgres store/sqlite store/storetest",
 	"telehealth/monitor":                         "fhir/registry/profile fhir/profile fhir/validate store/postgres store/sqlite store/storetest",
 	"telehealth/schedule":                        "store/postgres store/sqlite store/storetest",
 	"telehealth/visit":                           "store/postgres store/sqlite store/storetest",
@@ -205,7 +206,7 @@ var testImports = map[string]string{
 // much with them. A path covers what is below it; other packages are free.
 var outside = map[string]string{
 	"net":                                 "cmd/amate fhir/message/mllp fhir/rest fhir/subscription authz",
-	"net/http":                            "cmd/amate fhir/message fhir/rest fhir/subscription authz authz/token authz/pages authz/smart telehealth/portal telehealth/schedule fhir/view telehealth/video",
+	"net/http":                            "cmd/amate fhir/message fhir/rest fhir/bulk fhir/subscription authz authz/token authz/pages authz/smart telehealth/portal telehealth/schedule fhir/view telehealth/video",
 	"net/url":                             "*", // it only takes text apart
 	"net/netip":                           "*", // likewise
 	"net/http/httptest":                   "*", // tests
