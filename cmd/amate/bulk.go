@@ -77,7 +77,7 @@ func (o *opened) openOrders(e exporting, data string) error {
 // bulkKinds are the kinds of work that can be ordered.
 func (o *opened) bulkKinds() []bulk.Kind {
 	export := bulk.Exporter{
-		Scanner: o, Search: o.Search, History: o.History, Read: o.engine.Read, Index: o.indexer(), Subset: rest.Subset,
+		Scanner: o, Search: o.Search, History: o.engine.History, Read: o.engine.Read, Index: o.indexer(), Subset: rest.Subset,
 	}
 	return []bulk.Kind{export.Kind(), o.importer().Kind()}
 }

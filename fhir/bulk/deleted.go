@@ -2,6 +2,7 @@ package bulk
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/amate-health/amate/fhir"
@@ -19,7 +20,7 @@ func (e *exporting) deleted(ctx context.Context, typ string) error {
 		if err := e.renew(ctx); err != nil {
 			return err
 		}
-		h := &search.History{Type: typ, Since: e.Since, At: e.run.At, Count: 1000, Bytes: 8 << 20, After: e.at.After, Restriction: e.shows.Restriction}
+		h := &search.History{Type: typ, Since: e.Since, At: e.run.At, Count: 1000, Bytes: 8 << 20, After: e.at.After, Restriction: search.Unrestricted} // was sees to what is shown
 		page, err := e.History(ctx, h)
 		if err != nil {
 			return err
@@ -44,9 +45,12 @@ func (e *exporting) deleted(ctx context.Context, typ string) error {
 	}
 }
 
-// was reports whether the version before a deletion was of a record that is exported.
+// was reports whether the version before a deletion was of a record that is exported, and
+// one that the orderer may see: nothing is left of what was deleted by which the store could
+// tell. Where the patients decide that, all of them must be seen. Only type and id are told.
 func (e *exporting) was(ctx context.Context, v *fhir.Resource) (bool, error) {
-	if !e.Records {
+	only := e.shows.Restriction
+	if !e.Records && only.Open() {
 		return true, nil
 	}
 	before, err := e.Read(ctx, fhir.Ref{Type: v.Ref.Type, ID: v.Ref.ID, Version: v.Ref.Version - 1})
@@ -56,7 +60,53 @@ func (e *exporting) was(ctx context.Context, v *fhir.Resource) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return e.ofRecord(v.Ref.Type, &before)
+	if e.Records {
+		if ok, err := e.ofRecord(v.Ref.Type, &before); err != nil || !ok {
+			return false, err
+		}
+	}
+	if only.Open() {
+		return true, nil
+	}
+	return e.showed(ctx, &before, only)
+}
+
+// showed reports whether a restriction would show a version that is current no more.
+func (e *exporting) showed(ctx context.Context, r *fhir.Resource, only *search.Restriction) (bool, error) {
+	where, listed := only.Types[r.Ref.Type]
+	ix, err := e.Index(r)
+	if err != nil || !listed {
+		return false, err
+	}
+	s := &search.Subject{Ref: r.Ref.Current(), Updated: r.Updated, Index: &ix}
+	for _, x := range where {
+		switch x.(type) {
+		case search.Unblocked, search.Consented: // of the patients
+			if ok, err := e.seesPatients(ctx, &ix, only); err != nil || !ok {
+				return false, err
+			}
+		default:
+			if ok, err := search.Holds(x, s); err != nil || !ok {
+				return false, nil // what cannot be told is not shown
+			}
+		}
+	}
+	return true, nil
+}
+
+// seesPatients reports whether all patients to whom a version refers are shown.
+func (e *exporting) seesPatients(ctx context.Context, ix *search.Index, only *search.Restriction) (bool, error) {
+	var ids []string
+	for _, l := range ix.Links {
+		if l.Target.Type == "Patient" && !slices.Contains(ids, l.Target.ID) {
+			ids = append(ids, l.Target.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return false, nil
+	}
+	found, err := e.Search(ctx, &search.Query{Type: "Patient", Where: []search.Expr{search.IDs{Any: ids}}, Count: len(ids), Restriction: only})
+	return err == nil && len(found.Matches) == len(ids), err
 }
 
 // beside returns an export of something else that goes on from the place of e, and what
