@@ -77,7 +77,8 @@ func read(t testing.TB, files disk, dims, rates []string) *attacker {
 			}
 			whole := value("casos")
 			note, _ := at("nota")
-			a.put(t, where, whole, strings.HasPrefix(note, "A"))
+			kept := strings.HasPrefix(note, "A")
+			a.put(t, where, whole, kept)
 			for i, rate := range rates {
 				if _, ok := at(rate); !ok {
 					continue
@@ -87,8 +88,8 @@ func read(t testing.TB, files disk, dims, rates []string) *attacker {
 				part := value(rate)
 				a.put(t, one, part, false)
 				one[len(dims)+i] = "0"
-				if whole >= 0 && part >= 0 {
-					a.put(t, one, whole-part, false)
+				if whole >= 0 && part >= 0 { // as old as the whole, where that is of before
+					a.put(t, one, whole-part, kept)
 				} else {
 					a.put(t, one, -1, false)
 				}
