@@ -100,7 +100,7 @@ func (o *opened) queryOf(ctx context.Context, call *operation.Call) (*sqlQuery, 
 func (o *opened) namedQuery(ctx context.Context, call *operation.Call, canonical string) (*sqlQuery, error) {
 	for _, v := range analysis.Views() {
 		for _, q := range v.Queries {
-			if canonical == queryCanonical+v.ID+"-"+q.Name {
+			if canonical == queryCanonical+queryID(&v, &q) {
 				return &sqlQuery{text: q.SQL, parameters: map[string]string{}}, nil
 			}
 		}

@@ -216,7 +216,7 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 	if err := installOwn(ctx, store); err != nil {
 		return err
 	}
-	if err := installExchange(ctx, store); err != nil {
+	if err := errors.Join(installExchange(ctx, store), installViews(ctx, store)); err != nil {
 		return err
 	}
 	if s.InsecureNoAuth {

@@ -243,7 +243,7 @@ func postgresFault(err error, limit time.Duration) error {
 	case class == "53" || class == "54" || class == "57":
 		return fhir.Errorf(fhir.TooCostly, "the query takes more than the database has for it").With("%.500s", pg.Message)
 	case class == "42" || class == "22" || class == "0A" || class == "21" || class == "25":
-		return refuse("the database does not run this query").With("%.500s", pg.Message)
+		return refuse("the database does not run this query; the table dictionary tells which tables and columns there are").With("%.500s", pg.Message)
 	}
 	return err
 }

@@ -195,7 +195,7 @@ func sqliteFault(err error) error {
 	case sqlite.ResultTooBig, sqlite.ResultNoMem, sqlite.ResultFull:
 		return fhir.Errorf(fhir.TooCostly, "the query takes more than the database has for it").With("%.500s", err)
 	case sqlite.ResultError, sqlite.ResultMismatch, sqlite.ResultRange:
-		return refuse("the database does not run this query").With("%.500s", err)
+		return refuse("the database does not run this query; the table dictionary tells which tables and columns there are").With("%.500s", err)
 	}
 	return err
 }

@@ -4,6 +4,8 @@ import (
 	"embed"
 	"fmt"
 	"path"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -34,6 +36,13 @@ type Query struct {
 	Name             string // "by-municipality"
 	Spanish, English string // the question
 	SQL              string // for PostgreSQL and SQLite; tables have the Names of views
+}
+
+// Views returns the views whose tables q reads.
+func (q *Query) Views() []View {
+	return slices.DeleteFunc(slices.Clone(views()), func(v View) bool {
+		return !regexp.MustCompile(`\b` + v.Name + `\b`).MatchString(q.SQL)
+	})
 }
 
 // Views returns the views, ordered by name. Nobody changes them.
