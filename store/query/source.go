@@ -143,7 +143,11 @@ func (w *where) source(typ string, p *plan, o *order) error {
 func (w *where) resources(typ string, p *plan, o *order) {
 	w.Add("(SELECT ", index.ResourceColumns("i"), " FROM resource i WHERE i.live")
 	if typ != "" {
-		w.Add(" AND i.type = ").Int(int64(index.TypeNumber(typ)))
+		column := "i.type"
+		if p.kind == named && len(p.answers[0].(search.IDs).Any) > 1 && w.Dialect == index.SQLite {
+			column = "+i.type" // without statistics, it would rather read all of the type than look two ids up
+		}
+		w.Add(" AND ", column, " = ").Int(int64(index.TypeNumber(typ)))
 	}
 	if p.kind == named {
 		w.Add(" AND ").AnyString("i.id", p.answers[0].(search.IDs).Any)
