@@ -73,7 +73,7 @@ func move(t Temporal, b Value, sign int64) (Collection, error) {
 		if word := calendarUnits[unit]; word != "" {
 			unit = word // no UCUM unit, but what is meant is plain
 		} else if unit, ok = words[unit]; !ok {
-			return nil, failure("%q is no unit of calendar time", q.Unit)
+			return nil, &Failure{Rule: "dates know units of calendar time alone", Value: q.Unit}
 		}
 	}
 	if t.kind == "Time" && (unit == "year" || unit == "month" || unit == "week" || unit == "day") {

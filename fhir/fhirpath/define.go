@@ -49,10 +49,10 @@ func defineVariable(r *run, s scope, in Collection, args []node) (Collection, er
 		return nil, failure("a variable needs a name")
 	}
 	if _, taken := s.vars.find(name); taken {
-		return nil, failure("%%%s is defined already", name)
+		return nil, &Failure{Rule: "a variable is defined already", Value: name}
 	}
 	if _, taken, err := r.external(name); taken {
-		return nil, failure("%%%s is defined by the environment", name)
+		return nil, &Failure{Rule: "a variable is defined by the environment", Value: name}
 	} else if err != nil {
 		return nil, err
 	}

@@ -158,8 +158,21 @@ type scope struct {
 	vars  *frame // nil where the expression defines no variables
 }
 
-// failure is an error of evaluation.
-func failure(format string, args ...any) error { return fmt.Errorf("FHIRPath: "+format, args...) }
+// Failure says why an evaluation has no result.
+type Failure struct {
+	Rule  string // what was not as it has to be; no value that was evaluated is in it
+	Value string // the value that was not, "" where it is not one value
+}
+
+func (f *Failure) Error() string {
+	if f.Value == "" {
+		return "FHIRPath: " + f.Rule
+	}
+	return fmt.Sprintf("FHIRPath: %s: %q", f.Rule, f.Value)
+}
+
+// failure is an error of evaluation. Its arguments are no values: they may be of a patient.
+func failure(format string, args ...any) error { return &Failure{Rule: fmt.Sprintf(format, args...)} }
 
 func (n *literal) eval(r *run, _ scope) (Collection, error) { return n.items, r.step(1) }
 func (this) eval(r *run, s scope) (Collection, error)       { return s.this, r.step(1) }

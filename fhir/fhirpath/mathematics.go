@@ -175,7 +175,7 @@ func round(r *run, s scope, in Collection, args []node) (Collection, error) {
 		return nil, err
 	}
 	if places < 0 || places > maxExponent {
-		return nil, failure("round() cannot keep %d places", places)
+		return nil, failure("round() cannot keep so many places")
 	}
 	if q, ok := v.(Quantity); ok {
 		q.Value = Decimal{rounded(q.Value, int32(places))}

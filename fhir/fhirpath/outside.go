@@ -46,7 +46,7 @@ func conformsTo(r *run, s scope, in Collection, args []node) (Collection, error)
 		return truths(in[0].Type.Is(name)), nil
 	}
 	if r.env.ConformsTo == nil {
-		return nil, failure("the profile %q is not known", url)
+		return nil, &Failure{Rule: "a profile is not known", Value: url}
 	}
 	conforms, err := r.env.ConformsTo(in[0], url)
 	return truths(conforms), err

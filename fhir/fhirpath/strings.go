@@ -140,7 +140,7 @@ func replace(r *run, s string, a []arg) (Collection, error) {
 // are of i (letters of either case) and m (^ and $ match at lines).
 func pattern(r *run, s, expr, flags string) (*regexp.Regexp, error) {
 	if strings.Trim(flags, "im") != "" {
-		return nil, failure("%q are no flags of a regular expression", flags)
+		return nil, &Failure{Rule: "the flags of a regular expression are i and m", Value: flags}
 	}
 	if len(expr) > 1000 {
 		return nil, ErrTooCostly
@@ -150,7 +150,7 @@ func pattern(r *run, s, expr, flags string) (*regexp.Regexp, error) {
 	}
 	re, err := regexp.Compile("(?s" + flags + ":" + expr + ")")
 	if err != nil {
-		return nil, failure("%q is no regular expression that is understood here", expr)
+		return nil, &Failure{Rule: "this is no regular expression that is understood here", Value: expr}
 	}
 	return re, nil
 }

@@ -160,8 +160,7 @@ func (p *rowGroups) value(i int, c *Cell) (parquet.Value, error) {
 	}
 	v, ok := p.kinds[i].value(c.Text)
 	if !ok || c.Kind == List {
-		return v, fhir.Errorf(fhir.Unprocessable, "the values of the column %s are not all of its type, which is %s", p.columns[i].Name, p.columns[i].Type).
-			With("%.100q", c.Text)
+		return v, fhir.Errorf(fhir.Unprocessable, "the values of the column %s are not all of its type, which is %s", p.columns[i].Name, p.columns[i].Type)
 	}
 	return v, nil
 }

@@ -4,6 +4,7 @@
 package view
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -364,9 +365,19 @@ func alike(a, b []table.Column) bool {
 	return slices.EqualFunc(a, b, func(a, b table.Column) bool { return a.Name == b.Name && a.Collection == b.Collection })
 }
 
+// unfit says which expression does not fit a resource, and by which rule. What the resource
+// has there is not for logs, nor for those who see less of it.
 func unfit(at string, err error) error {
 	if fhir.CodeOf(err) != 0 {
 		return err
 	}
-	return fault(at, "the expression does not fit a resource").With("%v", err)
+	e := fault(at, "the expression does not fit a resource")
+	var failed *fhirpath.Failure
+	switch {
+	case errors.As(err, &failed):
+		return e.With("%s", failed.Rule)
+	case errors.Is(err, errMany), errors.Is(err, errComplex), errors.Is(err, errNotBoolean), errors.Is(err, fhirpath.ErrTooCostly):
+		return e.With("%v", err)
+	}
+	return e
 }

@@ -109,6 +109,32 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// A resource that a view does not fit is told by the column and the rule, never by what it has there.
+func TestUnfitTellsNoValue(t *testing.T) {
+	patient := []byte(`{"resourceType":"Patient","name":[{"family":"(Secreta","given":["Secreta","Oculta"]}],"birthDate":"1999-09-09"}`)
+	for path, rule := range map[string]string{
+		"name.given":                           "it leads to several values, and the column is no collection",
+		"name":                                 "it leads to an element that is no primitive",
+		"name.given.single()":                  "single() found 2 items",
+		"'x'.matches(name.family)":             "this is no regular expression that is understood here",
+		"'x'.matches('x', name.family)":        "the flags of a regular expression are i and m",
+		"birthDate + name.family":              "only a duration can be added to a date",
+		"name.given.first() * 2":               "an operator does not fit the types of its operands",
+		"select(defineVariable('resource',1))": "a variable is defined by the environment",
+	} {
+		definition := `{"resource":"Patient","select":[{"column":[{"name":"id","path":"id"},{"name":"odd","path":"` + path + `"}]}]}`
+		_, _, err := run([]byte(definition), [][]byte{patient})
+		e, _ := err.(*fhir.Error)
+		if e == nil || e.Code != fhir.Unprocessable || e.Expression != "ViewDefinition.select.column.where(name='odd').path" || e.Diagnostics != rule {
+			t.Errorf("%s: %+v", path, err)
+			continue
+		}
+		if said := fmt.Sprintf("%+v %v", *e, e); strings.Contains(said, "Secreta") || strings.Contains(said, "1999") {
+			t.Errorf("%s: %s", path, said)
+		}
+	}
+}
+
 // A row must not grow without bound, whatever a view asks for.
 func TestManyRows(t *testing.T) {
 	var names []string
