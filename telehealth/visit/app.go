@@ -26,18 +26,15 @@ func (s *Service) binds(c operation.Caller) bool {
 	return c.User.ID == "" && c.Roles != nil && s.isApp(c) && !slices.ContainsFunc(c.Roles, func(role string) bool { return slices.Contains(s.Keepers, role) })
 }
 
-// appOf returns the app of a visit that begins: who booked it, or the caller. Errors:
-// fhir.Forbidden for another app.
-func (s *Service) appOf(ctx context.Context, call *operation.Call, appointment string) (string, error) {
-	e, err := s.Store.Entry(ctx, BookedKind, appointment)
+// entrust makes a visit that begins that of the app which booked it, or else of the caller.
+// Errors: fhir.Forbidden for another app.
+func (s *Service) entrust(ctx context.Context, call *operation.Call, v *sheet) error {
+	e, err := s.Store.Entry(ctx, BookedKind, v.Appointment)
 	if err != nil && fhir.CodeOf(err) != fhir.NotFound {
-		return "", err
+		return err
 	}
-	v := &sheet{App: string(e.Value)}
-	if err := s.claim(v, call); err != nil {
-		return "", err
-	}
-	return v.App, nil
+	v.App, v.Ours = string(e.Value), len(e.Value) > 0
+	return s.claim(v, call)
 }
 
 // claim makes a visit that is of no app that of the caller, when they are one. Errors:

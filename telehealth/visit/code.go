@@ -81,7 +81,7 @@ func (s *Service) code(ctx context.Context, call *operation.Call) (*operation.An
 	if err != nil {
 		return nil, err
 	}
-	if err := s.tally(ctx, "sent/"+v.Patient, mostSentDay, "%d codes were sent to this patient within a day", true); err != nil {
+	if err := s.tally(ctx, "sent/"+v.Patient, mostSentDay, "%d codes were sent to this patient within a day", 1); err != nil {
 		return nil, err
 	}
 	return s.sent(ctx, call, v.Room, to)
@@ -153,22 +153,52 @@ func (s *Service) notice(v *visit, to *contact) (bundle.Change, error) {
 		"subject":  compose.Reference(fhir.Ref{Type: "Patient", ID: v.Patient}), "encounter": compose.Reference(fhir.Ref{Type: "Encounter", ID: v.Encounter}),
 		"recipient": []compose.Object{compose.Reference(fhir.Ref{Type: "Patient", ID: v.Patient})}, "sent": stamp(s.Now()),
 		"payload": []compose.Object{{"contentString": "Se envió un código a " + to.masked()}},
-	}, digestOf(v.Room + v.Code.Digest)[:32])
+	}, digestOf(random(16))[:32]) // an id that was made of the code would let it be found
 }
 
-// redeem takes a code that the patient told.
+// redeem takes a code that the patient told. It counts as a wrong one until it is known to
+// be right, so that many guesses at once are no more than many one after another.
 func (s *Service) redeem(ctx context.Context, call *operation.Call, v *visit, told string) error {
 	told = strings.NewReplacer(" ", "", "-", "").Replace(told)
-	for _, key := range []struct {
+	right, err := s.guessed(ctx, call, v.Patient, func() (bool, error) { return s.taken(ctx, v.Room, told) })
+	if err == nil && !right {
+		err = errCode
+	}
+	return err
+}
+
+// guessed counts a guess of an app about a patient, unless it is right or nothing was
+// compared.
+func (s *Service) guessed(ctx context.Context, call *operation.Call, patient string, guess func() (bool, error)) (right bool, err error) {
+	const refusal = "%d wrong codes were told within a day"
+	keys := []struct {
 		name string
 		most int
-	}{{"wrong/" + v.Patient, mostWrongDay}, {"wrong-app/" + App(call.Caller), mostWrongApp}} {
-		if err := s.tally(ctx, key.name, key.most, "%d wrong codes were told within a day", false); err != nil {
-			return err
+	}{{"wrong/" + patient, mostWrongDay}, {"wrong-app/" + App(call.Caller), mostWrongApp}}
+	counted := 0
+	for _, key := range keys {
+		if err = s.tally(ctx, key.name, key.most, refusal, 1); err != nil {
+			break
+		}
+		counted++
+	}
+	if err == nil {
+		if right, err = guess(); err == nil && !right {
+			return false, nil
 		}
 	}
-	right, fresh := false, false
-	v, err := s.change(ctx, v.Room, func(v *visit) error {
+	for _, key := range keys[:counted] {
+		if lost := s.tally(ctx, key.name, 1<<30, refusal, -1); err == nil {
+			err = lost
+		}
+	}
+	return right, err
+}
+
+// taken reports whether a code is the one of a visit, which is proved by it then.
+func (s *Service) taken(ctx context.Context, name, told string) (right bool, err error) {
+	fresh := false
+	v, err := s.change(ctx, name, func(v *visit) error {
 		right, fresh = false, false
 		if err := s.admissible(ctx, &v.sheet, &seat{}); err != nil {
 			return err
@@ -179,7 +209,7 @@ func (s *Service) redeem(ctx context.Context, call *operation.Call, v *visit, to
 		}
 		if right = same(c.Digest, digestOf(v.Room+told)); right {
 			c.Digest = "" // it is good once
-			if fresh = v.Proof == nil; fresh {
+			if fresh = !v.counts(v.Proof); fresh {
 				v.Proof = &proof{Patient: v.Patient, How: byCode, At: s.Now().UTC()}
 			}
 			return nil
@@ -189,25 +219,15 @@ func (s *Service) redeem(ctx context.Context, call *operation.Call, v *visit, to
 		}
 		return nil
 	})
-	switch {
-	case err != nil:
-		return err
-	case fresh:
-		return s.witness(ctx, v)
-	case right:
-		return nil
+	if err == nil && fresh {
+		err = s.witness(ctx, v)
 	}
-	for _, key := range []string{"wrong/" + v.Patient, "wrong-app/" + App(call.Caller)} {
-		if err := s.tally(ctx, key, 1<<30, "%d", true); err != nil {
-			return err
-		}
-	}
-	return errCode
+	return right, err
 }
 
-// tally counts what is done too often for a day from the first time on. Errors:
-// fhir.Throttled once it was done so often as most.
-func (s *Service) tally(ctx context.Context, key string, most int, refusal string, count bool) error {
+// tally counts what is done too often for a day from the first time on; by is negative to
+// take something back. Errors: fhir.Throttled once it was done so often as most.
+func (s *Service) tally(ctx context.Context, key string, most int, refusal string, by int) error {
 	for try := 1; ; try++ {
 		e, err := s.Store.Entry(ctx, tallyKind, key)
 		if err != nil && fhir.CodeOf(err) != fhir.NotFound {
@@ -221,13 +241,10 @@ func (s *Service) tally(ctx context.Context, key string, most int, refusal strin
 		} else {
 			e = fhir.Entry{Kind: tallyKind, Key: key, Expires: s.Now().Add(tallied)}
 		}
-		if n >= most {
+		if by > 0 && n >= most {
 			return fhir.Errorf(fhir.Throttled, refusal, n)
 		}
-		if !count {
-			return nil
-		}
-		e.Value = fmt.Append(nil, n+1)
+		e.Value = fmt.Append(nil, max(0, n+by))
 		err = s.Store.Put(ctx, e)
 		if fhir.CodeOf(err) != fhir.Conflict || try == mostTries {
 			return err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/bundle"
 	"github.com/amate-health/amate/fhir/compose"
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/operation"
@@ -149,7 +150,7 @@ func (s *Service) consent(ctx context.Context, call *operation.Call) (*operation
 	}
 	answer, err := s.agreed(ctx, call, a, &k)
 	if who := call.Caller.User.Current(); err == nil && who == k.by && who.ID != "" {
-		err = s.provedBefore(ctx, a, &proof{Patient: a.patient, How: byPatient, By: who.String(), At: s.Now().UTC()})
+		err = s.provedBefore(ctx, a, &proof{Patient: a.patient, How: byPatient, By: who.String(), Client: call.Caller.Client, At: s.Now().UTC()})
 	}
 	if err != nil {
 		return nil, err
@@ -213,15 +214,16 @@ func (s *Service) giver(ctx context.Context, call *operation.Call, a *appointmen
 
 // agreed writes a consent, and the text that it is to.
 func (s *Service) agreed(ctx context.Context, call *operation.Call, a *appointment, k *consenting) (*operation.Answer, error) {
-	stem := strings.TrimRight(a.ref.ID[:min(len(a.ref.ID), 58)], "-.")
-	consent, document := fhir.Ref{Type: "Consent", ID: stem + "-tc"}, fhir.Ref{Type: "DocumentReference", ID: stem + "-td"}
-	if s.consented(ctx, a.patient) == nil {
-		if r, err := s.one(ctx, everything, consent); err != nil || r != nil && strings.Contains(string(r.JSON), `"status":"active"`) {
-			if err != nil {
-				return nil, err
-			}
-			return &operation.Answer{JSON: r.JSON}, nil
-		}
+	consent, had, err := s.ours(ctx, "Consent", "-tc", a, "patient")
+	if err != nil {
+		return nil, err
+	}
+	document, written, err := s.ours(ctx, "DocumentReference", "-td", a, "subject")
+	if err != nil {
+		return nil, err
+	}
+	if had != nil && s.consented(ctx, a.patient) == nil && strings.Contains(string(had.JSON), `"status":"active"`) {
+		return &operation.Answer{JSON: had.JSON}, nil
 	}
 	v := &visit{sheet: sheet{Base: call.Base}}
 	m, now := s.Maker(call.Base), stamp(s.Now())
@@ -245,6 +247,8 @@ func (s *Service) agreed(ctx context.Context, call *operation.Call, a *appointme
 	if err != nil {
 		return nil, err
 	}
+	inPlaceOf(&d, written)
+	inPlaceOf(&c, had)
 	v.changes = append(v.changes, d, c)
 	if err := s.apply(ctx, v.changes); err != nil {
 		return nil, err
@@ -257,6 +261,57 @@ func (s *Service) agreed(ctx context.Context, call *operation.Call, a *appointme
 		return nil, fhir.Errorf(fhir.Conflict, "the consent is recorded, but another Consent of the patient denies consultations at a distance: it has to be made inactive first")
 	}
 	return &operation.Answer{JSON: r.JSON}, nil
+}
+
+// ours returns where a resource is, or is to be, that goes with an Appointment and its
+// patient, and the resource as it is, nil for none. Whoever chooses the id of an
+// Appointment would choose that of what goes with it too: what is of another patient, or of
+// another Appointment, is left alone, and not shown. Errors: fhir.Conflict.
+func (s *Service) ours(ctx context.Context, typ, as string, a *appointment, subject string) (fhir.Ref, *fhir.Resource, error) {
+	const most = 64 // characters of an id
+	ids := []string{a.ref.ID + as, digestOf(a.ref.ID + "/" + a.patient)[:most-len(as)] + as}
+	if len(ids[0]) > most {
+		ids = ids[1:]
+	}
+	for _, id := range ids {
+		ref := fhir.Ref{Type: typ, ID: id}
+		r, err := s.one(ctx, everything, ref)
+		if err != nil || r == nil {
+			return ref, nil, err
+		}
+		d, err := element.Parse(r.JSON)
+		if err != nil {
+			return ref, nil, err
+		}
+		if d.TextAt(0, subject, "reference") == "Patient/"+a.patient && refersTo(d, a.ref.Current()) {
+			return ref, r, nil
+		}
+	}
+	return fhir.Ref{}, nil, fhir.Errorf(fhir.Conflict, "a %s that is not of this Appointment has the id of the one that would be written", typ)
+}
+
+// refersTo reports whether a consent, or the text of it, is about an Appointment.
+func refersTo(d *element.Doc, at fhir.Ref) bool {
+	for e := range d.Items(0, "extension") {
+		for p := range d.Items(e, "extension") {
+			if d.TextAt(p, "url") == "appointment" && d.TextAt(p, "valueReference", "reference") == at.String() {
+				return true
+			}
+		}
+	}
+	for r := range d.Items(d.Get(0, "context"), "related") {
+		if d.TextAt(r, "reference") == at.String() {
+			return true
+		}
+	}
+	return false
+}
+
+// inPlaceOf has a change replace a version, or nothing: what came meanwhile stays.
+func inPlaceOf(c *bundle.Change, was *fhir.Resource) {
+	if c.IfNoneMatch = was == nil; was != nil {
+		c.IfMatch = was.Ref.Version
+	}
 }
 
 // wordsOf composes the DocumentReference of the text that was consented to.

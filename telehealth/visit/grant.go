@@ -38,7 +38,7 @@ func (s *Service) token(ctx context.Context, call *operation.Call) (*operation.A
 		}
 	}
 	// It is noted before it is given out, so that whatever ends the visit takes it back.
-	v, err = s.change(ctx, v.Room, func(v *visit) error { return s.grantable(ctx, v) })
+	v, err = s.change(ctx, v.Room, func(v *visit) error { return s.grantable(ctx, v, call) })
 	if err != nil {
 		return nil, ended(err)
 	}
@@ -62,7 +62,7 @@ func (s *Service) token(ctx context.Context, call *operation.Call) (*operation.A
 }
 
 // grantable notes that tokens are given out in a visit, or reports why none are.
-func (s *Service) grantable(ctx context.Context, v *visit) error {
+func (s *Service) grantable(ctx context.Context, v *visit, call *operation.Call) error {
 	if err := s.admissible(ctx, &v.sheet, &seat{}); err != nil {
 		return err
 	}
@@ -70,8 +70,12 @@ func (s *Service) grantable(ctx context.Context, v *visit) error {
 		return err
 	}
 	switch now := s.Now().UTC(); {
+	case !now.Before(s.closes(&v.sheet)): // people may still come in, whose clock is slow
+		return fhir.Errorf(fhir.Forbidden, "the time of the visit is over")
 	case v.Proof == nil:
 		return errProof
+	case s.binds(call.Caller) && !v.counts(v.Proof):
+		return errElsewhere
 	case v.FirstGrant.IsZero():
 		v.Granted, v.FirstGrant = true, now
 	case !now.Before(v.FirstGrant.Add(longestVisit + s.After)):

@@ -43,7 +43,7 @@ func (s *Service) join(ctx context.Context, call *operation.Call) (*operation.An
 		p.language = speaks
 	}
 	if who.theirs && call.Caller.User.ID != "" {
-		if err := s.proved(ctx, v.Room, &proof{Patient: v.Patient, How: byPatient, By: who.ref.String(), At: s.Now().UTC()}); err != nil {
+		if err := s.proved(ctx, v.Room, &proof{Patient: v.Patient, How: byPatient, By: who.ref.String(), Client: call.Caller.Client, At: s.Now().UTC()}); err != nil {
 			return nil, err
 		}
 	}

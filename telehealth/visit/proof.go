@@ -19,12 +19,20 @@ import (
 // to them and not to the app; or a professional of the visit, signed in as themselves, who
 // has checked who the patient is.
 //
-// A proof is for one patient in one visit, and a visit is of one app.
+// A proof is for one patient in one visit, and a visit is of one app. An app that did not
+// book the visit began to act in it unasked: people who take part in it by other means have
+// shown that app nothing, so that it needs the code, or what they do signed in with it.
 type proof struct {
 	Patient string
 	How     string
 	By      string // "Patient/1"; "" for a code
+	Client  string `json:",omitempty"` // the app that they were signed in with
 	At      time.Time
+}
+
+// counts reports whether a proof, which may be nil, is one for the app of a visit.
+func (v *sheet) counts(p *proof) bool {
+	return p != nil && (p.How == byCode || v.Ours || p.Client != "" && p.Client == v.App)
 }
 
 // Ways of a proof.
@@ -45,12 +53,16 @@ const proofKind = "visit-proof"
 var errProof = fhir.Errorf(fhir.Forbidden, "nothing shows yet that the patient takes part: the patient signs in and consents or joins, "+
 	"or tells the code that $visit-code sends them, or a professional of the visit signs in and notes by $start-visit how the identity was checked")
 
-// proved notes a proof in a visit; the first one stays.
+// errElsewhere is of an app whose visit has a proof that is none for it.
+var errElsewhere = fhir.Errorf(fhir.Forbidden, "the patient takes part, but not by this app, which did not book the visit: "+
+	"it needs the code that $visit-code sends the patient, or that they or a professional act signed in with it")
+
+// proved notes a proof in a visit; the first one that counts stays.
 func (s *Service) proved(ctx context.Context, name string, p *proof) error {
 	fresh := false
 	v, err := s.change(ctx, name, func(v *visit) error {
 		fresh = false
-		if v.Proof != nil || !v.Ended.IsZero() || v.Patient != p.Patient {
+		if v.counts(v.Proof) || v.Proof != nil && !v.counts(p) || !v.Ended.IsZero() || v.Patient != p.Patient {
 			return nil
 		}
 		v.Proof, fresh = p, true
@@ -94,7 +106,7 @@ func (s *Service) provedBefore(ctx context.Context, a *appointment, p *proof) er
 // recall takes a proof of before into a visit. It is of the patient of that time: who is put
 // into the Appointment later has shown nothing.
 func (s *Service) recall(ctx context.Context, v *visit) error {
-	if v.Proof != nil {
+	if v.counts(v.Proof) {
 		return nil
 	}
 	e, err := s.Store.Entry(ctx, proofKind, v.Appointment)
@@ -130,7 +142,7 @@ func (s *Service) vouched(ctx context.Context, call *operation.Call, encounter s
 	if err != nil || !licensed(d) {
 		return err
 	}
-	return s.proved(ctx, name, &proof{Patient: v.Patient, How: byProfessional, By: who.String(), At: s.Now().UTC()})
+	return s.proved(ctx, name, &proof{Patient: v.Patient, How: byProfessional, By: who.String(), Client: call.Caller.Client, At: s.Now().UTC()})
 }
 
 func licensed(d *element.Doc) bool {

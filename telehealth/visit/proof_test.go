@@ -1,7 +1,6 @@
 package visit_test
 
 import (
-	"context"
 	"fmt"
 	"regexp"
 	"strings"
@@ -294,9 +293,7 @@ func TestVisitOfOneApp(t *testing.T) {
 
 		// One that an app booked is not begun by another one.
 		p.appointment("b", "booked", begins)
-		if err := p.store.Put(context.Background(), fhir.Entry{Kind: "appointment-app", Key: "b", Group: "x", Value: []byte("x")}); err != nil {
-			p.Fatal(err)
-		}
+		p.bookedBy("x", "b")
 		_, err := p.call(p.one, rival, "start-visit", "b")
 		p.refused("booked by another one", err, fhir.Forbidden)
 		p.must(app, "start-visit", "b")

@@ -51,6 +51,7 @@ type sheet struct {
 	Ended   time.Time // zero for not yet
 
 	App   string // that runs the visit by itself; "" for none yet
+	Ours  bool   `json:",omitempty"` // App booked it
 	Proof *proof // that the patient takes part; nil for none yet
 	Code  *code  // that was sent to the patient; nil for none
 

@@ -96,7 +96,7 @@ func (s *Service) started(ctx context.Context, call *operation.Call, a *appointm
 	if err != nil {
 		return err
 	}
-	if v.App, err = s.appOf(ctx, call, a.ref.ID); err != nil {
+	if err := s.entrust(ctx, call, &v.sheet); err != nil {
 		return err
 	}
 	o, err := s.encounter(ctx, call, v, a)

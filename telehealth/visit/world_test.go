@@ -103,6 +103,7 @@ func onEngines(t *testing.T, f func(p *practice)) {
 			p.put(`{"resourceType":"Practitioner","id":"doc","name":[{"text":"Dra. Ñuño"}],"identifier":[{"system":"urn:oid:2.16.840.1.113883.3.215.12.18","value":"1234567"}]}`)
 			p.set(begins.Add(-5 * time.Minute))
 			p.appointment("a", "booked", begins)
+			p.bookedBy("x", "a")
 			f(p)
 		})
 	}
@@ -152,6 +153,14 @@ func (p *practice) put(body string) {
 func (p *practice) appointment(id, status string, start time.Time) {
 	p.put(fmt.Sprintf(`{"resourceType":"Appointment","id":%q,"status":%q,"start":%q,"end":%q,"participant":[{"actor":{"reference":"Patient/ana"},"status":"accepted"},{"actor":{"reference":"Practitioner/doc"},"status":"accepted"}]}`,
 		id, status, start.Format(time.RFC3339), start.Add(30*time.Minute).Format(time.RFC3339)))
+}
+
+// bookedBy notes, as agendas do, that an app booked an Appointment.
+func (p *practice) bookedBy(app, id string) {
+	p.Helper()
+	if err := p.store.Put(p.Context(), fhir.Entry{Kind: visit.BookedKind, Key: id, Group: app, Value: []byte(app)}); err != nil {
+		p.Fatal(err)
+	}
 }
 
 // consent stores a Consent of ana. more are its other members.
