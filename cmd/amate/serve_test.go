@@ -42,6 +42,7 @@ func TestDemonstration(t *testing.T) {
 	for _, try := range tries {
 		hits(t, try[1], shell(t, getToken+"\n"+try[1]))
 	}
+	untilTabled(t, dir)
 	here := strings.NewReplacer("http://127.0.0.1:8080/fhir", p.base, "go run ./cmd/amate", program(t), "./amate-data", dir)
 	for _, block := range testedBlocks(t) {
 		script := here.Replace(block)
@@ -70,9 +71,25 @@ func TestDemonstration(t *testing.T) {
 	}
 }
 
+// untilTabled waits until the tables of analysts are made.
+func untilTabled(t *testing.T, data string) {
+	t.Helper()
+	for end := time.Now().Add(2 * time.Minute); !strings.Contains(mustRun(t, []string{"--data", data}, "analytics", "status"), "amate_telehealth_visits  0"); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the tables of analysts are not made after two minutes")
+		}
+	}
+}
+
 // hits fails unless what a curl line printed is a resource, and a search found something.
 func hits(t *testing.T, line, out string) {
 	t.Helper()
+	if strings.Contains(line, "_format=csv") {
+		if rows := strings.Count(strings.TrimSpace(out), "\n"); rows < 1 || strings.Contains(out, "OperationOutcome") {
+			t.Errorf("%s\nprinted no rows: %s", line, out)
+		}
+		return
+	}
 	var body struct {
 		ResourceType string
 		Entry        []json.RawMessage
