@@ -2,6 +2,9 @@ package chart
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"slices"
 
 	"github.com/amate-health/amate/fhir"
@@ -47,7 +50,36 @@ func (e *everything) run(ctx context.Context, call *operation.Call) (*operation.
 	if err != nil {
 		return nil, err
 	}
-	return &operation.Answer{Set: set}, nil
+	return &operation.Answer{Set: set, Tag: tagOf(set)}, nil
+}
+
+// tagOf is of what an answer says: who has it is told that nothing changed, which is all
+// that a telephone on a bad network has to load. A page that others follow has none, since
+// its link to them is of its moment.
+func tagOf(set *operation.Set) string {
+	if set.Next != "" {
+		return ""
+	}
+	h := sha256.New()
+	part := func(b []byte) {
+		var size [8]byte
+		binary.BigEndian.PutUint64(size[:], uint64(len(b)))
+		h.Write(size[:])
+		h.Write(b)
+	}
+	for _, list := range [][]fhir.Resource{set.Matches, set.Included} {
+		for i := range list {
+			part(list[i].JSON) // and not its version alone: less of it may be shown than before
+		}
+		part(nil)
+	}
+	for _, p := range set.Self {
+		part([]byte(p.Name + "=" + p.Value))
+	}
+	for _, name := range set.Ignored {
+		part([]byte(name))
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
 // reading is one page of $everything on its way.

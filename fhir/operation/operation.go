@@ -143,8 +143,8 @@ type Answer struct {
 	Status int    // 0 is 200
 	JSON   []byte // compact JSON
 
-	// Tag is of what JSON says, in the letters of an entity tag: a client that has it by
-	// If-None-Match is answered 304. "" for none.
+	// Tag is of what JSON, or Set, says, in the letters of an entity tag: a client that has
+	// it by If-None-Match is answered 304. "" for none.
 	Tag string
 
 	Set *Set // in place of JSON

@@ -73,6 +73,45 @@ func TestEverything(t *testing.T) {
 	})
 }
 
+// TestEverythingUnchanged: who has an answer already is told so, until something of it changes.
+func TestEverythingUnchanged(t *testing.T) {
+	bothEngines(t, func(t *testing.T, open func(testing.TB) rest.Store) {
+		s := charted(t, open(t))
+		s.ward()
+		for _, path := range []string{"/Patient/a/$everything", "/Patient/a/$everything?_count=500", "/Patient/a/$everything?_type=Observation,Device", "/Encounter/visit/$everything"} {
+			tag := s.want(200, s.do("GET", path, "")).header.Get("ETag")
+			if again := s.want(304, s.do("GET", path, "", "If-None-Match", tag)); again.header.Get("ETag") != tag || len(again.body) > 0 {
+				t.Errorf("%s, again: %q, %d bytes", path, again.header.Get("ETag"), len(again.body))
+			}
+			s.want(200, s.do("GET", path, "", "If-None-Match", `W/"0123"`))
+		}
+		if first := s.want(200, s.do("GET", "/Patient/a/$everything?_count=5", "")); first.header.Get("ETag") != "" {
+			t.Error("a page with a link to the next one has a tag")
+		}
+		tag := func() string { return s.want(200, s.do("GET", "/Patient/a/$everything", "")).header.Get("ETag") }
+		for _, change := range []func(){
+			func() { s.want(200, s.do("PUT", "/Observation/pulse", pulseOfA)) },
+			func() {
+				s.want(200, s.do("PUT", "/Device/meter", `{"resourceType":"Device","id":"meter","lotNumber":"7"}`))
+			}, // what it refers to
+			func() { s.want(201, s.do("PUT", "/Observation/late", strings.Replace(pulseOfA, "pulse", "late", 1))) },
+			func() { s.do("DELETE", "/Observation/late", "") },
+		} {
+			before := tag()
+			if change(); tag() == before {
+				t.Errorf("after a change the tag is the same: %s", before)
+			}
+		}
+		before := tag()
+		s.want(200, s.do("PUT", "/Observation/b", strings.NewReplacer("pulse", "b", "Patient/a", "Patient/b").Replace(pulseOfA)))
+		if tag() != before {
+			t.Error("the tag changes with the record of another")
+		}
+	})
+}
+
+const pulseOfA = `{"resourceType":"Observation","id":"pulse","status":"amended","code":{"text":"pulse"},"subject":{"reference":"Patient/a"},"encounter":{"reference":"Encounter/visit"},"device":{"reference":"Device/meter"}}`
+
 // unmoded sorts entries without regard to their mode.
 func unmoded(ids []string) []string {
 	for i := range ids {

@@ -84,7 +84,7 @@ func (a *API) operateNow(ctx context.Context, req *Request, d Decision) (*Respon
 		acc.kept = true
 	}
 	if answer.Set != nil {
-		return a.searchset(req, req.operationPath(), answer.Set.Self, answer.Set)
+		return a.page(req, answer, d.Mask)
 	}
 	if answer.Media != "" {
 		if !d.Mask.Empty() && !req.operation.Sees {
@@ -98,6 +98,22 @@ func (a *API) operateNow(ctx context.Context, req *Request, d Decision) (*Respon
 		}
 	}
 	return req.answered(answer), nil
+}
+
+// page returns the response to a call that a set of resources answers. For who sees them in
+// part the tag would be of more than they see.
+func (a *API) page(req *Request, answer *operation.Answer, mask *Mask) (*Response, error) {
+	if !mask.Empty() {
+		answer.Tag = ""
+	}
+	if answer.Tag != "" && namesTag(req.IfNoneMatch, answer.Tag) {
+		return &Response{Status: http.StatusNotModified, Tag: answer.Tag}, nil
+	}
+	resp, err := a.searchset(req, req.operationPath(), answer.Set.Self, answer.Set)
+	if err == nil {
+		resp.Tag = answer.Tag
+	}
+	return resp, err
 }
 
 // answered returns the response to a call that one resource answers.
