@@ -192,7 +192,7 @@ func (f *tabulator) fill(ctx context.Context, s *tabled) error {
 	}
 	began := time.Now()
 	scan := &search.Scan{Query: search.Query{Type: s.Resource, Restriction: d.Restriction}, After: kept.After}
-	err = viewed{f.opened}.Scan(ctx, scan, func(found []fhir.Resource, after string) error {
+	err = f.Scan(ctx, scan, func(found []fhir.Resource, after string) error {
 		out, err := f.rows(ctx, &d, found, s)
 		if err != nil {
 			return err

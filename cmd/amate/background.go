@@ -77,24 +77,29 @@ func makerFor(s rest.Store) bundle.Maker {
 	return m
 }
 
-// rules are next, and what a search parameter is held to beside.
+// rules are next, and what resources of some types are held to beside.
 func (o *opened) rules(next bundle.Rules) bundle.Rules {
 	doses := o.doseRule()
 	return func(d *element.Doc, root element.Node, typ string) []fhir.Issue {
-		issues := next(d, root, typ)
-		if typ == "SearchParameter" && validate.Fault(issues) == nil {
-			issues = append(issues, o.parameters.Check(d, root)...)
-		}
-		if o.identifiers != nil {
-			issues = append(issues, o.identifiers.Check(d, root, typ)...)
-		}
+		issues := o.held(next(d, root, typ), d, root, typ)
 		if typ == "Immunization" {
 			issues = append(issues, doses.Check(d, root, typ)...)
 		}
-		issues = append(issues, monitor.Check(d, root, typ)...)
-		issues = append(issues, view.Check(d, root, typ)...)
 		return issues
 	}
+}
+
+// held appends to what was found in a resource what it is held to beside, as far as no
+// record has to be read for it: whoever validates may not see every record.
+func (o *opened) held(found []fhir.Issue, d *element.Doc, root element.Node, typ string) []fhir.Issue {
+	if typ == "SearchParameter" && validate.Fault(found) == nil {
+		found = append(found, o.parameters.Check(d, root)...)
+	}
+	if o.identifiers != nil {
+		found = append(found, o.identifiers.Check(d, root, typ)...)
+	}
+	found = append(found, monitor.Check(d, root, typ)...)
+	return append(found, view.Check(d, root, typ)...)
 }
 
 // written lets those know of a write who keep in step with what is stored. Whatever

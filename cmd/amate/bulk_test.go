@@ -116,7 +116,7 @@ func TestExport(t *testing.T) {
 		t.Errorf("%d", status)
 	}
 	p.kill()
-	p = start()
+	start()
 	m := sys.exported(at)
 	all := sys.lines(m)
 	for ref, want := range map[string]bool{"Patient/in": true, "Patient/out": true, "Condition/c-out": true, "Group/g": true, "Patient/hidden": false, "Condition/c-hidden": false} {

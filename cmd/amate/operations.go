@@ -18,7 +18,7 @@ func operations(store *opened) []operation.Operation {
 	terms := store.terminology()
 	asked := store.validator(terms)
 	asked.StrictExtensions = store.strictExtensions
-	all = append(all, asked.Operation(storedIn(store)))
+	all = append(all, asked.Operation(storedIn(store), store.held))
 	all = append(all, service.Operations(terms, visible(store))...)
 	all = append(all, lab.Operations(release, expressions{terms})...)
 	all = append(all, rest.Convert())

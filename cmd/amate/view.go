@@ -17,7 +17,7 @@ import (
 // views returns what runs views over what is stored.
 func (o *opened) views() *view.Service {
 	cfg := view.Config{
-		Scanner: viewed{o}, Search: o.Search, Prepare: o.prepared,
+		Scanner: o, Search: o.Search, Prepare: o.prepared,
 		Shipped: func(name string) ([]byte, bool) {
 			v, ok := analysis.LookupView(name)
 			return v.Definition, ok
@@ -31,29 +31,6 @@ func (o *opened) views() *view.Service {
 
 // viewOperations make tables of resources.
 func (o *opened) viewOperations() []operation.Operation { return o.views().Operations() }
-
-// viewed scans as Search searches.
-type viewed struct{ *opened }
-
-// Scan implements search.Scanner.
-func (s viewed) Scan(ctx context.Context, scan *search.Scan, page func([]fhir.Resource, string) error) error {
-	q, err := s.unfound(ctx, &scan.Query)
-	if err != nil {
-		return err
-	}
-	one := *scan
-	one.Query = *q
-	return s.engine.Scan(ctx, &one, s.indexer(), func(found []fhir.Resource, after string) error {
-		err := s.withhold(ctx, q.Restriction, found)
-		if err == nil {
-			err = s.fill(ctx, found)
-		}
-		if err != nil {
-			return err
-		}
-		return page(found, after)
-	})
-}
 
 // bornAtOnce is how many dates of birth are read at a time.
 const bornAtOnce = 500

@@ -14,11 +14,15 @@ import (
 // Errors: fhir.NotFound, fhir.Gone.
 type Stored func(ctx context.Context, ref fhir.Ref, only *search.Restriction) (fhir.Resource, error)
 
+// Held appends to what was found in a resource what else keeps it from being written, or
+// is doubtful about it. It may be nil.
+type Held func(found []fhir.Issue, d *element.Doc, root element.Node, typ string) []fhir.Issue
+
 // Operation is $validate, run by v. It answers with 200 and an OperationOutcome
 // whatever it finds.
 //
 // See https://hl7.org/fhir/R4/resource-operation-validate.html.
-func (v *Validator) Operation(stored Stored) operation.Operation {
+func (v *Validator) Operation(stored Stored, held Held) operation.Operation {
 	return operation.Operation{
 		Name:  "validate",
 		URL:   "http://hl7.org/fhir/OperationDefinition/Resource-validate",
@@ -26,7 +30,7 @@ func (v *Validator) Operation(stored Stored) operation.Operation {
 
 		Quotes: true,
 		Run: func(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
-			issues, err := v.answer(ctx, call, stored)
+			issues, err := v.answer(ctx, call, stored, held)
 			if err != nil {
 				return nil, err
 			}
@@ -43,7 +47,7 @@ func (v *Validator) Operation(stored Stored) operation.Operation {
 // See https://hl7.org/fhir/R4/valueset-resource-validation-mode.html.
 var modes = map[string]bool{"": true, "create": true, "update": true, "delete": true, "profile": true}
 
-func (v *Validator) answer(ctx context.Context, call *operation.Call, stored Stored) ([]fhir.Issue, error) {
+func (v *Validator) answer(ctx context.Context, call *operation.Call, stored Stored, held Held) ([]fhir.Issue, error) {
 	mode, err := call.In.Text("mode")
 	if err != nil {
 		return nil, err
@@ -60,6 +64,9 @@ func (v *Validator) answer(ctx context.Context, call *operation.Call, stored Sto
 		return nil, err
 	}
 	issues := v.Validate(ctx, d, root, profiles...)
+	if held != nil {
+		issues = held(issues, d, root, d.TextAt(root, "resourceType"))
+	}
 	if d == call.In.Document() {
 		call.Locate(issues)
 	}

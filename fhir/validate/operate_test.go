@@ -20,6 +20,11 @@ func TestOperation(t *testing.T) {
 			return fhir.Resource{}, fhir.Errorf(fhir.NotFound, "no such resource")
 		}
 		return fhir.Resource{Ref: ref, JSON: []byte(`{"resourceType":"Patient","id":"stored","contact":[{"gender":"male"}]}`)}, nil
+	}, func(found []fhir.Issue, d *element.Doc, root element.Node, typ string) []fhir.Issue {
+		if typ == "Basic" {
+			found = append(found, fhir.Issue{Severity: "error", Type: "business-rule", Rule: "held", Expression: "Basic"})
+		}
+		return found
 	})
 	const good = `{"resourceType":"Patient","id":"a","text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">a</div>"}}`
 	in := func(params string) string { return `{"resourceType":"Parameters","parameter":[` + params + `]}` }
@@ -48,6 +53,8 @@ func TestOperation(t *testing.T) {
 		"an unknown profile":        {typ: "Patient", body: in(resource + `,{"name":"profile","valueUri":"http://x/y"}`), want: `"profile-unknown"`},
 		"a profile of another type": {typ: "Patient", body: in(resource + `,{"name":"profile","valueUri":"http://hl7.org/fhir/StructureDefinition/bp"}`), want: `"profile-type"`},
 		"a profile in the query":    {typ: "Patient", body: good, query: []search.Param{{Name: "profile", Value: "http://x/y"}}, want: `"profile-unknown"`},
+		"what it is held to":        {typ: "Basic", body: `{"resourceType":"Basic","code":{"text":"a"}}`, want: `"held"`},
+		"and what is in Parameters": {body: in(`{"name":"resource","resource":{"resourceType":"Basic","x":1}}`), want: `"held"`},
 		"nothing":                   {typ: "Patient", code: fhir.Invalid},
 		"an empty parameter":        {typ: "Patient", body: in(`{"name":"resource","valueString":"x"}`), code: fhir.Invalid},
 		"a Parameters itself":       {typ: "Parameters", body: in(`{"name":"x"}`), want: `"inv-1"`},
