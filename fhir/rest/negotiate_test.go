@@ -92,7 +92,7 @@ func TestParsePrefer(t *testing.T) {
 		"return=minimal": {Return: "minimal"},
 		"return=representation; handling=lenient":    {Return: "representation", Lenient: true},
 		`return="OperationOutcome", handling=strict`: {Return: "OperationOutcome"},
-		"respond-async, return=everything":           {},
+		"respond-async, return=everything":           {Async: true},
 		"handling=lenient,handling=strict":           {},
 	}
 	for header, want := range tests {
