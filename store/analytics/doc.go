@@ -144,11 +144,6 @@ type Limits struct {
 // longestValue is how many bytes a value of a result has at most.
 const longestValue = 1 << 20
 
-// tooLong is of a value that has more.
-func tooLong() error {
-	return fhir.Errorf(fhir.TooCostly, "a value of the result has more than %d bytes", longestValue)
-}
-
 func tooSlow(limit time.Duration) error {
 	return fhir.Errorf(fhir.TooCostly, "the query took more than %s: narrow it, or ask the operator for a larger --analytics-timeout", limit)
 }

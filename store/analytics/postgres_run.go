@@ -149,10 +149,11 @@ func (r *postgresRunner) fetch(ctx context.Context, tx pgx.Tx, fields []pgconn.F
 			err = closed
 		}
 	}()
+	longest := valueIn(len(cells))
 	for result.NextRow() {
 		n++
 		for i, raw := range result.Values() {
-			if len(raw) > longestValue {
+			if len(raw) > longest {
 				return n, tooLong()
 			}
 			if cells[i], err = postgresCell(fields[i].DataTypeOID, raw); err != nil {
@@ -169,6 +170,9 @@ func (r *postgresRunner) fetch(ctx context.Context, tx pgx.Tx, fields []pgconn.F
 // outerOf returns the columns of a result, and a query around that which makes it: its
 // values are cut just behind what they may have, so that none takes much memory here.
 func outerOf(fields []pgconn.FieldDescription, sql string) (columns []table.Column, outer string, err error) {
+	if len(fields) > mostColumns {
+		return nil, "", tooWide()
+	}
 	var names, values []string
 	for i := range fields {
 		f := &fields[i]
@@ -185,7 +189,7 @@ func outerOf(fields []pgconn.FieldDescription, sql string) (columns []table.Colu
 		if numeric[f.DataTypeOID] {
 			values = append(values, name)
 		} else {
-			values = append(values, fmt.Sprintf("left(%s::text, %d)", name, longestValue+1))
+			values = append(values, fmt.Sprintf("left(%s::text, %d)", name, valueIn(len(fields))+1))
 		}
 	}
 	if len(columns) == 0 {

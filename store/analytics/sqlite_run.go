@@ -112,6 +112,9 @@ func (r *sqliteRunner) run(conn *sqlite.Conn, q *Query, begin func([]table.Colum
 			return false, err
 		}
 	}
+	if stmt.ColumnCount() > mostColumns {
+		return false, tooWide()
+	}
 	columns := make([]table.Column, stmt.ColumnCount())
 	for i := range columns {
 		columns[i].Name = stmt.ColumnName(i)
@@ -131,8 +134,12 @@ func (r *sqliteRunner) run(conn *sqlite.Conn, q *Query, begin func([]table.Colum
 		if n == q.Rows {
 			return true, nil
 		}
+		size := 0
 		for i := range cells {
 			cells[i] = sqliteCell(stmt, i)
+			if size += len(cells[i].Text); size > longestRow {
+				return false, tooLong()
+			}
 		}
 		if err := row(cells); err != nil {
 			return false, err
