@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"regexp"
 	"slices"
@@ -240,10 +241,39 @@ func (s *system) solve() map[string]float64 {
 	return found
 }
 
+// bounded adds what is known of cells that are as published before: that they changed by
+// less than k.
+func (s *system) bounded(a *attacker, k float64) *system {
+	out := &system{names: s.names, index: s.index}
+	var kept []int
+	for i, name := range s.names {
+		if a.kept[name] {
+			kept = append(kept, i)
+		}
+	}
+	n, wide := len(s.names), len(s.names)+2*len(kept)
+	for _, line := range s.matrix {
+		more := make([]float64, wide+1)
+		copy(more, line[:n])
+		more[wide] = line[n]
+		out.matrix = append(out.matrix, more)
+	}
+	for i, at := range kept { // each end with the room that is left to it
+		least, most := make([]float64, wide+1), make([]float64, wide+1)
+		least[at], least[n+2*i], least[wide] = 1, -1, max(0, a.cells[s.names[at]]-k+1)
+		most[at], most[n+2*i+1], most[wide] = 1, 1, a.cells[s.names[at]]+k-1
+		out.matrix = append(out.matrix, least, most)
+	}
+	return out
+}
+
 // extreme returns the greatest value (sign 1) or the least (-1) that a hidden cell may
 // have, by the simplex method: none of them is less than zero.
 func (s *system) extreme(name string, sign float64) float64 {
-	n, m := len(s.names), len(s.matrix)
+	if len(s.matrix) == 0 {
+		return math.Inf(1) * max(0, sign)
+	}
+	n, m := len(s.matrix[0])-1, len(s.matrix)
 	t := make([][]float64, m+1)
 	basis := make([]int, m)
 	for i, line := range s.matrix {
@@ -370,6 +400,33 @@ func combined(before, after *attacker) *attacker {
 		all.cells[name], all.kept[name] = v, after.kept[name]
 	}
 	return all
+}
+
+// between finds cells of which two releases tell, by what they leave possible of each, that
+// some people were added or taken away, but fewer than k. truth is how many there are.
+func between(before, after *attacker, k float64, truth func(name string) (was, is float64, ok bool)) (found []string) {
+	first, second := before.system().bounded(before, k), after.system().bounded(after, k)
+	ends := func(a *attacker, s *system, name string) (low, high float64) {
+		if _, open := s.index[name]; open {
+			return s.extreme(name, -1), s.extreme(name, 1)
+		}
+		return a.cells[name], a.cells[name]
+	}
+	names := maps.Clone(before.cells)
+	maps.Copy(names, after.cells)
+	for name := range names {
+		was, is, ok := truth(name)
+		if d := math.Abs(is - was); !ok || d == 0 || d >= k {
+			continue
+		}
+		low1, high1 := ends(before, first, name)
+		low2, high2 := ends(after, second, name)
+		least, most := low2-high1, high2-low1
+		if least > 1e-6 && most < k-1e-6 || most < -1e-6 && least > 1e-6-k {
+			found = append(found, fmt.Sprintf("%s: %v to %v, then %v to %v", name, low1, high1, low2, high2))
+		}
+	}
+	return found
 }
 
 var anyCURP = regexp.MustCompile(`(?i)[a-z]{4}\d{2}(0\d|1[0-2])[0-3]\d[hmx][a-z]{5}[a-z0-9]\d`)

@@ -76,7 +76,56 @@ func (p *protector) search(i int32, sign, want int64) (move, bool) {
 			}
 		}
 	}
+	p.alone(key, sign, want)
 	return t.best, t.found
+}
+
+// mostAlone bounds the values that are tried for a move of nobody else.
+const mostAlone = 2000
+
+// alone finds the move that adds people, or takes them away, of whom everybody knows that
+// they may be there: every cell that counts them is hidden, or as published before. Who
+// was registered late is such a one.
+func (p *protector) alone(key uint64, sign, want int64) {
+	if len(p.before)+len(p.kept) == 0 {
+		return // of a first release everybody knows the total
+	}
+	m := move{x: make([]int32, len(p.axes)), y: make([]int32, len(p.axes)), common: make([]int8, len(p.axes))}
+	deepest := make([]int8, len(p.axes))
+	shapes := p.touched(nil, 0, m.common)
+	for d, a := range p.axes {
+		m.x[d] = a.of(key)
+		for _, s := range shapes {
+			deepest[d] = max(deepest[d], p.shapes[s].levels[d])
+		}
+	}
+	tried := 0
+	var down func(d int) bool
+	down = func(d int) bool {
+		amount, cost, ok := p.price(&m, shapes, sign)
+		if tried++; !ok || cost > 0 || tried > mostAlone {
+			return false
+		}
+		for d < len(p.axes) && p.axes[d].depth[m.x[d]] >= deepest[d] {
+			d++
+		}
+		if d == len(p.axes) {
+			m.amount = amount
+			return amount > 0
+		}
+		x := m.x[d]
+		for _, n := range p.axes[d].kids[x] {
+			if m.x[d] = n; down(d) {
+				return true
+			}
+		}
+		m.x[d] = x
+		return false
+	}
+	if t := &p.trial; down(0) {
+		t.best, t.found = m, true
+	}
+	_ = want
 }
 
 // near returns the values that a cell may share its people with in a dimension, the most
@@ -283,9 +332,15 @@ func (p *protector) below(m *move, shapes []int, d int, side []int32, few bool) 
 				}
 				key |= uint64(p.axes[e].at(node, l)) << p.axes[e].shift
 			}
-			if at, there := p.at[key]; ok && there {
-				c.count = max(c.count, p.cells[at].count)
+			if !ok {
+				continue
 			}
+			at, there := p.at[key]
+			if !there || p.lo[at] == p.hi[at] { // no move is made of it
+				c.count = 0
+				break
+			}
+			c.count = max(c.count, p.cells[at].count)
 		}
 		if c.count > 0 {
 			all = append(all, c)

@@ -16,7 +16,7 @@ import (
 func site(t *testing.T) (*Site, disk) {
 	t.Helper()
 	f := birthsFamily(t)
-	c, err := Aggregate(context.Background(), f, manyBirths(400_000, 3), span(f))
+	c, err := Aggregate(context.Background(), f, manyBirths(400_000, 0, 3), span(f))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package opendata
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -64,6 +65,10 @@ func Protect(ctx context.Context, c *Cube, past map[string]Past) (*Protection, e
 	if c.Rows == 0 && len(past) == 0 {
 		return nil, ErrTooFew
 	}
+	told := c.told(past)
+	if len(past) > 0 {
+		withdrawn = c.withoutNew(told)
+	}
 	for {
 		p := newProtector(c, past)
 		failed, err := p.run(ctx)
@@ -75,7 +80,7 @@ func Protect(ctx context.Context, c *Cube, past map[string]Past) (*Protection, e
 			return p.Protection, nil
 		}
 		levels := c.levelsOf(c.cells[failed].key)
-		if c.told(levels, past) {
+		if told[fmt.Sprint(levels)] {
 			return nil, ErrStands
 		}
 		what, ok := c.coarsen(levels)
@@ -86,14 +91,34 @@ func Protect(ctx context.Context, c *Cube, past map[string]Past) (*Protection, e
 	}
 }
 
-// told reports whether earlier releases have anything of a shape.
-func (c *Cube) told(levels []int8, past map[string]Past) bool {
+// withoutNew takes out what no earlier release of the period told: beside numbers that are
+// as published before it would tell what has changed since.
+func (c *Cube) withoutNew(told map[string]bool) (withdrawn []string) {
+	for {
+		i := slices.IndexFunc(c.shapes, func(s shape) bool { return !told[fmt.Sprint(s.levels)] })
+		if i < 0 {
+			return withdrawn
+		}
+		what, ok := c.coarsen(c.shapes[i].levels)
+		if !ok {
+			return withdrawn // of an earlier release that had another form
+		}
+		withdrawn = append(withdrawn, what)
+	}
+}
+
+// told returns the shapes that earlier releases have anything of, by their levels.
+func (c *Cube) told(past map[string]Past) map[string]bool {
+	all := map[string]bool{}
+	last := ""
 	for text := range past {
-		if key, ok := c.keyOf(text); ok && slices.Equal(c.levelsOf(key), levels) {
-			return true
+		if key, ok := c.keyOf(text); ok {
+			if name := fmt.Sprint(c.levelsOf(key)); name != last {
+				all[name], last = true, name
+			}
 		}
 	}
-	return false
+	return all
 }
 
 // coarsen takes a shape and all that is finer out of a cube. It is false for the total,
@@ -137,7 +162,8 @@ func (c *Cube) coarsen(levels []int8) (string, bool) {
 type protector struct {
 	*Cube
 	*Protection
-	lo, hi []int64 // what others may hold to be possible of a hidden cell
+	lo, hi []int64         // what others may hold to be possible of a hidden cell
+	before map[int32]int64 // of HiddenBefore: its count when it was hidden
 	delta  map[int32]int64
 	trial  trial
 }
@@ -146,7 +172,7 @@ func newProtector(c *Cube, past map[string]Past) *protector {
 	c.addHidden(past)
 	c.order()
 	n := len(c.cells)
-	p := &protector{Cube: c, Protection: &Protection{reason: make([]Reason, n), kept: map[int32]int64{}}, lo: make([]int64, n), hi: make([]int64, n)}
+	p := &protector{Cube: c, Protection: &Protection{reason: make([]Reason, n), kept: map[int32]int64{}}, lo: make([]int64, n), hi: make([]int64, n), before: map[int32]int64{}}
 	k := int64(c.Family.K)
 	for i := range c.cells {
 		one := &c.cells[i]
@@ -168,7 +194,7 @@ func newProtector(c *Cube, past map[string]Past) *protector {
 			p.reason[i], p.kept[int32(i)] = Changed, before.Shown
 			p.lo[i], p.hi[i] = max(0, before.Shown-k+1), before.Shown+k-1
 		case before.Hidden >= 0 && one.count-before.Hidden > -k && one.count-before.Hidden < k:
-			p.reason[i], p.hi[i] = HiddenBefore, far
+			p.reason[i], p.hi[i], p.before[int32(i)] = HiddenBefore, far, before.Hidden
 		case before.Shown >= 0 && apart == 0:
 			p.lo[i], p.hi[i] = one.count, one.count // everybody knows it
 		}
@@ -268,7 +294,12 @@ func (p *protector) needs(i int32) (up, down int64) {
 		}
 		return before - v, min(1, v-p.lo[i])
 	case HiddenBefore:
-		if v >= k { // enough not to be exact, so that what it hid before stays hidden
+		switch apart := v - p.before[i]; { // as many as before must be possible
+		case v >= k && apart > 0:
+			return 0, apart
+		case v >= k && apart < 0:
+			return -apart, 0
+		case v >= k: // enough not to be exact, so that what it hid before stays hidden
 			return 1, 0
 		}
 		return max(k-v, margin), min(1, v)

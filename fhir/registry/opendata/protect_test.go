@@ -56,11 +56,12 @@ func source(groups []group) Source {
 	}}
 }
 
-// drawGroups makes up a population: many small places, some large ones.
-func drawGroups(t *rapid.T) []group {
+// drawGroups makes up a population: many small places, some large ones. Groups count up to
+// one of sizes each.
+func drawGroups(t *rapid.T, sizes ...int) []group {
 	var all []group
 	places := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"14001", "14002", "14003", "14", "09001", "09002", "20001", "99999"}), 1, 6, rapid.ID[string]).Draw(t, "places")
-	size := rapid.SampledFrom([]int{1, 3, 12, 60})
+	size := rapid.SampledFrom(sizes)
 	for _, place := range places {
 		for range rapid.IntRange(1, 9).Draw(t, "groups") {
 			all = append(all, group{
@@ -104,6 +105,7 @@ func attackAll(a *attacker, k float64, c *Cube) (found []string) {
 	for name, v := range s.solve() {
 		found = append(found, fmt.Sprintf("%s must be %v", name, v))
 	}
+	s = s.bounded(a, k)
 	for _, name := range s.names {
 		key, ok := c.keyOf(name)
 		if !ok {
@@ -122,12 +124,30 @@ func attackAll(a *attacker, k float64, c *Cube) (found []string) {
 	return found
 }
 
+// countOf returns what a cell counts in truth. It is false for one of no table.
+func (c *Cube) countOf(name string) (float64, bool) {
+	key, ok := c.keyOf(name)
+	if at, there := c.at[key]; ok && there {
+		return float64(c.cells[at].count), true
+	}
+	return 0, ok
+}
+
+// truthOf returns what a cell counts in truth in two releases.
+func truthOf(before, after *Cube) func(string) (was, is float64, ok bool) {
+	return func(name string) (float64, float64, bool) {
+		was, ok1 := before.countOf(name)
+		is, ok2 := after.countOf(name)
+		return was, is, ok1 && ok2
+	}
+}
+
 // TestNobodyIsFound attacks releases of random populations.
 func TestNobodyIsFound(t *testing.T) {
 	f := family(t, smallFamily)
 	released, hidden, withdrawn := 0, 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
-		files, c, p := publish(t, f, drawGroups(rt), nil, 1)
+		files, c, p := publish(t, f, drawGroups(rt, 1, 3, 12, 60), nil, 1)
 		if files == nil {
 			return
 		}
@@ -214,9 +234,13 @@ func TestAttacksFindFaults(t *testing.T) {
 	}
 	more := append([]group{{"14001", "2025-01-07", "M", "25", "true", 3}}, groups...)
 	before, _, _ := publish(t, f, groups, nil, 1)
-	after, _, _ := publish(t, f, more, nil, 2) // without regard to what was published
-	if len(differences(read(t, before, smallDims, smallRates), read(t, after, smallDims, smallRates), float64(f.K))) == 0 {
+	after, c2, _ := publish(t, f, more, nil, 2) // without regard to what was published
+	one, two := read(t, before, smallDims, smallRates), read(t, after, smallDims, smallRates)
+	if len(differences(one, two, float64(f.K))) == 0 {
 		t.Error("what differs between two releases is not found")
+	}
+	if len(between(one, two, float64(f.K), truthOf(c, c2))) == 0 {
+		t.Error("what few people make different between two releases is not found")
 	}
 	if planted := (disk{"x": memoryFile{}.Buffer}); planted != nil {
 		planted.create("x")
@@ -233,7 +257,7 @@ func TestReleasesAreNotSubtracted(t *testing.T) {
 	f := family(t, smallFamily)
 	again, stands := 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
-		groups := drawGroups(rt)
+		groups := drawGroups(rt, 3, 12, 60, 300)
 		first, c1, p1 := publish(t, f, groups, nil, 1)
 		if first == nil {
 			return
@@ -255,6 +279,9 @@ func TestReleasesAreNotSubtracted(t *testing.T) {
 		}
 		for _, what := range attackAll(two, float64(f.K), c2) {
 			rt.Error(what)
+		}
+		for _, what := range between(one, two, float64(f.K), truthOf(c1, c2)) {
+			rt.Error("both releases tell of", what)
 		}
 		if rt.Failed() {
 			for n, v := range two.cells {
