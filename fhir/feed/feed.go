@@ -50,6 +50,10 @@ type Changes interface {
 	Check(ctx context.Context, at fhir.Mark) error
 	Touched(since fhir.Mark, hashes []uint64) bool
 	Wait(ctx context.Context, after fhir.Mark) error
+
+	// Settled returns when all is there that was committed before, also what is held back
+	// by what others have not yet finished to write.
+	Settled(ctx context.Context) error
 }
 
 // Config is what a Feed needs. Inside is what a search in the server's own interest
@@ -181,6 +185,10 @@ func (f *Feed) wait(ctx context.Context, call *operation.Call, at cursor, deadli
 	}
 }
 
+// heldLongest is how long a poll waits, at most, for what others hold back that have not
+// finished to write. It is told to a later one then.
+const heldLongest = 5 * time.Second
+
 // catchUp waits until all is known that was written before a poll came, while others are
 // served in its place: what is new is looked for now and then, for all who ask.
 func (f *Feed) catchUp(ctx context.Context, call *operation.Call, a *asked) error {
@@ -188,7 +196,12 @@ func (f *Feed) catchUp(ctx context.Context, call *operation.Call, a *asked) erro
 		return nil
 	}
 	return call.Idle(ctx, func(ctx context.Context) error {
-		_, err := f.Changes.End(ctx)
+		waiting, stop := context.WithTimeout(ctx, heldLongest)
+		defer stop()
+		err := f.Changes.Settled(waiting)
+		if ctx.Err() == nil && waiting.Err() != nil {
+			return nil
+		}
 		return err
 	})
 }
