@@ -71,10 +71,12 @@ func TestDemonstration(t *testing.T) {
 	}
 }
 
+var lastTable = regexp.MustCompile(`(?m)^amate_telehealth_visits .* current$`)
+
 // untilTabled waits until the tables of analysts are made.
 func untilTabled(t *testing.T, data string) {
 	t.Helper()
-	for end := time.Now().Add(2 * time.Minute); !strings.Contains(mustRun(t, []string{"--data", data}, "analytics", "status"), "amate_telehealth_visits  0"); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); !lastTable.MatchString(mustRun(t, []string{"--data", data}, "analytics", "status")); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the tables of analysts are not made after two minutes")
 		}
