@@ -1,6 +1,7 @@
 package analytics
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,8 @@ import (
 type postgresRunner struct {
 	pool   *pgxpool.Pool
 	limits Limits
+	turns  chan struct{} // one for each query that is under way in the database
+	closed chan struct{}
 }
 
 // RunPostgres returns what runs queries in the database at url.
@@ -34,7 +37,7 @@ func RunPostgres(ctx context.Context, url string, limits Limits) (r Runner, warn
 	if err != nil {
 		return nil, "", errors.New("the database URL of analysts cannot be read") // the cause would quote its password
 	}
-	config.MaxConns = int32(limits.Connections)
+	config.MaxConns = int32(limits.Connections) + 1 // to look whether queries that were broken off have ended
 	for name, value := range map[string]string{
 		"application_name": "amate-analyst", "search_path": "analytics", "default_transaction_read_only": "on", "jit": "off", "work_mem": "16MB",
 		"statement_timeout": strconv.FormatInt((limits.Time + time.Second).Milliseconds(), 10), "idle_in_transaction_session_timeout": strconv.FormatInt((2 * limits.Time).Milliseconds(), 10),
@@ -46,7 +49,7 @@ func RunPostgres(ctx context.Context, url string, limits Limits) (r Runner, warn
 	if err != nil {
 		return nil, "", fmt.Errorf("open the database of analysts: %w", err)
 	}
-	run := &postgresRunner{pool: pool, limits: limits}
+	run := &postgresRunner{pool: pool, limits: limits, turns: make(chan struct{}, limits.Connections), closed: make(chan struct{})}
 	var records bool
 	const reaches = `SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname IN ('resource', 'version', 'progress')
 AND c.relkind IN ('r', 'p') AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))`
@@ -63,6 +66,7 @@ AND c.relkind IN ('r', 'p') AND has_schema_privilege(n.oid, 'USAGE') AND has_tab
 func (r *postgresRunner) Dialect() string { return "postgresql" }
 
 func (r *postgresRunner) Close() error {
+	close(r.closed)
 	r.pool.Close()
 	return nil
 }
@@ -73,7 +77,20 @@ var postgresArguments = map[string]string{"integer": "bigint", "positiveInt": "b
 func (r *postgresRunner) Run(ctx context.Context, q *Query, begin func([]table.Column) error, row func([]table.Cell) error) (more bool, err error) {
 	began, cancel := context.WithTimeout(ctx, r.limits.Time)
 	defer cancel()
-	err = r.run(began, q, begin, func(cells []table.Cell) error {
+	select {
+	case r.turns <- struct{}{}:
+	case <-began.Done():
+		return false, cmp.Or(ctx.Err(), tooSlow(r.limits.Time))
+	}
+	var pid uint32
+	defer func() {
+		if began.Err() == nil || pid == 0 {
+			<-r.turns
+			return
+		}
+		go func() { r.ended(pid); <-r.turns }()
+	}()
+	err = r.run(began, &pid, q, begin, func(cells []table.Cell) error {
 		if q.Rows--; q.Rows < 0 {
 			more = true
 			return errEnough
@@ -91,7 +108,27 @@ func (r *postgresRunner) Run(ctx context.Context, q *Query, begin func([]table.C
 
 var errEnough = errors.New("there are rows enough")
 
-func (r *postgresRunner) run(ctx context.Context, q *Query, begin func([]table.Column) error, row func([]table.Cell) error) error {
+// ended waits until the process of the database has ended that worked on a query which was
+// broken off. Some functions look up only when they are done, which may take hours.
+func (r *postgresRunner) ended(pid uint32) {
+	const there = `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1 AND application_name = 'amate-analyst' AND state <> 'idle')`
+	for wait := 20 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		var still bool
+		err := r.pool.QueryRow(ctx, there, pid).Scan(&still)
+		cancel()
+		if err == nil && !still {
+			return
+		}
+		select {
+		case <-r.closed:
+			return
+		case <-time.After(wait):
+		}
+	}
+}
+
+func (r *postgresRunner) run(ctx context.Context, pid *uint32, q *Query, begin func([]table.Column) error, row func([]table.Cell) error) error {
 	limit := q.Rows + 1
 	var args []any
 	at := map[string]string{}
@@ -110,6 +147,7 @@ func (r *postgresRunner) run(ctx context.Context, q *Query, begin func([]table.C
 		return err
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // nothing was written
+	*pid = tx.Conn().PgConn().PID()
 	if _, err := tx.Exec(ctx, `SET LOCAL ROLE `+Role); err != nil {
 		return err
 	}
