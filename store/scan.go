@@ -66,7 +66,7 @@ func Scan(ctx context.Context, e ScanEngine, s *search.Scan, x Indexer, page fun
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	pieces := make(chan piece)
+	pieces := make(chan piece, 1) // beside those that are read and shown at the moment
 	go func() {
 		defer close(pieces)
 		for {

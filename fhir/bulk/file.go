@@ -38,8 +38,9 @@ func (r *Run) open(o Output, whole bool) (*File, error) {
 		return nil, err
 	}
 	if o.Coded {
-		// One thread, since several orders run beside each other, and what it costs in memory counts.
-		f.out, err = zstd.NewWriter(counting{f}, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true))
+		// One thread, since several orders run beside each other. The window is of a size that
+		// others must be able to read (https://www.rfc-editor.org/rfc/rfc9659#section-3).
+		f.out, err = zstd.NewWriter(counting{f}, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(4<<20))
 	}
 	r.files[o.Name] = f
 	return f, err
