@@ -2,6 +2,7 @@ package view
 
 import (
 	"context"
+	"sync"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bulk"
@@ -51,7 +52,10 @@ type Config struct {
 // Service runs views over what is stored.
 type Service struct {
 	Config
-	running chan struct{} // one for each that is under way
+
+	mu   sync.Mutex
+	all  int            // runs that are under way
+	runs map[string]int // likewise, by who asked
 }
 
 // New returns the Service that cfg describes. Its exports are added to the kinds of
@@ -60,7 +64,7 @@ func New(cfg Config) *Service {
 	if cfg.AtOnce <= 0 {
 		cfg.AtOnce = 4
 	}
-	s := &Service{Config: cfg, running: make(chan struct{}, cfg.AtOnce)}
+	s := &Service{Config: cfg, runs: map[string]int{}}
 	if s.Orders != nil {
 		for _, name := range exportNames {
 			s.Orders.Add(s.kind(name))

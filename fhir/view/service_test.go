@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
@@ -137,6 +138,50 @@ func TestAtOnce(t *testing.T) {
 }
 
 // What is asked for is what is read, and what there is not is refused.
+// TestAtOnceOfOne: nobody keeps all others from running views, however slowly they read.
+func TestAtOnceOfOne(t *testing.T) {
+	p := &people{n: 1, fault: -1, held: make(chan struct{})}
+	s := view.New(view.Config{Scanner: p, AtOnce: 4})
+	as := func(who string) *operation.Call {
+		c := call(t, "")
+		c.Caller.Principal = who
+		return c
+	}
+	done := make(chan error)
+	runs := func(who string) {
+		go func() {
+			_, err := run1(s, as(who))
+			done <- err
+		}()
+	}
+	refused := 0
+	for range 4 {
+		runs("slow")
+	}
+	for range 2 {
+		if err := <-done; fhir.CodeOf(err) != fhir.Throttled {
+			t.Fatalf("%v", err)
+		}
+		refused++
+	}
+	runs("other")
+	close(p.held)
+	for range 3 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	for range 1200 { // what has ended counts no more
+		if _, err := run1(s, as("slow")); err != nil && fhir.CodeOf(err) != fhir.Throttled {
+			t.Error(err)
+		} else if err == nil {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Errorf("%d were refused, and so is everybody after them", refused)
+}
+
 func TestAsked(t *testing.T) {
 	seen := func(b []byte) ([]byte, error) { return b, nil }
 	for more, code := range map[string]fhir.Code{

@@ -27,12 +27,9 @@ const (
 // fails in the midst of that, the connection is broken off, so that nobody takes a part for
 // the whole. Errors: fhir.Throttled; those of produce.
 func (s *Service) answer(ctx context.Context, call *operation.Call, media string, produce func(context.Context, io.Writer) error) (*operation.Answer, error) {
-	select {
-	case s.running <- struct{}{}:
-	default:
-		e := fhir.Errorf(fhir.Throttled, "%d views are being run, which is as many as there may be at a time", cap(s.running))
-		e.RetryAfter = 5
-		return nil, e
+	done, err := s.turn(call.Caller.Principal)
+	if err != nil {
+		return nil, err
 	}
 	// The context of a request ends before its answer has left.
 	working, cancel := context.WithTimeout(context.WithoutCancel(ctx), longest)
@@ -40,7 +37,7 @@ func (s *Service) answer(ctx context.Context, call *operation.Call, media string
 	f := &flow{pipe: w, begun: make(chan struct{}), whole: call.URL == ""}
 	ended := make(chan error, 1)
 	go func() {
-		defer func() { <-s.running }()
+		defer done()
 		err := f.run(working, produce)
 		ended <- err
 		_ = w.CloseWithError(err) // it never fails; nil is the end
@@ -66,6 +63,34 @@ func (s *Service) answer(ctx context.Context, call *operation.Call, media string
 			f.begin()
 		}
 	}
+}
+
+// turn lets a run begin, and returns what is to be called when it has ended. Of all that may
+// run at a time nobody who is known has more than half: an answer is made as fast as it is
+// read, and whoever reads slowly would keep out all others. Errors: fhir.Throttled.
+func (s *Service) turn(principal string) (done func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if half := max(1, s.AtOnce/2); principal != "" && s.runs[principal] >= half {
+		e := fhir.Errorf(fhir.Throttled, "%d views of yours are being run, which is as many as there may be at a time", half)
+		e.RetryAfter = 5
+		return nil, e
+	}
+	if s.all >= s.AtOnce {
+		e := fhir.Errorf(fhir.Throttled, "%d views are being run, which is as many as there may be at a time", s.AtOnce)
+		e.RetryAfter = 5
+		return nil, e
+	}
+	s.all++
+	s.runs[principal]++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.all--
+		if s.runs[principal]--; s.runs[principal] == 0 {
+			delete(s.runs, principal)
+		}
+	}, nil
 }
 
 // tap is the end of a pipe at which an answer leaves. Closing it ends what fills it.
