@@ -313,9 +313,15 @@ func TestManySiblings(t *testing.T) {
 			}
 			return best
 		}
-		few, many := took(10_000), took(100_000)
-		if many > 40*few+50*time.Millisecond {
-			t.Errorf("%s: 10,000 take %v, 100,000 take %v", name, few, many)
+		for tries := 1; ; tries++ { // what grows with the square takes too long each time, a busy machine does not
+			few, many := took(10_000), took(100_000)
+			if many <= 40*few+50*time.Millisecond {
+				break
+			}
+			if tries == 10 {
+				t.Errorf("%s: 10,000 take %v, 100,000 take %v", name, few, many)
+				break
+			}
 		}
 	}
 	few := []byte(patient(`<name>` + strings.Repeat(`<given value="a"/><family value="b"/>`, 100_000) + `</name>`))

@@ -56,6 +56,9 @@ func each(t *testing.T, test func(t *testing.T, state job.State)) {
 // quick are options with which little waiting is needed.
 var quick = job.Options{Poll: 10 * time.Millisecond, Lease: 250 * time.Millisecond, Backoff: time.Millisecond, Attempts: 3}
 
+// held are those where no server is to take over what another has, however slow it is.
+var held = job.Options{Poll: quick.Poll, Lease: 5 * time.Second, Backoff: quick.Backoff, Attempts: quick.Attempts}
+
 // run runs a queue until the test ends, or what it returns is called.
 func run(t *testing.T, q *job.Queue) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
@@ -230,7 +233,7 @@ func TestLater(t *testing.T) {
 
 func TestCancel(t *testing.T) {
 	each(t, func(t *testing.T, state job.State) {
-		q, other := job.NewQueue(state, quick), job.NewQueue(state, quick)
+		q, other := job.NewQueue(state, held), job.NewQueue(state, held)
 		begun := make(chan struct{})
 		q.Handle("long", 1, func(ctx context.Context, task *job.Task) error {
 			close(begun)
@@ -303,7 +306,7 @@ func TestManyServers(t *testing.T) {
 		var at, done [jobs]atomic.Int64
 		var ids []string
 		for n := range servers {
-			q := job.NewQueue(state, quick)
+			q := job.NewQueue(state, held)
 			q.Handle("one", 2, func(ctx context.Context, task *job.Task) error {
 				var i int
 				if err := task.Payload(&i); err != nil {
