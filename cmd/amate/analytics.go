@@ -79,6 +79,7 @@ func (o *opened) openAnalytics(ctx context.Context, a analysing, s storage, log 
 	if err := a.check(); err != nil {
 		return err
 	}
+	o.gate = newGate()
 	o.analytic = &analytic{analysing: a, ready: make(chan struct{})}
 	if a.Off {
 		return nil
@@ -96,6 +97,8 @@ func (o *opened) openAnalytics(ctx context.Context, a analysing, s storage, log 
 		o.analytic.runner, warning, err = analytics.RunPostgres(ctx, a.Database, limits)
 	case s.Database != "":
 		o.analytic.runner, warning, err = analytics.RunPostgres(ctx, s.Database, limits)
+	case thisProgram != "":
+		o.analytic.runner = analytics.RunSQLiteApart(s.analyticsFile(), limits, thisProgram, "analytics", "answer")
 	default:
 		o.analytic.runner, err = analytics.RunSQLite(s.analyticsFile(), limits)
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +26,7 @@ type analysts struct {
 	Rebuild    analystsRebuild    `cmd:"" help:"Have tables made anew. A running server does it, or the next one that starts; readers see the old table until then."`
 	Enable     analystsEnable     `cmd:"" help:"Have a table kept of a stored ViewDefinition."`
 	Disable    analystsDisable    `cmd:"" help:"Have no table kept of a stored ViewDefinition any more."`
+	Answer     analystsAnswer     `cmd:"" hidden:""`
 	Grant      analystsGrant      `cmd:"" help:"Let a login of PostgreSQL read the tables, and nothing else, as with psql, Metabase or Superset. It is made when it is not there, without a password."`
 }
 
@@ -202,6 +204,16 @@ func (c *analystsDisable) Run(ctx context.Context, log *slog.Logger) (err error)
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	return store.Remove(ctx, viewKind, strings.TrimPrefix(c.View, "ViewDefinition/"), 0)
+}
+
+// analystsAnswer runs one query over the SQLite file, for a server that starts it.
+type analystsAnswer struct{}
+
+func (c *analystsAnswer) Run(ctx context.Context, out streams, log *slog.Logger) error {
+	if err := analytics.Yield(); err != nil {
+		log.Warn("queries of analysts do not yield to others", "error", err)
+	}
+	return analytics.Answer(ctx, os.Stdin, out.out)
 }
 
 type analystsGrant struct {

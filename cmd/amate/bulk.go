@@ -112,7 +112,10 @@ func (o *opened) Scan(ctx context.Context, s *search.Scan, page func([]fhir.Reso
 	}
 	scan := *s
 	scan.Query = *q
-	return o.engine.Scan(ctx, &scan, o.indexer(), func(found []fhir.Resource, after string) error {
+	engine := func(ctx context.Context, some *search.Scan, page func([]fhir.Resource, string) error) error {
+		return o.engine.Scan(ctx, some, o.indexer(), page)
+	}
+	return o.paced(ctx, &scan, engine, func(found []fhir.Resource, after string) error {
 		err := o.withhold(ctx, q.Restriction, found)
 		if err == nil && q.Type == "Binary" {
 			err = o.fill(ctx, found)

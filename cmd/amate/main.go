@@ -55,9 +55,13 @@ type streams struct {
 	err io.Writer // logs and progress
 }
 
+// thisProgram is the file that runs, when it is amate and not its tests.
+var thisProgram string
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
+	thisProgram, _ = os.Executable() // where it is not known, queries of analysts run in this process
 	os.Exit(run(ctx, os.Args[1:], streams{out: os.Stdout, err: os.Stderr}))
 }
 

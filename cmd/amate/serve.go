@@ -300,7 +300,7 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 		return nil, err
 	}
 	return &server{base: base, ln: ln, health: h, api: api, leave: func(ctx context.Context) { store.closeVisits(ctx, log) }, http: &http.Server{
-		Handler:           handler,
+		Handler:           store.gate.around(handler),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute, // the API bounds the time of bodies both ways, by their size
 		MaxHeaderBytes:    64 << 10,

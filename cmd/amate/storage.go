@@ -90,6 +90,8 @@ type opened struct {
 
 	strictExtensions bool // for $validate
 
+	gate *gate // holds work for analysts back; nil where nobody is served
+
 	trail *audit.Trail // nil where nobody is served
 
 	access   *access // nil without access control

@@ -81,6 +81,19 @@ func (r *sqliteRunner) Dialect() string { return "sqlite" }
 func (r *sqliteRunner) Close() error { return r.pool.Close() }
 
 func (r *sqliteRunner) Run(ctx context.Context, q *Query, begin func([]table.Column) error, row func([]table.Cell) error) (more bool, err error) {
+	return r.answer(ctx, &asked{SQL: bound(q), Names: q.Names, Arguments: q.Arguments, Rows: q.Rows}, begin, row)
+}
+
+// bound returns the SQL of a query with numbers in place of its parameters.
+func bound(q *Query) string {
+	at := map[string]int{}
+	for i, name := range q.Names {
+		at[name] = i + 1
+	}
+	return q.print(func(name string) string { return "?" + strconv.Itoa(at[name]) })
+}
+
+func (r *sqliteRunner) answer(ctx context.Context, q *asked, begin func([]table.Column) error, row func([]table.Cell) error) (more bool, err error) {
 	limited, cancel := context.WithTimeout(ctx, r.limits.Time)
 	defer cancel()
 	conn, err := r.pool.Take(limited)
@@ -94,12 +107,8 @@ func (r *sqliteRunner) Run(ctx context.Context, q *Query, begin func([]table.Col
 	return more, sqliteFault(err)
 }
 
-func (r *sqliteRunner) run(conn *sqlite.Conn, q *Query, begin func([]table.Column) error, row func([]table.Cell) error) (more bool, err error) {
-	at := map[string]int{}
-	for i, name := range q.Names {
-		at[name] = i + 1
-	}
-	stmt, left, err := conn.PrepareTransient(q.print(func(name string) string { return "?" + strconv.Itoa(at[name]) }))
+func (r *sqliteRunner) run(conn *sqlite.Conn, q *asked, begin func([]table.Column) error, row func([]table.Cell) error) (more bool, err error) {
+	stmt, left, err := conn.PrepareTransient(q.SQL)
 	if err != nil {
 		return false, err
 	}
@@ -107,8 +116,8 @@ func (r *sqliteRunner) run(conn *sqlite.Conn, q *Query, begin func([]table.Colum
 	if left > 0 {
 		return false, refuse("one statement is run, and nothing after it")
 	}
-	for _, name := range q.Names {
-		if err := bindArgument(stmt, at[name], name, q.Arguments[name]); err != nil {
+	for i, name := range q.Names {
+		if err := bindArgument(stmt, i+1, name, q.Arguments[name]); err != nil {
 			return false, err
 		}
 	}
