@@ -143,6 +143,9 @@ func (s *Service) fetch(ctx context.Context, call *operation.Call) (*operation.A
 	if err != nil {
 		return nil, err
 	}
+	if !o.still(&call.Caller) {
+		return nil, fhir.Errorf(fhir.Forbidden, "this was ordered in another role, at another establishment or for somebody else: order it again")
+	}
 	if rights.Seen != nil && !o.Part {
 		return nil, fhir.Errorf(fhir.Forbidden, "you see resources only in part, and these files were made when that was not so: order them again")
 	}

@@ -2,10 +2,12 @@ package bulk
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/compose"
+	"github.com/amate-health/amate/fhir/operation"
 )
 
 // List says in which list of the manifest a file stands.
@@ -45,6 +47,9 @@ type Order struct {
 	Instance  string          `json:",omitempty"` // id likewise
 	Principal string          // who ordered
 	Client    string          `json:",omitempty"` // with which app
+	Roles     []string        `json:",omitempty"` // of the orderer, when it was ordered
+	Org       string          `json:",omitempty"` // likewise: of which establishment
+	User      string          `json:",omitempty"` // likewise: for whom
 	Secured   bool            // there is access control
 	Owner     json.RawMessage // likewise, for Access
 	Plan      json.RawMessage
@@ -58,6 +63,17 @@ type Order struct {
 
 	version int64
 	expires time.Time
+}
+
+// by notes as what somebody orders.
+func (o *Order) by(c *operation.Caller) {
+	o.Principal, o.Client, o.Roles, o.Org, o.User = c.Principal, c.Client, c.Roles, c.Org, c.User.String()
+}
+
+// still reports whether somebody is what they were when they ordered, or more: one account
+// can have several roles, one after another or by one token each.
+func (o *Order) still(c *operation.Caller) bool {
+	return o.Org == c.Org && o.User == c.User.String() && !slices.ContainsFunc(o.Roles, func(r string) bool { return !slices.Contains(c.Roles, r) })
 }
 
 // Fault is why an order came to nothing, for whoever ordered.

@@ -102,8 +102,9 @@ func (s *Service) order(ctx context.Context, k *Kind, call *operation.Call) (*op
 	now := s.Now().UTC()
 	o := &Order{
 		ID: strings.ToLower(rand.Text()), Kind: k.Name, URL: cmp.Or(call.URL, call.Base+"/$"+k.Name), Type: call.Type, Instance: call.ID,
-		Principal: call.Caller.Principal, Client: call.Caller.Client, Secured: secured, Owner: owner, Plan: raw, Ordered: now, Place: s.Files.Name(), Part: call.Seen != nil, expires: now.Add(unbegun),
+		Secured: secured, Owner: owner, Plan: raw, Ordered: now, Place: s.Files.Name(), Part: call.Seen != nil, expires: now.Add(unbegun),
 	}
+	o.by(&call.Caller)
 	if err := s.Store.Put(ctx, o.entry()); err != nil {
 		return nil, err
 	}
