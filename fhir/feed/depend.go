@@ -18,9 +18,16 @@ type rule struct {
 	targets []string // types of what they refer to; nil for any
 }
 
+// ruled is what a rule is about.
+type ruled struct {
+	typ   string
+	param *spec.SearchParam
+}
+
 // deps is what it depends on, beside a resource itself, whether it is in a view.
 type deps struct {
 	rules    []rule
+	known    map[ruled][]int     // where those of a type and parameter are among rules
 	sources  map[string][]string // Has: type of what refers -> types of what is shown by it
 	chains   []search.Chain      // of which the last link is bound to known resources
 	deciding map[string]bool     // types that rules lead to
@@ -89,7 +96,7 @@ func (d *deps) bind(typ string, where []search.Expr) (ok bool) {
 
 // dependencies reads the conditions of a view.
 func dependencies(v *view) *deps {
-	d := &deps{sources: map[string][]string{}, deciding: map[string]bool{"Patient": true, "Consent": true}, refs: map[fhir.Ref]bool{}, types: map[string]bool{}}
+	d := &deps{known: map[ruled][]int{}, sources: map[string][]string{}, deciding: map[string]bool{"Patient": true, "Consent": true}, refs: map[fhir.Ref]bool{}, types: map[string]bool{}}
 	for _, typ := range v.types {
 		for _, e := range v.only.Types[typ] {
 			d.walk(typ, e, 0)
@@ -99,15 +106,8 @@ func dependencies(v *view) *deps {
 		}
 	}
 	for typ := range v.can {
-		// Consents and labels of patients decide, whether or not there are any now.
-		for _, p := range search.BoundParams(typ) {
-			d.add(rule{typ, p, concerned(typ)})
-		}
-		if search.Tied(typ) {
-			d.add(rule{typ, search.TiedTo, nil})
-		}
-		for _, p := range search.ThroughParams(typ) {
-			d.add(rule{typ, p, nil})
+		for _, r := range standing()[typ] {
+			d.add(r)
 		}
 	}
 	if v.group.ID != "" {
@@ -118,8 +118,27 @@ func dependencies(v *view) *deps {
 			d.types[typ] = true
 		}
 	}
+	d.known = nil // nothing is added any more
 	return d
 }
+
+// standing returns, by type, the rules there always are: consents and labels of patients
+// decide, whether or not there are any now.
+var standing = sync.OnceValue(func() map[string][]rule {
+	all := map[string][]rule{}
+	for _, typ := range spec.Resources() {
+		for _, p := range search.BoundParams(typ) {
+			all[typ] = append(all[typ], rule{typ, p, concerned(typ)})
+		}
+		if search.Tied(typ) {
+			all[typ] = append(all[typ], rule{typ, search.TiedTo, nil})
+		}
+		for _, p := range search.ThroughParams(typ) {
+			all[typ] = append(all[typ], rule{typ, p, nil})
+		}
+	}
+	return all
+})
 
 // concerned returns the types of whom or what the ConcernParams of a type lead to.
 func concerned(typ string) []string {
@@ -130,8 +149,9 @@ func concerned(typ string) []string {
 }
 
 func (d *deps) add(r rule) {
-	same := func(o rule) bool { return o.typ == r.typ && o.param == r.param && slices.Equal(o.targets, r.targets) }
-	if !slices.ContainsFunc(d.rules, same) {
+	about := ruled{r.typ, r.param}
+	if !slices.ContainsFunc(d.known[about], func(n int) bool { return slices.Equal(d.rules[n].targets, r.targets) }) {
+		d.known[about] = append(d.known[about], len(d.rules))
 		d.rules = append(d.rules, r)
 	}
 	for _, t := range r.targets {
