@@ -2,7 +2,6 @@ package authz_test
 
 import (
 	"context"
-	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -54,22 +53,7 @@ func TestPrescriptionsRestricted(t *testing.T) {
 			p := w.caller()
 			p.Scopes = append(p.Scopes, one(w, "system/*.cruds", "patient/*.cruds", "user/*.cruds", "patient/*.rs"))
 			w.asking = p
-			for _, way := range prescriptionWays {
-				tells := way.tells
-				way.tells = func(a *httptest.ResponseRecorder) []string {
-					switch a.Code {
-					case 200, 422:
-						told++
-					case 403, 404:
-						refused++
-					}
-					if tells == nil {
-						return shown(a)
-					}
-					return tells(a)
-				}
-				w.proveWay(p, &way, w.all[w.order[w.rand.IntN(len(w.order))]])
-			}
+			w.proveAll(p, prescriptionWays, &told, &refused)
 			if t.Failed() {
 				return
 			}
