@@ -26,24 +26,38 @@ type openDatasets struct {
 	Check   openCheck   `cmd:"" help:"Check the files of everything that was published against their checksums. Exits with 1 when one is wrong or missing."`
 }
 
-type openPublish struct {
+// openLibrary says where the records and the datasets are.
+type openLibrary struct {
 	Storage storage `embed:""`
 	Opening opening `embed:"" prefix:"opendata-"`
+}
+
+// open returns the library, and what ends its use.
+func (o *openLibrary) open(ctx context.Context, log *slog.Logger) (*library, func() error, error) {
+	store, err := o.Storage.open(ctx, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := o.Opening.library(o.Storage, store)
+	if err != nil {
+		return nil, nil, errors.Join(err, store.Close())
+	}
+	return l, store.Close, nil
+}
+
+type openPublish struct {
+	Of openLibrary `embed:""`
 
 	Family string `arg:"" help:"Family of datasets, as list shows it."`
 	Period string `help:"Period: YYYY or YYYY-MM. The last one that is settled, when left out." placeholder:"PERIOD"`
 }
 
 func (c *openPublish) Run(ctx context.Context, out streams, log *slog.Logger) (err error) {
-	store, err := c.Storage.open(ctx, log)
+	l, end, err := c.Of.open(ctx, log)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	l, err := c.Opening.library(c.Storage, store)
-	if err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, end()) }()
 	made, changed, err := l.publish(ctx, c.Family, c.Period)
 	if err != nil {
 		return err
@@ -61,20 +75,15 @@ func (c *openPublish) Run(ctx context.Context, out streams, log *slog.Logger) (e
 }
 
 type openList struct {
-	Storage storage `embed:""`
-	Opening opening `embed:"" prefix:"opendata-"`
+	Of openLibrary `embed:""`
 }
 
 func (c *openList) Run(ctx context.Context, out streams, log *slog.Logger) (err error) {
-	store, err := c.Storage.open(ctx, log)
+	l, end, err := c.Of.open(ctx, log)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	l, err := c.Opening.library(c.Storage, store)
-	if err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, end()) }()
 	all, err := l.releases(ctx)
 	if err != nil {
 		return err
@@ -91,20 +100,15 @@ func (c *openList) Run(ctx context.Context, out streams, log *slog.Logger) (err 
 }
 
 type openCheck struct {
-	Storage storage `embed:""`
-	Opening opening `embed:"" prefix:"opendata-"`
+	Of openLibrary `embed:""`
 }
 
 func (c *openCheck) Run(ctx context.Context, out streams, log *slog.Logger) (err error) {
-	store, err := c.Storage.open(ctx, log)
+	l, end, err := c.Of.open(ctx, log)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	l, err := c.Opening.library(c.Storage, store)
-	if err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, end()) }()
 	all, err := l.releases(ctx)
 	if err != nil {
 		return err
