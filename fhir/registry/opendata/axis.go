@@ -1,7 +1,6 @@
 package opendata
 
 import (
-	"fmt"
 	"math/bits"
 	"sort"
 	"strconv"
@@ -200,19 +199,20 @@ func (d *Dimension) bandCode(i int) string {
 }
 
 func (d *Dimension) bandTitle(i int) Text {
-	unit := d.Unit
-	if unit != "" {
-		unit = " " + unit
+	es, en := d.Unit.In("es"), d.Unit.In("en")
+	if es != "" {
+		es, en = " "+es, " "+en
 	}
 	switch {
 	case i == 0:
 		low := number(d.Bands[0])
-		return Text{"menos de " + low + unit, "less than " + low + unit}
+		return Text{"menos de " + low + es, "less than " + low + en}
 	case i == len(d.Bands):
 		high := number(d.Bands[i-1])
-		return Text{high + unit + " o más", high + unit + " or more"}
+		return Text{high + es + " o más", high + en + " or more"}
 	}
-	return Text{fmt.Sprintf("%s a %s%s", number(d.Bands[i-1]), number(d.Bands[i]-1), unit), fmt.Sprintf("%s to %s%s", number(d.Bands[i-1]), number(d.Bands[i]-1), unit)}
+	from, to := number(d.Bands[i-1]), number(d.Bands[i]-1)
+	return Text{from + " a " + to + es, from + " to " + to + en}
 }
 
 // at returns the ancestor of a node at a depth that is not below it.

@@ -68,7 +68,7 @@ type Dimension struct {
 	// Bands are the numbers that begin each band but the first, in their order; the last
 	// one is open, so that the few above it are not told apart.
 	Bands []float64 `json:"bands,omitempty"`
-	Unit  string    `json:"unit,omitempty"` // of Bands: "g"
+	Unit  Text      `json:"unit,omitzero"` // of Bands: "g"
 
 	Codes []Coded `json:"codes,omitempty"` // of Code
 }

@@ -70,10 +70,10 @@ func birthsFamily(t testing.TB) *Family {
 var birthDims = []string{"lugar", "mes", "sexo", "edad_madre", "peso", "parto", "oportunidad"}
 
 // publishBirths makes a release of made-up births.
-func publishBirths(t testing.TB, f *Family, n, late int, seed uint64, past map[string]Past, number int) (*Release, disk, *Cube, *Protection) {
+func publishBirths(t testing.TB, f *Family, births Source, past map[string]Past, number int) (*Release, disk, *Cube, *Protection) {
 	t.Helper()
 	ctx := context.Background()
-	c, err := Aggregate(ctx, f, manyBirths(n, late, seed), span(f))
+	c, err := Aggregate(ctx, f, births, span(f))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func publishBirths(t testing.TB, f *Family, n, late int, seed uint64, past map[s
 	for _, r := range p.reason {
 		reasons[r]++
 	}
-	t.Logf("%d births: %d cells, hidden by reason %v, without %v", n+late, c.Cells(), reasons, p.Withdrawn)
+	t.Logf("%d births: %d cells, hidden by reason %v, without %v", c.Rows, c.Cells(), reasons, p.Withdrawn)
 	return r, files, c, p
 }
 
@@ -100,9 +100,9 @@ func publishBirths(t testing.TB, f *Family, n, late int, seed uint64, past map[s
 func TestMillionBirths(t *testing.T) {
 	const births, late = 1_000_000, 400
 	f := birthsFamily(t)
-	_, files, c, p := publishBirths(t, f, births, 0, 1, nil, 1)
+	_, files, c, p := publishBirths(t, f, manyBirths(births, 0, 1), nil, 1)
 	one := read(t, files, birthDims, nil)
-	_, more, c2, again := publishBirths(t, f, births, late, 1, Remember(c, p, nil), 2)
+	_, more, c2, again := publishBirths(t, f, manyBirths(births, late, 1), Remember(c, p, nil), 2)
 	two := read(t, more, birthDims, nil)
 	if strings.Contains(fmt.Sprint(p.Withdrawn, again.Withdrawn), "municipality") || len(one.cells) < 10_000 {
 		t.Errorf("%d cells are left, without %v", len(one.cells), p.Withdrawn)

@@ -25,6 +25,8 @@ type trial struct {
 	found      bool
 
 	neighboursMost, triedMost int
+
+	effort int64 // cells that may still be looked at
 }
 
 // neighbour is a value that some people may have in place of that of a cell.
@@ -76,7 +78,7 @@ func (p *protector) search(i int32, sign, want int64) (move, bool) {
 			}
 		}
 	}
-	p.alone(key, sign, want)
+	p.alone(key, sign)
 	return t.best, t.found
 }
 
@@ -86,7 +88,7 @@ const mostAlone = 2000
 // alone finds the move that adds people, or takes them away, of whom everybody knows that
 // they may be there: every cell that counts them is hidden, or as published before. Who
 // was registered late is such a one.
-func (p *protector) alone(key uint64, sign, want int64) {
+func (p *protector) alone(key uint64, sign int64) {
 	if len(p.before)+len(p.kept) == 0 {
 		return // of a first release everybody knows the total
 	}
@@ -125,7 +127,6 @@ func (p *protector) alone(key uint64, sign, want int64) {
 	if t := &p.trial; down(0) {
 		t.best, t.found = m, true
 	}
-	_ = want
 }
 
 // near returns the values that a cell may share its people with in a dimension, the most
@@ -312,30 +313,18 @@ func (p *protector) below(m *move, shapes []int, d int, side []int32, few bool) 
 		node  int32
 		count int64
 	}
+	var bases []uint64 // of the cells that tell kids apart, but for the kid
+	for _, at := range shapes {
+		if base, ok := p.beside(m, &p.shapes[at], d, a.depth[side[d]]+1); ok {
+			bases = append(bases, base)
+		}
+	}
+	p.trial.effort -= int64(len(kids) * len(bases))
 	all := make([]counted, 0, len(kids))
 	for _, n := range kids {
 		c := counted{node: n}
-		for _, s := range shapes {
-			if p.shapes[s].levels[d] != a.depth[n] {
-				continue
-			}
-			key := uint64(0)
-			ok := true
-			for e, l := range p.shapes[s].levels {
-				node := m.x[e]
-				if e == d {
-					node = n
-				}
-				if p.axes[e].depth[node] < l {
-					ok = false
-					break
-				}
-				key |= uint64(p.axes[e].at(node, l)) << p.axes[e].shift
-			}
-			if !ok {
-				continue
-			}
-			at, there := p.at[key]
+		for _, base := range bases {
+			at, there := p.at[base|uint64(n)<<a.shift]
 			if !there || p.lo[at] == p.hi[at] { // no move is made of it
 				c.count = 0
 				break
@@ -354,11 +343,30 @@ func (p *protector) below(m *move, shapes []int, d int, side []int32, few bool) 
 	return out
 }
 
+// beside returns the key of the cell of a shape that has the values x of m, without that in
+// d, where the shape goes to a level. It is false when they are not chosen yet.
+func (p *protector) beside(m *move, s *shape, d int, level int8) (key uint64, ok bool) {
+	if s.levels[d] != level {
+		return 0, false
+	}
+	for e, l := range s.levels {
+		switch a := p.axes[e]; {
+		case e == d:
+		case a.depth[m.x[e]] < l:
+			return 0, false
+		default:
+			key |= uint64(a.at(m.x[e], l)) << a.shift
+		}
+	}
+	return key, true
+}
+
 // price returns how many people m can move at most, and what has to be hidden for it: as
 // far as its values are chosen. It is false where a cell that would change is known.
 func (p *protector) price(m *move, shapes []int, sign int64) (amount, cost int64, ok bool) {
 	amount = far
 	ok = p.corners(m, shapes, func(key uint64, net int64) bool {
+		p.trial.effort--
 		at, there := p.at[key]
 		if !there || p.lo[at] == p.hi[at] {
 			return false

@@ -9,27 +9,48 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/amate-health/amate/fhir/table"
 )
 
-// site publishes some births, and returns its pages.
+// published is what the tests of pages look at.
+type published struct {
+	site  Site
+	files disk
+}
+
+var once = struct {
+	sync.Once
+	published
+}{}
+
+// someTowns lets the births of a hundred municipalities be of one of them.
+func someTowns(s Source) Source {
+	return Source{Columns: s.Columns, Rows: func(in Span) Rows {
+		return func(ctx context.Context, each func([]table.Cell) error) error {
+			return s.Rows(in)(ctx, func(row []table.Cell) error {
+				row[0].Text = row[0].Text[:3] + "01"
+				return each(row)
+			})
+		}
+	}}
+}
+
+// site publishes some births, once for all tests, and returns its pages.
 func site(t *testing.T) (*Site, disk) {
 	t.Helper()
-	f := birthsFamily(t)
-	c, err := Aggregate(context.Background(), f, manyBirths(400_000, 0, 3), span(f))
-	if err != nil {
-		t.Fatal(err)
+	once.Do(func() {
+		r, files, _, _ := publishBirths(t, birthsFamily(t), someTowns(manyBirths(60_000, 0, 3)), nil, 1)
+		by := Publisher{Name: "Secretaría de Salud", Email: "datos@example.org", Base: "https://example.org/datos"}
+		once.published = published{Site{By: by, Path: "/datos", Releases: []Release{*r}}, files}
+	})
+	if once.files == nil {
+		t.Fatal("nothing was published")
 	}
-	p, err := Protect(context.Background(), c, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	files := disk{}
-	r, err := Write(context.Background(), c, p, 1, issued, files.create)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &Site{By: Publisher{Name: "Secretaría de Salud", Email: "datos@example.org", Base: "https://example.org/datos"}, Path: "/datos", Releases: []Release{*r}}, files
+	s := once.site
+	return &s, once.files
 }
 
 // TestPages: every link leads somewhere, in both languages, and no script is there.
@@ -93,7 +114,7 @@ func TestCatalogue(t *testing.T) {
 	if err := json.Unmarshal(raw, &c); err != nil {
 		t.Fatal(err)
 	}
-	context := c["@context"].(map[string]any)
+	terms := c["@context"].(map[string]any)
 	sums := map[string]string{}
 	var walk func(v any)
 	walk = func(v any) {
@@ -108,7 +129,7 @@ func TestCatalogue(t *testing.T) {
 			}
 			for name, one := range v {
 				prefix, _, _ := strings.Cut(name, ":")
-				if !strings.HasPrefix(name, "@") && context[prefix] == nil {
+				if !strings.HasPrefix(name, "@") && terms[prefix] == nil {
 					t.Errorf("%s is no term", name)
 				}
 				if name != "@context" {

@@ -234,7 +234,8 @@ func (w *writing) columns(levels []int) (all []table.Column, axes []int) {
 			title := w.c.Family.Dimensions[d].Title
 			add(w.c.axes[d].name, "string", title)
 			w.out.Columns[slices.IndexFunc(w.out.Columns, func(c ReleasedColumn) bool { return c.Name == w.c.axes[d].name })].Codes = len(w.c.axes[d].codes)
-			add(w.c.axes[d].name+"_nombre", "string", Text{title.Spanish + " (nombre)", title.English + " (name)"})
+			add(w.c.axes[d].name+"_nombre", "string", Text{title.Spanish + " (nombre)", title.English + " (name, in Spanish)"})
+			add(w.c.axes[d].name+"_name", "string", Text{title.Spanish + " (nombre en inglés)", title.English + " (name)"})
 		}
 	}
 	add(countName, "integer64", Text{"Número de " + w.c.Family.Unit.Spanish, "Number of " + w.c.Family.Unit.English})
@@ -271,6 +272,7 @@ func (w *writing) row(row []table.Cell, i int32, axes []int) {
 		node := c.axes[d].of(one.key)
 		put(table.String, c.axes[d].codes[node])
 		put(table.String, c.axes[d].titles[node].Spanish)
+		put(table.String, c.axes[d].titles[node].In("en"))
 	}
 	count, note := w.value(i)
 	number(strconv.FormatInt(count, 10), note != noteGone)
