@@ -162,7 +162,7 @@ func (o *opened) handleTables(ctx context.Context, keeper analytics.Keeper) erro
 type tabled struct {
 	analytics.Table
 	view  *view.View
-	shape string // stands for the definition
+	shape string // stands for the definition, and the pseudonyms
 }
 
 // analyst is whom the tables are made for: who sees what every analyst may see.
@@ -197,7 +197,7 @@ func (o *opened) tables(ctx context.Context, month time.Time) ([]tabled, error) 
 	made := o.madeBy(month)
 	var all []tabled
 	for _, v := range analysis.Views() {
-		s, err := tabledOf(v.Definition, made)
+		s, err := tabledOf(v.Definition, o.analytic.Release, made)
 		if err != nil {
 			return nil, fmt.Errorf("the view %s: %w", v.Name, err)
 		}
@@ -215,7 +215,7 @@ func (o *opened) tables(ctx context.Context, month time.Time) ([]tabled, error) 
 		if err != nil {
 			return nil, err
 		}
-		s, err := tabledOf(r.JSON, made)
+		s, err := tabledOf(r.JSON, o.analytic.Release, made)
 		if err == nil && slices.ContainsFunc(all, func(have tabled) bool { return have.Name == s.Name }) {
 			err = fhir.Errorf(fhir.Conflict, "another view has that name")
 		}
@@ -228,18 +228,18 @@ func (o *opened) tables(ctx context.Context, month time.Time) ([]tabled, error) 
 	return all, nil
 }
 
-// madeBy stands for all but the view that decides about rows: who may see what, how they
-// are de-identified, and the month as of which people have an age.
+// madeBy stands for all but the view and the release that decides about rows: who may see
+// what, how they are de-identified, and the month as of which people have an age.
 func (o *opened) madeBy(month time.Time) string {
 	policy := rbac.Default()
 	if o.guarded != nil {
 		policy = o.guarded.Rules()
 	}
-	return fmt.Sprintf("%s %s %s", policy.Markdown(rbac.English), month.Format("2006-01"), o.analytic.Release)
+	return fmt.Sprintf("%s %s", policy.Markdown(rbac.English), month.Format("2006-01"))
 }
 
 // tabledOf compiles a view for a table.
-func tabledOf(definition []byte, made string) (tabled, error) {
+func tabledOf(definition []byte, release, made string) (tabled, error) {
 	d, err := element.Parse(definition)
 	if err != nil {
 		return tabled{}, err
@@ -255,7 +255,7 @@ func tabledOf(definition []byte, made string) (tabled, error) {
 	if analysis.Hidden(v.Resource) {
 		return tabled{}, fhir.Errorf(fhir.Unprocessable, "nothing of such resources is shown without who they are of").With("%s", v.Resource)
 	}
-	shape := digest(string(definition))
+	shape := digest(string(definition) + " " + release)
 	t.Print = shape + digest(made)
 	return tabled{Table: t, view: v, shape: shape}, nil
 }

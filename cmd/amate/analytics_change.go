@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -79,7 +80,7 @@ func (f *tabulator) changed(ctx context.Context, changes []fhir.Change) error {
 func (f *tabulator) again(ctx context.Context, at fhir.Mark) error {
 	f.at.Feed = at
 	for _, kept := range f.at.Tables {
-		kept.Print, kept.Wants, kept.After = "", "", ""
+		kept.Print, kept.Wants, kept.After, kept.Full = "", "", "", false
 	}
 	return f.keeper.Write(ctx, f.at)
 }
@@ -152,7 +153,7 @@ func (f *tabulator) update(ctx context.Context, typ string, ids []string) (map[s
 			if err != nil {
 				return nil, err
 			}
-			all = append(all, f.replacements(out[0], typ, some, s, kept)...)
+			all = append(all, f.replacements(out, typ, some, s, kept)...)
 		}
 		if len(all) == 0 {
 			continue
@@ -165,51 +166,72 @@ func (f *tabulator) update(ctx context.Context, typ string, ids []string) (map[s
 }
 
 // replacements puts the rows of resources into the table that is shown and into that which
-// is being filled. Where another definition made the one that is shown, they only go there.
-func (f *tabulator) replacements(out analytics.Replacement, typ string, ids []string, s *tabled, kept *analytics.Kept) (all []analytics.Replacement) {
-	out.Keys = nil
+// is being filled. Where another definition made the one that is shown, or another release
+// its pseudonyms, they only go there.
+func (f *tabulator) replacements(made *rowsMade, typ string, ids []string, s *tabled, kept *analytics.Kept) (all []analytics.Replacement) {
+	var refs []fhir.Ref
 	for _, id := range ids {
-		out.Keys = append(out.Keys, f.rowKey(fhir.Ref{Type: typ, ID: id}))
+		refs = append(refs, fhir.Ref{Type: typ, ID: id})
 	}
 	if kept.Base != "" {
-		shown := out
-		if shown.Base = kept.Base; !strings.HasPrefix(kept.Print, s.shape) {
-			shown.Rows, shown.Columns = nil, nil
+		shown := made
+		if !strings.HasPrefix(kept.Print, s.shape) {
+			shown = &rowsMade{}
 		}
-		all = append(all, shown)
+		all = append(all, f.into(kept.Base, refs, shown, s))
 	}
 	if kept.Next != "" && kept.Wants == s.Print {
-		out.Base = kept.Next
-		all = append(all, out)
+		all = append(all, f.into(kept.Next, refs, made, s))
 	}
 	return all
 }
 
-// rowKey is the key of the rows of a resource: nobody without the key of the server learns
-// from it which resource that is.
-func (f *tabulator) rowKey(ref fhir.Ref) []byte {
+// into returns that rows replace those that a table has of resources. They stand in an order
+// that tells nothing of that in which the resources are stored, which two releases have in
+// common.
+func (f *tabulator) into(base string, refs []fhir.Ref, made *rowsMade, s *tabled) analytics.Replacement {
+	out := analytics.Replacement{Base: base, Columns: s.Columns}
+	for _, ref := range refs {
+		out.Keys = append(out.Keys, f.rowKey(base, ref))
+	}
+	for i := range made.cells {
+		out.Rows = append(out.Rows, analytics.Row{Key: f.rowKey(base, made.of[i]), Cells: made.cells[i]})
+	}
+	slices.SortStableFunc(out.Rows, func(a, b analytics.Row) int { return bytes.Compare(a.Key, b.Key) })
+	return out
+}
+
+// rowKey is the key of the rows of a resource in a table: nobody without the key of the
+// server learns from it which resource that is, nor which rows of another table are of it.
+func (f *tabulator) rowKey(base string, ref fhir.Ref) []byte {
 	mac := hmac.New(sha256.New, f.key("rows of analysts"))
-	mac.Write([]byte(ref.Type + "/" + ref.ID))
+	mac.Write([]byte(base + " " + ref.Type + "/" + ref.ID))
 	return mac.Sum(nil)[:16]
+}
+
+// rowsMade are rows that a view makes of resources.
+type rowsMade struct {
+	of    []fhir.Ref // each row
+	cells [][]tables.Cell
 }
 
 // rows returns the rows that a view makes of resources, without who they are of: as the
 // role of analysts sees them, and then by pseudonyms. A resource that cannot be brought
-// into that form has none.
-func (f *tabulator) rows(ctx context.Context, d *rest.Decision, found []fhir.Resource, s *tabled) ([]analytics.Replacement, error) {
-	out := analytics.Replacement{Columns: s.Columns}
+// into that form has none. They stand in the order of their keys, so that nothing is told by
+// that in which things were written, which is known from elsewhere.
+func (f *tabulator) rows(ctx context.Context, d *rest.Decision, found []fhir.Resource, s *tabled) (*rowsMade, error) {
 	docs, born, err := f.bornOf(ctx, search.Unrestricted, found)
 	if err != nil {
 		return nil, err
 	}
+	out := &rowsMade{}
 	for i := range found {
-		key := f.rowKey(found[i].Ref)
-		out.Keys = append(out.Keys, key)
+		begun := len(out.cells)
 		subject, _ := analysis.Subject(docs[i])
 		plain, err := f.without(d, docs[i], found[i].JSON, born[subject.ID])
 		if err == nil {
 			err = s.view.Each(ctx, plain, 0, func(row []tables.Cell) error {
-				out.Rows = append(out.Rows, analytics.Row{Key: key, Cells: slices.Clone(row)})
+				out.of, out.cells = append(out.of, found[i].Ref.Current()), append(out.cells, slices.Clone(row))
 				return nil
 			})
 		}
@@ -218,10 +240,10 @@ func (f *tabulator) rows(ctx context.Context, d *rest.Decision, found []fhir.Res
 		}
 		if err != nil {
 			f.at.Refused++
-			out.Rows = slices.DeleteFunc(out.Rows, func(r analytics.Row) bool { return string(r.Key) == string(key) })
+			out.of, out.cells = out.of[:begun], out.cells[:begun]
 		}
 	}
-	return []analytics.Replacement{out}, nil
+	return out, nil
 }
 
 // without returns a resource without who it is of.

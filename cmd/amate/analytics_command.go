@@ -149,7 +149,7 @@ func (c *analystsRebuild) Run(ctx context.Context, log *slog.Logger) (err error)
 			if kept == nil {
 				return usagef("there is no table %s", name)
 			}
-			kept.Print, kept.Wants, kept.After = "", "", ""
+			kept.Print, kept.Wants, kept.After, kept.Full = "", "", "", false
 		}
 		err = keeper.Write(ctx, at)
 		if errors.Is(err, analytics.ErrMoved) {
@@ -178,7 +178,7 @@ func (c *analystsEnable) Run(ctx context.Context, log *slog.Logger) (err error) 
 	if err != nil {
 		return fmt.Errorf("ViewDefinition/%s: %w", id, err)
 	}
-	t, err := tabledOf(r.JSON, "")
+	t, err := tabledOf(r.JSON, "", "")
 	if err != nil {
 		return fmt.Errorf("ViewDefinition/%s: %w", id, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -103,10 +104,11 @@ func (f *tabulator) step(ctx context.Context) (worked bool, err error) {
 			return true, f.retire(ctx, name, kept)
 		}
 	}
-	for i := range f.tables {
-		if kept := f.at.Tables[f.tables[i].Name]; kept == nil || kept.Print != f.tables[i].Print {
-			return true, f.fill(ctx, &f.tables[i])
-		}
+	if f.ready() {
+		return true, f.publish(ctx)
+	}
+	if s := f.unfilled(); s != nil {
+		return true, f.fill(ctx, s)
 	}
 	if today := time.Now().UTC().Format(time.DateOnly); f.at.Day != today {
 		return true, f.daily(ctx, today)
@@ -152,7 +154,7 @@ func (f *tabulator) begin(ctx context.Context) error {
 	}
 	f.at.Feed = mark
 	for _, kept := range f.at.Tables {
-		kept.Print, kept.Wants, kept.After = "", "", ""
+		kept.Print, kept.Wants, kept.After, kept.Full = "", "", "", false
 	}
 	return f.keeper.Write(ctx, f.at)
 }
@@ -167,7 +169,7 @@ func (f *tabulator) retire(ctx context.Context, name string, kept *analytics.Kep
 // errTurn ends a scan for a while.
 var errTurn = errors.New("it is the turn of changes")
 
-// fill fills a table some way on, and shows it when it is complete.
+// fill fills a table some way on.
 func (f *tabulator) fill(ctx context.Context, s *tabled) error {
 	kept := f.at.Tables[s.Name]
 	if kept == nil {
@@ -177,7 +179,7 @@ func (f *tabulator) fill(ctx context.Context, s *tabled) error {
 	if kept.Next == "" || kept.Wants != s.Print {
 		f.at.Serial++
 		old := kept.Next
-		kept.Next, kept.Wants, kept.After = analytics.BaseName(s.Name, f.at.Serial), s.Print, ""
+		kept.Next, kept.Wants, kept.After, kept.Full = analytics.BaseName(s.Name, f.at.Serial), s.Print, "", false
 		if old != "" { // of yet another definition: its name is free again
 			kept.Next = old
 		}
@@ -185,7 +187,7 @@ func (f *tabulator) fill(ctx context.Context, s *tabled) error {
 	}
 	d, err := f.asAnalyst(ctx, s.Resource)
 	if fhir.CodeOf(err) == fhir.Forbidden {
-		return f.publish(ctx, s, kept) // nothing of it is for analysts
+		return f.filled(ctx, kept) // nothing of it is for analysts
 	}
 	if err != nil {
 		return err
@@ -193,12 +195,16 @@ func (f *tabulator) fill(ctx context.Context, s *tabled) error {
 	began := time.Now()
 	scan := &search.Scan{Query: search.Query{Type: s.Resource, Restriction: d.Restriction}, After: kept.After}
 	err = f.Scan(ctx, scan, func(found []fhir.Resource, after string) error {
-		out, err := f.rows(ctx, &d, found, s)
+		made, err := f.rows(ctx, &d, found, s)
 		if err != nil {
 			return err
 		}
-		out[0].Base, kept.After = kept.Next, after
-		if err := f.keeper.Write(ctx, f.at, out...); err != nil {
+		kept.After = after
+		refs := make([]fhir.Ref, len(found))
+		for i := range found {
+			refs[i] = found[i].Ref.Current()
+		}
+		if err := f.keeper.Write(ctx, f.at, f.into(kept.Next, refs, made, s)); err != nil {
 			return err
 		}
 		if time.Since(began) > analyticsTurn {
@@ -212,16 +218,61 @@ func (f *tabulator) fill(ctx context.Context, s *tabled) error {
 	if err != nil {
 		return err
 	}
-	return f.publish(ctx, s, kept)
+	return f.filled(ctx, kept)
 }
 
-// publish shows a table that is complete.
-func (f *tabulator) publish(ctx context.Context, s *tabled, kept *analytics.Kept) error {
-	base, old := kept.Next, kept.Base
-	*kept = analytics.Kept{Print: s.Print, Base: base, Built: time.Now().UTC().Truncate(time.Second)}
-	if err := f.keeper.Publish(ctx, f.at, &s.Table, base, old); err != nil {
+// filled notes that a table has all rows.
+func (f *tabulator) filled(ctx context.Context, kept *analytics.Kept) error {
+	kept.Full = true
+	return f.keeper.Write(ctx, f.at)
+}
+
+// publish shows the tables that are complete, all at once: the rows of one that was made anew
+// have other pseudonyms than those of one that was not, when the release is another, and
+// would not join them.
+func (f *tabulator) publish(ctx context.Context) error {
+	var shown []analytics.Shown
+	before := *f.at
+	before.Tables = maps.Clone(f.at.Tables)
+	for i := range f.tables {
+		s := &f.tables[i]
+		kept := f.at.Tables[s.Name]
+		if kept == nil || !kept.Full || kept.Wants != s.Print {
+			continue
+		}
+		shown = append(shown, analytics.Shown{Table: &s.Table, Base: kept.Next, Old: kept.Base})
+		f.at.Tables[s.Name] = &analytics.Kept{Print: s.Print, Base: kept.Next, Built: time.Now().UTC().Truncate(time.Second)}
+	}
+	if err := f.keeper.Publish(ctx, f.at, shown...); err != nil {
+		f.at.Tables = before.Tables
 		return err
 	}
-	f.log.Info("a table for analysts is made", "table", s.Name)
+	for i := range shown {
+		f.log.Info("a table for analysts is made", "table", shown[i].Name)
+	}
 	return nil
+}
+
+// unfilled returns a table that is to be filled; nil when there is none.
+func (f *tabulator) unfilled() *tabled {
+	for i := range f.tables {
+		s := &f.tables[i]
+		if kept := f.at.Tables[s.Name]; kept == nil || kept.Print != s.Print && (kept.Wants != s.Print || !kept.Full) {
+			return s
+		}
+	}
+	return nil
+}
+
+// ready reports whether there are complete tables that can be shown: those that are made for
+// the first time as they are complete, others when all are.
+func (f *tabulator) ready() bool {
+	full, old, missing := false, false, f.unfilled() != nil
+	for i := range f.tables {
+		if kept := f.at.Tables[f.tables[i].Name]; kept != nil && kept.Print != f.tables[i].Print {
+			full = full || kept.Full && kept.Wants == f.tables[i].Print
+			old = old || kept.Base != ""
+		}
+	}
+	return full && (!old || !missing)
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"maps"
 	"slices"
 	"time"
@@ -65,7 +67,19 @@ func (o *opened) prepared(ctx context.Context, v *view.View, sight view.Sight, f
 			return nil, err
 		}
 	}
+	if sight.Seen != nil {
+		shuffle(shown)
+	}
 	return shown, nil
+}
+
+// shuffle puts resources into an order that follows from their pseudonyms: that in which they
+// are stored is the same for runs in different months, whose rows are not to join.
+func shuffle(shown [][]byte) {
+	slices.SortFunc(shown, func(a, b []byte) int {
+		x, y := sha256.Sum256(a), sha256.Sum256(b)
+		return bytes.Compare(x[:], y[:])
+	})
 }
 
 // bornOf reads resources, and the dates of birth of the patients that they are about, as far

@@ -36,7 +36,7 @@ type Config struct {
 	Search  func(ctx context.Context, q *search.Query) (*search.Result, error)
 
 	// Prepare returns what rows are made of for somebody, one for each of some stored
-	// resources of a type, in their order; it does what Sight.Seen does, and more for those
+	// resources of a type, in any order; it does what Sight.Seen does, and more for those
 	// who may not know who people are. Nil does what Sight.Seen does.
 	Prepare func(ctx context.Context, v *View, sight Sight, found []fhir.Resource) ([][]byte, error)
 

@@ -10,6 +10,9 @@ import (
 // keyColumn is the column by which the rows of a resource are replaced. No view shows it.
 const keyColumn = "amate_key"
 
+// numberColumn numbers the rows of a resource, in SQLite. No view shows it.
+const numberColumn = "amate_number"
+
 // kind is what a column holds in a database.
 type kind uint8
 

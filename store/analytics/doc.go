@@ -38,6 +38,7 @@ type Kept struct {
 	Next  string    `json:"next,omitempty"`  // table that is being filled; "" for none
 	Wants string    `json:"wants,omitempty"` // print of that one
 	After string    `json:"after,omitempty"` // where the scan goes on that fills it
+	Full  bool      `json:"full,omitempty"`  // it has all rows, and can be shown
 	Built time.Time `json:"built,omitzero"`  // when Base was complete
 }
 
@@ -69,6 +70,13 @@ type Row struct {
 	Cells []table.Cell
 }
 
+// Shown is a table that is to be shown.
+type Shown struct {
+	*Table
+	Base string // has its rows
+	Old  string // had them, and is removed; "" for none
+}
+
 // Entry is a line of the data dictionary: of a table where Column is "".
 type Entry struct {
 	Table, Column string
@@ -91,9 +99,10 @@ type Keeper interface {
 	// Errors: ErrMoved.
 	Create(ctx context.Context, p *Progress, t *Table, base string) error
 
-	// Publish shows base as t, removes the table old unless that is "", and stores p.
+	// Publish shows tables, all in one transaction, and stores p. The order of their rows
+	// tells nothing then but that of their keys.
 	// Errors: ErrMoved.
-	Publish(ctx context.Context, p *Progress, t *Table, base, old string) error
+	Publish(ctx context.Context, p *Progress, all ...Shown) error
 
 	// Retire shows a table no longer, removes those that had its rows, and stores p.
 	// Errors: ErrMoved.
@@ -189,7 +198,7 @@ func Named(t Table) (Table, error) {
 	if reservedNames[t.Name] {
 		return t, fhir.Errorf(fhir.Unprocessable, "a table of that name is there already").With("%q", t.Name)
 	}
-	seen := map[string]bool{keyColumn: true}
+	seen := map[string]bool{keyColumn: true, numberColumn: true}
 	columns := make([]table.Column, len(t.Columns))
 	for i, c := range t.Columns {
 		if c.Name, err = NameOf(c.Name); err != nil {

@@ -100,7 +100,7 @@ func fill(t *testing.T, k analytics.Keeper, rows ...analytics.Row) (*analytics.P
 		t.Fatal(err)
 	}
 	replace(t, k, p, tab, base, rows...)
-	if err := k.Publish(t.Context(), p, tab, base, ""); err != nil {
+	if err := k.Publish(t.Context(), p, analytics.Shown{Table: tab, Base: base}); err != nil {
 		t.Fatal(err)
 	}
 	return p, tab, base
@@ -198,7 +198,7 @@ func TestSwap(t *testing.T) {
 		if _, _, err := ask(t.Context(), e.runner, `SELECT sex FROM patient`, 9, nil); fhir.CodeOf(err) != fhir.Unprocessable {
 			t.Errorf("the column is there before its table: %v", err)
 		}
-		if err := e.keeper.Publish(t.Context(), p, tab, next, base); err != nil {
+		if err := e.keeper.Publish(t.Context(), p, analytics.Shown{Table: tab, Base: next, Old: base}); err != nil {
 			t.Fatal(err)
 		}
 		if got, _, err := ask(t.Context(), e.runner, `SELECT sex FROM patient`, 9, nil); err != nil || got != `{"sex":"female"}`+"\n" {
@@ -326,4 +326,50 @@ func TestServingRole(t *testing.T) {
 	if got, _, err := ask(t.Context(), r, `SELECT id FROM patient`, 9, nil); err != nil || got != `{"id":"p-b"}`+"\n" {
 		t.Errorf("%s %v", got, err)
 	}
+}
+
+// Rows come in the order of their keys, not in that in which they were written, and several
+// tables are shown at once or not at all.
+func TestOrder(t *testing.T) {
+	each(t, time.Minute, func(t *testing.T, e *engine) {
+		p, err := e.keeper.Load(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var shown []analytics.Shown
+		for n, name := range []string{"first", "second"} {
+			tab := patients(t)
+			tab.Name = name
+			base := analytics.BaseName(name, n+1)
+			if err := e.keeper.Create(t.Context(), p, tab, base); err != nil {
+				t.Fatal(err)
+			}
+			for _, id := range []string{"m", "c", "x", "a"} {
+				replace(t, e.keeper, p, tab, base, person(id, "1990"), person(id, "1991"))
+			}
+			shown = append(shown, analytics.Shown{Table: tab, Base: base})
+		}
+		old := *p
+		old.Version--
+		if err := e.keeper.Publish(t.Context(), &old, shown...); !errors.Is(err, analytics.ErrMoved) {
+			t.Errorf("what another process wrote is shown: %v", err)
+		}
+		wrong := []analytics.Shown{shown[0], {Table: shown[1].Table, Base: "rows_none_1"}}
+		if err := e.keeper.Publish(t.Context(), p, wrong...); e.name == "postgres" && err == nil {
+			t.Error("a table that is not there is shown")
+		} else if e.name == "postgres" {
+			if _, _, err := ask(t.Context(), e.runner, `SELECT id FROM first`, 10, nil); err == nil {
+				t.Error("one of two tables is shown")
+			}
+		}
+		if err := e.keeper.Publish(t.Context(), p, shown...); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range shown {
+			got, _, err := ask(t.Context(), e.runner, `SELECT id FROM `+s.Name, 10, nil)
+			if want := "{\"id\":\"p-a\"}\n{\"id\":\"p-a\"}\n{\"id\":\"p-c\"}\n{\"id\":\"p-c\"}\n{\"id\":\"p-m\"}\n{\"id\":\"p-m\"}\n{\"id\":\"p-x\"}\n{\"id\":\"p-x\"}\n"; got != want || err != nil {
+				t.Errorf("%s: %v\n%s", s.Name, err, got)
+			}
+		}
+	})
 }

@@ -260,43 +260,73 @@ func (p *postgresKeeper) Create(ctx context.Context, progress *Progress, t *Tabl
 // literalText returns text as it stands in SQL where no parameter can.
 func literalText(text string) string { return `'` + strings.ReplaceAll(text, `'`, `''`) + `'` }
 
-func (p *postgresKeeper) Publish(ctx context.Context, progress *Progress, t *Table, base, old string) error {
+func (p *postgresKeeper) Publish(ctx context.Context, progress *Progress, all ...Shown) error {
 	return p.stored(ctx, progress, func(tx pgx.Tx) error {
-		view := pgx.Identifier{"analytics", t.Name}.Sanitize()
-		var columns []string
-		for i := range t.Columns {
-			columns = append(columns, pgx.Identifier{t.Columns[i].Name}.Sanitize())
-		}
-		rows := pgx.Identifier{"analytics_rows", base}.Sanitize()
-		statements := []string{
-			`ANALYZE ` + rows, `DROP VIEW IF EXISTS ` + view, `CREATE VIEW ` + view + ` AS SELECT ` + strings.Join(columns, ", ") + ` FROM ` + rows,
-			`COMMENT ON VIEW ` + view + ` IS ` + literalText(t.Description),
-			`DELETE FROM analytics.dictionary WHERE table_name = ` + literalText(t.Name),
-		}
-		for i := range t.Columns {
-			statements = append(statements, `COMMENT ON COLUMN `+view+`.`+columns[i]+` IS `+literalText(t.Columns[i].Description))
-		}
-		if old != "" {
-			statements = append(statements, `DROP TABLE IF EXISTS `+pgx.Identifier{"analytics_rows", old}.Sanitize())
-		}
-		for _, sql := range statements {
-			if _, err := tx.Exec(ctx, sql); err != nil {
+		for i := range all {
+			if err := settle(ctx, tx, all[i].Base); err != nil {
 				return err
 			}
 		}
-		const insert = `INSERT INTO analytics.dictionary (table_name, column_name, position, sql_type, fhir_type, description) VALUES ($1, $2, $3, $4, $5, $6)`
-		for _, e := range t.entries(postgresType) {
-			if _, err := tx.Exec(ctx, insert, e.Table, e.Column, e.Position, e.SQL, e.FHIR, e.Description); err != nil {
+		for i := range all {
+			if err := show(ctx, tx, all[i].Table, all[i].Base, all[i].Old); err != nil {
 				return err
 			}
 		}
-		var there bool
-		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, Role).Scan(&there); err != nil || !there {
+		return nil
+	})
+}
+
+// settle puts rows into the order of their keys: that in which they were written is also
+// that of another release.
+func settle(ctx context.Context, tx pgx.Tx, base string) error {
+	rows := pgx.Identifier{"analytics_rows", base}.Sanitize()
+	var index string
+	if err := tx.QueryRow(ctx, `SELECT quote_ident(c.relname) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = $1::text::regclass`, rows).Scan(&index); err != nil {
+		return err
+	}
+	for _, sql := range []string{`CLUSTER ` + rows + ` USING ` + index, `ANALYZE ` + rows} {
+		if _, err := tx.Exec(ctx, sql); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `GRANT SELECT ON `+view+` TO `+Role)
+	}
+	return nil
+}
+
+func show(ctx context.Context, tx pgx.Tx, t *Table, base, old string) error {
+	view := pgx.Identifier{"analytics", t.Name}.Sanitize()
+	var columns []string
+	for i := range t.Columns {
+		columns = append(columns, pgx.Identifier{t.Columns[i].Name}.Sanitize())
+	}
+	rows := pgx.Identifier{"analytics_rows", base}.Sanitize()
+	statements := []string{
+		`DROP VIEW IF EXISTS ` + view, `CREATE VIEW ` + view + ` AS SELECT ` + strings.Join(columns, ", ") + ` FROM ` + rows,
+		`COMMENT ON VIEW ` + view + ` IS ` + literalText(t.Description),
+		`DELETE FROM analytics.dictionary WHERE table_name = ` + literalText(t.Name),
+	}
+	for i := range t.Columns {
+		statements = append(statements, `COMMENT ON COLUMN `+view+`.`+columns[i]+` IS `+literalText(t.Columns[i].Description))
+	}
+	if old != "" {
+		statements = append(statements, `DROP TABLE IF EXISTS `+pgx.Identifier{"analytics_rows", old}.Sanitize())
+	}
+	for _, sql := range statements {
+		if _, err := tx.Exec(ctx, sql); err != nil {
+			return err
+		}
+	}
+	const insert = `INSERT INTO analytics.dictionary (table_name, column_name, position, sql_type, fhir_type, description) VALUES ($1, $2, $3, $4, $5, $6)`
+	for _, e := range t.entries(postgresType) {
+		if _, err := tx.Exec(ctx, insert, e.Table, e.Column, e.Position, e.SQL, e.FHIR, e.Description); err != nil {
+			return err
+		}
+	}
+	var there bool
+	if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, Role).Scan(&there); err != nil || !there {
 		return err
-	})
+	}
+	_, err := tx.Exec(ctx, `GRANT SELECT ON `+view+` TO `+Role)
+	return err
 }
 
 func (p *postgresKeeper) Retire(ctx context.Context, progress *Progress, name string, bases ...string) error {

@@ -147,19 +147,22 @@ func (k *sqliteKeeper) replace(r *Replacement) error {
 			return err
 		}
 	}
-	names, marks := []string{keyColumn}, []string{"?1"}
+	names, marks := []string{keyColumn, numberColumn}, []string{"?1", "?2"}
 	for i := range r.Columns {
-		names, marks = append(names, quoteName(r.Columns[i].Name)), append(marks, "?"+strconv.Itoa(i+2))
+		names, marks = append(names, quoteName(r.Columns[i].Name)), append(marks, "?"+strconv.Itoa(i+3))
 	}
 	insert, err := k.conn.Prepare(`INSERT INTO ` + base + ` (` + strings.Join(names, ", ") + `) VALUES (` + strings.Join(marks, ", ") + `)`)
 	if err != nil {
 		return err
 	}
+	numbers := map[string]int64{}
 	for i := range r.Rows {
 		row := &r.Rows[i]
 		insert.BindBytes(1, row.Key)
+		insert.BindInt64(2, numbers[string(row.Key)])
+		numbers[string(row.Key)]++
 		for j := range row.Cells {
-			bindCell(insert, j+2, &row.Cells[j], kindOf(&r.Columns[j]))
+			bindCell(insert, j+3, &row.Cells[j], kindOf(&r.Columns[j]))
 		}
 		if _, err := insert.Step(); err != nil {
 			return err
@@ -195,41 +198,50 @@ func (k *sqliteKeeper) scripts(statements ...string) error {
 
 func (k *sqliteKeeper) Create(_ context.Context, progress *Progress, t *Table, base string) error {
 	return k.stored(progress, func() error {
-		parts := []string{keyColumn + " BLOB NOT NULL"}
+		// Rows stand in the order of their keys, which tells nothing of when they were written.
+		parts := []string{keyColumn + " BLOB NOT NULL", numberColumn + " INTEGER NOT NULL"}
 		for i := range t.Columns {
 			parts = append(parts, quoteName(t.Columns[i].Name)+" "+sqliteTypes[kindOf(&t.Columns[i])])
 		}
 		name := quoteName(base)
-		return k.scripts(`DROP TABLE IF EXISTS `+name, `CREATE TABLE `+name+` (`+strings.Join(parts, ", ")+`)`,
-			`CREATE INDEX `+quoteName(base+"_key")+` ON `+name+` (`+keyColumn+`)`)
+		return k.scripts(`DROP TABLE IF EXISTS `+name, `CREATE TABLE `+name+` (`+strings.Join(parts, ", ")+`, PRIMARY KEY (`+keyColumn+`, `+numberColumn+`)) WITHOUT ROWID`)
 	})
 }
 
-func (k *sqliteKeeper) Publish(_ context.Context, progress *Progress, t *Table, base, old string) error {
+func (k *sqliteKeeper) Publish(_ context.Context, progress *Progress, all ...Shown) error {
 	return k.stored(progress, func() error {
-		var columns []string
-		for i := range t.Columns {
-			columns = append(columns, quoteName(t.Columns[i].Name))
-		}
-		view := quoteName(t.Name)
-		statements := []string{`DROP VIEW IF EXISTS ` + view, `CREATE VIEW ` + view + ` AS SELECT ` + strings.Join(columns, ", ") + ` FROM ` + quoteName(base)}
-		if old != "" {
-			statements = append(statements, `DROP TABLE IF EXISTS `+quoteName(old))
-		}
-		if err := k.scripts(statements...); err != nil {
-			return err
-		}
-		if err := sqlitex.Execute(k.conn, `DELETE FROM rows_dictionary WHERE table_name = ?1`, &sqlitex.ExecOptions{Args: []any{t.Name}}); err != nil {
-			return err
-		}
-		const insert = `INSERT INTO rows_dictionary (table_name, column_name, position, sql_type, fhir_type, description) VALUES (?1, ?2, ?3, ?4, ?5, ?6)`
-		for _, e := range t.entries(sqliteType) {
-			if err := sqlitex.Execute(k.conn, insert, &sqlitex.ExecOptions{Args: []any{e.Table, e.Column, e.Position, e.SQL, e.FHIR, e.Description}}); err != nil {
+		for i := range all {
+			if err := k.show(all[i].Table, all[i].Base, all[i].Old); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+func (k *sqliteKeeper) show(t *Table, base, old string) error {
+	var columns []string
+	for i := range t.Columns {
+		columns = append(columns, quoteName(t.Columns[i].Name))
+	}
+	view := quoteName(t.Name)
+	statements := []string{`DROP VIEW IF EXISTS ` + view, `CREATE VIEW ` + view + ` AS SELECT ` + strings.Join(columns, ", ") + ` FROM ` + quoteName(base)}
+	if old != "" {
+		statements = append(statements, `DROP TABLE IF EXISTS `+quoteName(old))
+	}
+	if err := k.scripts(statements...); err != nil {
+		return err
+	}
+	if err := sqlitex.Execute(k.conn, `DELETE FROM rows_dictionary WHERE table_name = ?1`, &sqlitex.ExecOptions{Args: []any{t.Name}}); err != nil {
+		return err
+	}
+	const insert = `INSERT INTO rows_dictionary (table_name, column_name, position, sql_type, fhir_type, description) VALUES (?1, ?2, ?3, ?4, ?5, ?6)`
+	for _, e := range t.entries(sqliteType) {
+		if err := sqlitex.Execute(k.conn, insert, &sqlitex.ExecOptions{Args: []any{e.Table, e.Column, e.Position, e.SQL, e.FHIR, e.Description}}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (k *sqliteKeeper) Retire(_ context.Context, progress *Progress, name string, bases ...string) error {

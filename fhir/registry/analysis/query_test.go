@@ -159,7 +159,7 @@ func keep(t *testing.T, k analytics.Keeper) {
 		if err := k.Write(t.Context(), p, change); err != nil {
 			t.Fatalf("%s: %v", v.Name, err)
 		}
-		if err := k.Publish(t.Context(), p, &tab, base, ""); err != nil {
+		if err := k.Publish(t.Context(), p, analytics.Shown{Table: &tab, Base: base}); err != nil {
 			t.Fatal(err)
 		}
 	}
