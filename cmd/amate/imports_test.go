@@ -141,12 +141,13 @@ var imports = map[string]string{
 
 	"migrations": "",
 
-	"telehealth/portal":   "fhir",
-	"telehealth/room":     "",
-	"telehealth/monitor":  "fhir fhir/bundle fhir/compose fhir/element fhir/operation fhir/search fhir/ucum",
-	"telehealth/schedule": "fhir fhir/bundle fhir/compose fhir/element fhir/operation fhir/search",
-	"telehealth/video":    "fhir telehealth/room",
-	"telehealth/visit":    "fhir fhir/bundle fhir/compose fhir/element fhir/operation fhir/registry/identity fhir/search telehealth/room",
+	"telehealth/portal":          "fhir",
+	"telehealth/room":            "",
+	"telehealth/monitor":         "fhir fhir/bundle fhir/compose fhir/element fhir/operation fhir/search fhir/ucum",
+	"telehealth/schedule":        "fhir fhir/bundle fhir/compose fhir/element fhir/operation fhir/search",
+	"telehealth/video":           "fhir telehealth/room",
+	"telehealth/video/videotest": "", // a kit for tests
+	"telehealth/visit":           "fhir fhir/bundle fhir/compose fhir/element fhir/operation fhir/registry/identity fhir/search telehealth/room",
 }
 
 // testImports says what the tests of a package may import beyond that.
@@ -156,7 +157,7 @@ var testImports = map[string]string{
 	"fhir/registry/card/health":                  "fhir/samples",
 	"fhir/registry/card":                         "fhir/bundle fhir/registry/immunization/schedule/mexico store/sqlite",
 	"fhir/terminology/service":                   "fhir/validate",
-	"cmd/amate":                                  "fhir/samples store/storetest store/storetest/naive fhir/document/sign/signtest",
+	"cmd/amate":                                  "fhir/samples store/storetest store/storetest/naive fhir/document/sign/signtest telehealth/video/videotest",
 	"authz/label":                                "fhir/spec",
 	"authz":                                      "telehealth/schedule telehealth/visit fhir/bundle fhir/chart fhir/document fhir/document/mhd fhir/document/summary fhir/feed fhir/registry/birth fhir/registry/birth/paper fhir/registry/birth/sinac fhir/registry/card fhir/registry/card/link fhir/registry/prescription fhir/registry/referral fhir/registry/identity/match fhir/registry/identity/merge fhir/registry/identity/mpi fhir/registry/identity/pix fhir/registry/identity/renapo fhir/registry/immunization fhir/registry/immunization/campaign fhir/registry/immunization/dose fhir/registry/immunization/recommend fhir/registry/immunization/schedule fhir/registry/key fhir/registry/record fhir/registry/record/giis fhir/registry/rights fhir/subscription store store/postgres store/sqlite store/storetest telehealth/monitor fhir/view",
 	"authz/audit":                                "store/postgres store/sqlite store/storetest",
@@ -183,7 +184,7 @@ var testImports = map[string]string{
 	"fhir/validate":                              "fhir/xml fhir/samples",
 	"fhir/rest":                                  "fhir/chart fhir/validate store/postgres store/sqlite store/storetest", // behaviour is tested on real engines
 	"migrations":                                 "store/storetest",
-	"telehealth/video":                           "store/postgres store/sqlite store/storetest",
+	"telehealth/video":                           "store/postgres store/sqlite store/storetest telehealth/video/videotest",
 	"telehealth/monitor":                         "fhir/registry/profile fhir/profile fhir/validate store/postgres store/sqlite store/storetest",
 	"telehealth/schedule":                        "store/postgres store/sqlite store/storetest",
 	"telehealth/visit":                           "store/postgres store/sqlite store/storetest",
@@ -211,7 +212,7 @@ var outside = map[string]string{
 	"net/netip":                           "*", // likewise
 	"net/http/httptest":                   "*", // tests
 	"database/sql":                        "",  // each engine has a driver of its own
-	"os/exec":                             "cmd/conformance store/storetest",
+	"os/exec":                             "cmd/conformance store/storetest telehealth/video/videotest",
 	"github.com/google/fhir":              "fhir/r4 fhir/spec/gen",
 	"github.com/golang/protobuf":          "fhir/r4 fhir/spec/gen",
 	"google.golang.org/protobuf":          "fhir/r4 fhir/spec/gen",

@@ -173,7 +173,7 @@ func tokenIn(answer string) string {
 func (c *consulting) pulls() {
 	c.Helper()
 	const who = "of the visit"
-	for _, path := range []string{"Patient/p1/$summary"} {
+	for _, path := range []string{"Patient/p1/$summary", "Patient/p1/$everything"} {
 		status, _, tag := c.tagged(who, path, "")
 		if status != http.StatusOK || tag == "" {
 			c.Errorf("%s: %d, tagged %q", path, status, tag)
