@@ -37,6 +37,8 @@ func TestValidationModes(t *testing.T) {
 			http.StatusCreated, ""},
 		"another type, asked": {"Observation/$validate", `{"resourceType":"Observation","status":"final","code":{"text":"a"},"dataAbsentReason":{"text":"b"},"valueString":"c"}`,
 			http.StatusOK, `"obs-6"`},
+		"a view of no element, asked": {"ViewDefinition/$validate", `{"resourceType":"ViewDefinition","status":"active","resource":"Patient","select":[{"column":[{"name":"a","path":"nmae"}]}]}`,
+			http.StatusOK, `"expression":["ViewDefinition.select[0].column[0].path"]`},
 	} {
 		status, text := post(t, p.base+"/"+c.typ, c.body)
 		if status != c.status || !strings.Contains(text, c.says) {
