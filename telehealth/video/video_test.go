@@ -91,8 +91,8 @@ func (c *caller) say(m object) {
 	}
 }
 
-// hear reads messages until one of a type comes, and returns that.
-func (c *caller) hear(typ string) object {
+// hear reads messages until one of some types comes, and returns that.
+func (c *caller) hear(types ...string) object {
 	c.t.Helper()
 	var heard []string
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -100,9 +100,9 @@ func (c *caller) hear(typ string) object {
 	for {
 		var m object
 		if err := wsjson.Read(ctx, c.Conn, &m); err != nil {
-			c.t.Fatalf("waiting for %s after %v: %v", typ, heard, err)
+			c.t.Fatalf("waiting for %s after %v: %v", types, heard, err)
 		}
-		if m["type"] == typ {
+		if slices.Contains(types, m["type"].(string)) {
 			return m
 		}
 		heard = append(heard, m["type"].(string))
