@@ -238,8 +238,11 @@ func (f outputs) Open(order, name string) (bulk.Reader, int64, error) {
 	return f.Outputs.Open(order, name)
 }
 
-// The definitions of $export.
-const bulkDefinition = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/"
+// The definitions of $export, and what servers are that have it.
+const (
+	bulkDefinition = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/"
+	bulkCapability = "http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"
+)
 
 // bulkOperations order exports, and fetch what comes of them.
 func (o *opened) bulkOperations() []operation.Operation {

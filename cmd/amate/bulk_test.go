@@ -1,6 +1,9 @@
 package main
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/json"
 	"net"
 	"net/http"
@@ -9,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 // manifest is what came of an order.
@@ -187,4 +192,31 @@ func TestExport(t *testing.T) {
 			t.Errorf("%s after it was given up: %d", path, status)
 		}
 	}
+}
+
+// TestExportClient lets the clients of others export, with a key of their own.
+func TestExportClient(t *testing.T) {
+	t.Parallel()
+	dir := installed(t, "js", "package-lock.json", 3*time.Minute, "npm", "ci", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund")
+	key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := t.TempDir()
+	write := func(name string, v any) string {
+		text, err := json.Marshal(v)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(files, name), text, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return filepath.Join(files, name)
+	}
+	private := write("key.json", jose.JSONWebKey{Key: key, KeyID: "k1", Algorithm: "ES384"})
+	public := write("jwks.json", jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "k1", Algorithm: "ES384", Use: "sig"}}})
+	where := []string{"--data", t.TempDir()}
+	p := startGuarded(t, append([]string{"--demo"}, where...)...)
+	mustRun(t, where, "client", "add", "warehouse", "--jwks", public, "--role", "system", "--scope", "system/*.rs")
+	converse(t, dir, 9, "node", "bulk.mjs", p.root(""), "warehouse", private, p.base)
 }

@@ -269,7 +269,7 @@ func (s *serve) server(ln net.Listener, store *opened, log *slog.Logger) (*serve
 	limiter := s.Rate.limiter(store, m, log)
 	api, err := rest.New(rest.Config{
 		Store: held, State: store, Audit: auditor, Guard: guarded(store.guard(), limiter), Admit: admitted(store.admit(), limiter), BaseURL: base, CursorKey: store.key("links"),
-		Limits: s.Limits.rest(), Observer: &observer{log: log, metrics: m}, Software: "Amate " + release, Documentation: s.beside(),
+		Limits: s.Limits.rest(), Observer: &observer{log: log, metrics: m}, Software: "Amate " + release, Instantiates: []string{bulkCapability}, Documentation: s.beside(),
 		Terminology: func(context.Context) ([]byte, error) {
 			return service.Capabilities(store.terminology(), base, "Amate "+release, time.Now()), nil
 		},

@@ -2,6 +2,7 @@ package bulk
 
 import (
 	"context"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -26,12 +27,17 @@ type asked struct {
 	Group      string              `json:",omitempty"` // of members of it
 	Patients   []string            `json:",omitempty"` // only of these
 	Parquet    bool                `json:",omitempty"`
-	Provenance string              `json:",omitempty"` // which of what was exported: latest, all; "" for none but those of a type of their own
+	Provenance string              `json:",omitempty"` // which of what was exported: latest, all; of records; "" for none but those of a type of their own
+	Passed     []string            `json:",omitempty"` // what was asked for and passed over, in words
 }
 
 const (
 	latestProvenance = "latest"
 	allProvenance    = "all"
+	// recordProvenance is of all that is in a record. That of the compartment itself are only
+	// about the patient. See
+	// https://hl7.org/fhir/uv/bulkdata/STU2/export.html#query-parameters.
+	recordProvenance = "record"
 )
 
 // parameters are those that an export takes.
@@ -71,6 +77,7 @@ func parseAsked(call *operation.Call) (*asked, error) {
 // unknown refuses what is not known, unless the client asked to pass that over.
 func (a *asking) unknown(format string, args ...any) error {
 	if a.call.Lenient {
+		a.asked.Passed = append(a.asked.Passed, fmt.Sprintf(format, args...))
 		return nil
 	}
 	return fhir.Errorf(fhir.Invalid, "the export asks for what this server does not know").With(format, args...)
@@ -149,6 +156,7 @@ func (a *asking) types() error {
 			if !a.call.Lenient {
 				return fhir.Errorf(fhir.Forbidden, "you may not see %s, which _type asks for", typ)
 			}
+			a.asked.Passed = append(a.asked.Passed, "you may not see "+typ+", which _type asks for")
 		case !slices.Contains(a.asked.Types, typ):
 			a.asked.Types = append(a.asked.Types, typ)
 		}
@@ -305,8 +313,11 @@ func (a *asking) associated() error {
 	if _, listed := a.call.Restriction.Types["Provenance"]; a.asked.Provenance != "" && !listed && !a.call.Restriction.Open() {
 		return fhir.Errorf(fhir.Forbidden, "you may not see Provenance, which includeAssociatedData asks for")
 	}
-	if slices.Contains(a.asked.Types, "Provenance") {
+	if at := slices.Index(a.asked.Types, "Provenance"); at >= 0 {
 		a.asked.Provenance = "" // they are there
+		if a.asked.Records && !a.asked.Parquet {
+			a.asked.Provenance, a.asked.Types = recordProvenance, slices.Delete(a.asked.Types, at, at+1)
+		}
 	}
 	return nil
 }

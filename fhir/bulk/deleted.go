@@ -2,6 +2,7 @@ package bulk
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -32,6 +33,9 @@ func (e *exporting) deleted(ctx context.Context, typ string) error {
 				continue
 			}
 			ok, err := e.was(ctx, v)
+			if err == nil && ok {
+				ok, err = e.stayed(ctx, v)
+			}
 			if err != nil {
 				return err
 			}
@@ -43,6 +47,19 @@ func (e *exporting) deleted(ctx context.Context, typ string) error {
 			return err
 		}
 	}
+}
+
+// stayed reports whether what was deleted did not come back until the moment of the export:
+// what is exported is not told as deleted, and nothing is told twice.
+func (e *exporting) stayed(ctx context.Context, v *fhir.Resource) (bool, error) {
+	next, err := e.Read(ctx, fhir.Ref{Type: v.Ref.Type, ID: v.Ref.ID, Version: v.Ref.Version + 1})
+	switch code := fhir.CodeOf(err); {
+	case code == fhir.NotFound:
+		return true, nil
+	case code == fhir.Gone || err != nil:
+		return false, err
+	}
+	return next.Updated.After(e.run.At), nil
 }
 
 // was reports whether the version before a deletion was of a record that is exported, and
@@ -139,7 +156,11 @@ func (e *exporting) provenance(ctx context.Context) error {
 	if err := e.renew(ctx); err != nil {
 		return err
 	}
-	all, back := e.beside(&asked{Elements: e.Elements})
+	like := &asked{Elements: e.Elements}
+	if e.Provenance == recordProvenance {
+		like = &asked{Elements: e.Elements, Since: e.Since, Until: e.Until, Filters: e.Filters}
+	}
+	all, back := e.beside(like)
 	defer back()
 	return all.scan(ctx, "Provenance", func(found []fhir.Resource, after string) error {
 		if err := e.renew(ctx); err != nil {
@@ -172,8 +193,14 @@ func (e *exporting) about(ctx context.Context, found []fhir.Resource) ([]fhir.Re
 		}
 	}
 	exported := map[fhir.Ref]int64{} // with the version
-	for _, typ := range e.Types {
-		if err := e.look(ctx, typ, ids[typ], exported); err != nil {
+	of := e
+	if e.Provenance == recordProvenance { // of the records, whatever is exported of them
+		of = &exporting{Exporter: e.Exporter, run: e.run, shows: e.shows, records: e.records, asked: &asked{
+			Types: slices.Sorted(maps.Keys(ids)), Records: true, Group: e.Group, Patients: e.Patients,
+		}}
+	}
+	for _, typ := range of.Types {
+		if err := of.look(ctx, typ, ids[typ], exported); err != nil {
 			return nil, err
 		}
 	}
@@ -181,7 +208,7 @@ func (e *exporting) about(ctx context.Context, found []fhir.Resource) ([]fhir.Re
 	for i := range found {
 		for _, ref := range targets[i] {
 			version, ok := exported[ref.Current()]
-			if ok && (e.Provenance == allProvenance || ref.Version == 0 || ref.Version == version) {
+			if ok && (e.Provenance != latestProvenance || ref.Version == 0 || ref.Version == version) {
 				kept = append(kept, found[i])
 				break
 			}

@@ -82,6 +82,9 @@ type Config struct {
 	// than one match is refused.
 	DeleteMany bool
 
+	// Instantiates are canonical URLs of CapabilityStatements that the server fulfils.
+	Instantiates []string
+
 	Software string           // name and version for /metadata: "Amate 0.1.0"
 	Now      func() time.Time // nil is time.Now
 	NewID    func() string    // ids for created resources; nil makes UUIDs of version 7

@@ -67,6 +67,9 @@ func (a *API) capabilityStatement(loaded *Conformance, catalogue *search.Catalog
 	p.text("status", "active")
 	p.text("date", a.Now().UTC().Format(fhir.InstantLayout))
 	p.text("kind", "instance")
+	if len(a.Instantiates) > 0 {
+		p.list("instantiates", a.Instantiates...)
+	}
 	if a.Software != "" {
 		p.open("software")
 		p.text("name", a.Software)
