@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"math"
 
 	"github.com/amate-health/amate/fhir"
 )
@@ -60,16 +61,20 @@ func (f *Feed) open(text string) (*cursor, error) {
 	if err != nil {
 		return nil, bad
 	}
-	c := &cursor{}
-	if len(plain) > 0 && plain[0] == shortCursor {
-		err = c.parse(plain[1:])
-	} else {
-		err = json.Unmarshal(plain, c)
-	}
+	c, err := readCursor(plain)
 	if err != nil {
 		return nil, bad
 	}
 	return c, nil
+}
+
+// readCursor reads what plain has written.
+func readCursor(plain []byte) (*cursor, error) {
+	c := &cursor{}
+	if len(plain) > 0 && plain[0] == shortCursor {
+		return c, c.parse(plain[1:])
+	}
+	return c, json.Unmarshal(plain, c)
 }
 
 // shortCursor is the first byte of a cursor of a copy that has no snapshot under way, in the
@@ -78,7 +83,7 @@ const shortCursor = 1
 
 func (c *cursor) plain() ([]byte, error) {
 	id, err := hex.DecodeString(c.Copy)
-	if c.Snapshot != nil || err != nil || len(id) != copyBytes || c.Log < 0 {
+	if c.Snapshot != nil || err != nil || len(id) != copyBytes || hex.EncodeToString(id) != c.Copy || c.Log < 0 || c.Log > math.MaxInt32 {
 		return json.Marshal(c)
 	}
 	b := append(make([]byte, 0, 128), shortCursor)
@@ -94,23 +99,23 @@ func (c *cursor) plain() ([]byte, error) {
 	return append(b, c.Rights...), nil
 }
 
-// parse reads what plain has written.
+// parse reads a cursor of the short form, without its first byte.
 func (c *cursor) parse(b []byte) error {
-	short := errors.New("a cursor is cut off")
+	bad := errors.New("this is no cursor")
 	if len(b) < copyBytes {
-		return short
+		return bad
 	}
 	c.Copy, b = hex.EncodeToString(b[:copyBytes]), b[copyBytes:]
 	var numbers [5]uint64
 	for i := range numbers {
 		n, size := binary.Uvarint(b)
 		if size <= 0 {
-			return short
+			return bad
 		}
 		numbers[i], b = n, b[size:]
 	}
-	if len(b) == 0 {
-		return short
+	if len(b) == 0 || b[0] > 1 || numbers[4] > math.MaxInt32 {
+		return bad
 	}
 	c.Mark = fhir.Mark{Origin: numbers[0], Tx: numbers[1], Key: int64(numbers[2]), Version: int64(numbers[3])}
 	c.Log, c.Done, c.Rights = int(numbers[4]), b[0] == 1, string(b[1:])
