@@ -95,6 +95,9 @@ func (x *Exporter) run(ctx context.Context, r *Run) error {
 
 // steps are what an export consists of, in their order.
 func (e *exporting) steps() (all []func(context.Context) error) {
+	if len(e.Passed) > 0 {
+		all = append(all, e.told)
+	}
 	for _, typ := range e.Types {
 		if e.Parquet {
 			all = append(all, func(ctx context.Context) error { return e.partitions(ctx, typ) })
@@ -374,7 +377,9 @@ func (e *exporting) seen(r *fhir.Resource) (json []byte, err error) {
 		}
 	}
 	if names := slices.Concat(e.Elements[""], e.Elements[r.Ref.Type]); len(names) > 0 {
-		return e.Subset(json, names)
+		if json, err = e.Subset(json, names); err != nil {
+			return nil, err
+		}
 	}
-	return json, nil
+	return e.absolute(json), nil
 }
