@@ -43,7 +43,7 @@ func (o *opened) queryable(all []operation.Operation) {
 		views := all[i].Run
 		all[i].Media = tables.Media()
 		all[i].Run = func(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
-			q, err := o.queryOf(ctx, call)
+			q, err := o.queryOf(ctx, call, call.In.All)
 			if err != nil {
 				return nil, err
 			}
@@ -55,33 +55,58 @@ func (o *opened) queryable(all []operation.Operation) {
 	}
 }
 
-// queryOf returns the query that a call is about; nil when it is about a view.
-func (o *opened) queryOf(ctx context.Context, call *operation.Call) (*sqlQuery, error) {
-	text, err := call.In.Text("query")
+// givenBy returns the parameters that have a name.
+type givenBy func(name string) []operation.Value
+
+// one returns the parameter of a name. Errors: fhir.Invalid when there are several.
+func (p givenBy) one(name string) (v operation.Value, ok bool, err error) {
+	all := p(name)
+	if len(all) > 1 {
+		return v, false, fhir.Errorf(fhir.Invalid, "the parameter %s is given once", name)
+	}
+	if len(all) == 0 {
+		return v, false, nil
+	}
+	return all[0], true, nil
+}
+
+// text returns the parameter of a name that is a text or a Reference.
+func (p givenBy) text(name string) (string, error) {
+	v, ok, err := p.one(name)
+	if err != nil || !ok || v.Text != "" {
+		return v.Text, err
+	}
+	if t, _ := v.Typed(); t != element.None {
+		return v.Doc.TextAt(t, "reference"), nil
+	}
+	return "", nil
+}
+
+// queryOf returns the query that parameters of a call are about; nil when it is about a view.
+func (o *opened) queryOf(ctx context.Context, call *operation.Call, get givenBy) (*sqlQuery, error) {
+	text, err := get.text("query")
 	if err != nil {
 		return nil, err
 	}
-	inline, given, err := call.In.One("subjectResource")
+	inline, given, err := get.one("subjectResource")
 	if err != nil {
 		return nil, err
 	}
-	n, _ := inline.Resource()
+	n := element.None
+	if given {
+		n, _ = inline.Resource()
+	}
 	library := given && n != element.None && inline.Doc.TextAt(n, "resourceType") == "Library"
-	canonical, err := call.In.Text("subjectCanonical")
+	canonical, err := get.text("subjectCanonical")
 	if err != nil {
 		return nil, err
 	}
-	ref, err := call.In.Text("subjectReference")
+	ref, err := get.text("subjectReference")
 	if err != nil {
 		return nil, err
-	}
-	if v, there, _ := call.In.One("subjectReference"); there && ref == "" {
-		if t, _ := v.Typed(); t != element.None {
-			ref = v.Doc.TextAt(t, "reference")
-		}
 	}
 	ref = strings.TrimPrefix(ref, call.Base+"/")
-	switch subjects := len(call.In.All("subjectResource")) + len(call.In.All("subjectCanonical")) + len(call.In.All("subjectReference")); {
+	switch subjects := len(get("subjectResource")) + len(get("subjectCanonical")) + len(get("subjectReference")); {
 	case text != "" && subjects > 0, subjects > 1 && (library || strings.HasPrefix(ref, "Library/")):
 		return nil, fhir.Errorf(fhir.Invalid, "one query is run: give one of query, subjectCanonical, subjectReference and subjectResource")
 	case text != "":
@@ -241,13 +266,17 @@ func (o *opened) tableOf(ctx context.Context, canonical string) (string, error) 
 }
 
 // arguments returns the values of the parameters of a query.
-func (q *sqlQuery) arguments(call *operation.Call, s *analytics.Statement) (map[string]analytics.Argument, error) {
+func (q *sqlQuery) arguments(get givenBy, s *analytics.Statement) (map[string]analytics.Argument, error) {
 	args := map[string]analytics.Argument{}
-	all, given, err := call.In.One("parameters")
+	all, given, err := get.one("parameters")
 	if err != nil {
 		return nil, err
 	}
-	if n, ok := all.Resource(); given && ok {
+	n := element.None
+	if given {
+		n, _ = all.Resource()
+	}
+	if n != element.None {
 		for p := range all.Doc.Items(n, "parameter") {
 			name := all.Doc.TextAt(p, "name")
 			if _, declared := q.parameters[name]; q.parameters != nil && !declared || !slices.Contains(s.Names, name) {
@@ -275,14 +304,8 @@ func (q *sqlQuery) arguments(call *operation.Call, s *analytics.Statement) (map[
 
 // runQuery answers a call with the rows of a query. The audit trail gets its hash.
 func (o *opened) runQuery(ctx context.Context, call *operation.Call, q *sqlQuery) (*operation.Answer, error) {
-	if o.analytic == nil || o.analytic.runner == nil {
-		return nil, fhir.Errorf(fhir.NotSupported, "this server keeps no tables for analysts")
-	}
-	if o.guarded != nil {
-		// Whoever is signed in runs views, of what they see. The tables are of everybody.
-		if _, err := o.guarded.Check(ctx, &rest.Request{Interaction: rest.Operation, Operation: sqlQueryRight}); err != nil {
-			return nil, err
-		}
+	if err := o.mayQuery(ctx); err != nil {
+		return nil, err
 	}
 	if err := call.Only("query", "subjectResource", "subjectReference", "subjectCanonical", "parameters", "header"); err != nil {
 		return nil, err
@@ -293,7 +316,7 @@ func (o *opened) runQuery(ctx context.Context, call *operation.Call, q *sqlQuery
 		return nil, err
 	}
 	run := &analytics.Query{Statement: s, Rows: o.analytic.Rows}
-	if run.Arguments, err = q.arguments(call, s); err != nil {
+	if run.Arguments, err = q.arguments(call.In.All, s); err != nil {
 		return nil, err
 	}
 	limit, err := call.In.Text("_limit")

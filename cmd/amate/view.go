@@ -19,7 +19,7 @@ import (
 // views returns what runs views over what is stored.
 func (o *opened) views() *view.Service {
 	cfg := view.Config{
-		Scanner: o, Search: o.Search, Prepare: o.prepared,
+		Scanner: o, Search: o.Search, Prepare: o.prepared, Queries: ordered{o},
 		Shipped: func(name string) ([]byte, bool) {
 			v, ok := analysis.LookupView(name)
 			return v.Definition, ok

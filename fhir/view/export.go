@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,8 +33,9 @@ type plan struct {
 }
 
 type planned struct {
-	Name       string // of the output, and of its file
-	Definition json.RawMessage
+	Name       string          // of the output, and of its file
+	Definition json.RawMessage `json:",omitempty"`
+	Query      json.RawMessage `json:",omitempty"` // in place of a view, for Queries
 }
 
 // position is how far an order is.
@@ -44,8 +46,10 @@ type position struct {
 
 func (s *Service) kind(name string) bulk.Kind {
 	return bulk.Kind{
-		Name:     name,
-		Plan:     func(ctx context.Context, call *operation.Call) (any, error) { return s.plan(ctx, call) },
+		Name: name,
+		Plan: func(ctx context.Context, call *operation.Call) (any, error) {
+			return s.plan(ctx, call, name == "sql-export")
+		},
 		Run:      s.export,
 		Manifest: manifest,
 	}
@@ -54,9 +58,13 @@ func (s *Service) kind(name string) bulk.Kind {
 // plan reads an order.
 //
 // See https://build.fhir.org/ig/FHIR/sql-on-fhir-v2/OperationDefinition-ViewDefinitionExport.html.
-func (s *Service) plan(ctx context.Context, call *operation.Call) (*plan, error) {
-	if err := only(call, "view", "subject", "viewReference", "viewResource", "subjectCanonical", "subjectReference", "subjectResource",
-		"clientTrackingId", "patient", "group", "source", "header"); err != nil {
+func (s *Service) plan(ctx context.Context, call *operation.Call, queries bool) (*plan, error) {
+	names := []string{"view", "subject", "viewReference", "viewResource", "subjectCanonical", "subjectReference", "subjectResource",
+		"clientTrackingId", "patient", "group", "source", "header"}
+	if queries = queries && s.Queries != nil; queries {
+		names = append(names, "parameters")
+	}
+	if err := only(call, names...); err != nil {
 		return nil, err
 	}
 	if err := source(call); err != nil {
@@ -81,7 +89,7 @@ func (s *Service) plan(ctx context.Context, call *operation.Call) (*plan, error)
 	if p.Filter, err = s.filterOf(ctx, call); err != nil {
 		return nil, err
 	}
-	return p, s.planViews(ctx, call, p)
+	return p, s.planViews(ctx, call, p, queries)
 }
 
 // exportFormat returns the format that is asked for, NDJSON when none is.
@@ -98,10 +106,10 @@ func exportFormat(call *operation.Call) (*table.Format, error) {
 
 // planViews reads the views of an order: parts of view (or subject), or the one that the
 // operation is called on.
-func (s *Service) planViews(ctx context.Context, call *operation.Call, p *plan) error {
+func (s *Service) planViews(ctx context.Context, call *operation.Call, p *plan, queries bool) error {
 	views := append(call.In.All("view"), call.In.All("subject")...)
 	if len(views) == 0 {
-		return s.planView(ctx, call, p, "", call.In.All, "Parameters.parameter")
+		return s.planView(ctx, call, p, "", given{call.In.All, queries, "Parameters.parameter"})
 	}
 	if call.ID != "" {
 		return fhir.Errorf(fhir.Invalid, "the operation is called on a ViewDefinition, so that no other can be given").At("Parameters.parameter.where(name='view')")
@@ -114,23 +122,40 @@ func (s *Service) planViews(ctx context.Context, call *operation.Call, p *plan) 
 		for _, part := range v.Parts("name") {
 			name = part.Text
 		}
-		if err := s.planView(ctx, call, p, name, v.Parts, fmt.Sprintf("Parameters.parameter.where(name='view')[%d]", i)); err != nil {
+		if err := s.planView(ctx, call, p, name, given{v.Parts, queries, fmt.Sprintf("Parameters.parameter.where(name='view')[%d]", i)}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Service) planView(ctx context.Context, call *operation.Call, p *plan, name string, get func(string) []operation.Value, at string) error {
-	v, definition, err := s.definition(ctx, call, get, at)
-	if err != nil {
-		return err
-	}
-	if name == "" {
-		if name = v.Name; name == "" {
-			name = fmt.Sprintf("view_%d", len(p.Views)+1)
+// given is where an order says what a table is of.
+type given struct {
+	get     func(name string) []operation.Value
+	queries bool // it may be a query
+	at      string
+}
+
+func (s *Service) planView(ctx context.Context, call *operation.Call, p *plan, name string, from given) error {
+	one, at := planned{}, from.at
+	if from.queries {
+		var err error
+		if one.Query, err = s.Queries.Plan(ctx, call, from.get); err != nil {
+			return err
 		}
 	}
+	if one.Query == nil {
+		v, definition, err := s.definition(ctx, call, from.get, at)
+		if err != nil {
+			return err
+		}
+		if len(from.get("parameters")) > 0 {
+			return fhir.Errorf(fhir.Invalid, "a view has no parameters").At(at)
+		}
+		one.Definition, name = definition, cmp.Or(name, v.Name)
+	}
+	name = cmp.Or(name, fmt.Sprintf("view_%d", len(p.Views)+1))
+	one.Name = name
 	if !nameForm.MatchString(name) || len(name) > 64 {
 		return fhir.Errorf(fhir.Invalid, "the name of an output begins with a letter, and has letters, digits and _ alone, 64 at most").With("%.100q", name).At(at + ".part.where(name='name')")
 	}
@@ -139,7 +164,7 @@ func (s *Service) planView(ctx context.Context, call *operation.Call, p *plan, n
 			return fhir.Errorf(fhir.Invalid, "two outputs have the same name: give each a name of its own").With("%.100q", name).At(at + ".part.where(name='name')")
 		}
 	}
-	p.Views = append(p.Views, planned{name, definition})
+	p.Views = append(p.Views, one)
 	return nil
 }
 
@@ -176,6 +201,9 @@ func (s *Service) export(ctx context.Context, run *bulk.Run) error {
 // work was interrupted; the others begin anew.
 func (s *Service) exportView(ctx context.Context, run *bulk.Run, p *plan, format *table.Format, at *position) error {
 	one := &p.Views[at.View]
+	if one.Query != nil {
+		return s.exportQuery(ctx, run, p, format, one)
+	}
 	d, err := element.Parse(one.Definition)
 	if err != nil {
 		return err
@@ -199,6 +227,37 @@ func (s *Service) exportView(ctx context.Context, run *bulk.Run, p *plan, format
 	}
 	if err == nil {
 		err = x.flush()
+	}
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
+
+// exportQuery writes what a query answers. It begins anew after an interruption.
+func (s *Service) exportQuery(ctx context.Context, run *bulk.Run, p *plan, format *table.Format, one *planned) error {
+	if s.Queries == nil {
+		return fhir.Errorf(fhir.NotSupported, "this server runs no queries")
+	}
+	rights, err := run.Rights(ctx)
+	if err != nil {
+		return err
+	}
+	coded := format == table.CSV || format == table.NDJSON
+	file, err := run.Whole(bulk.Output{Name: one.Name + format.Ext, List: bulk.Outputs, Type: one.Name, Media: format.Media, Coded: coded})
+	if err != nil {
+		return err
+	}
+	var w table.Writer
+	err = s.Queries.Run(rights.As, one.Query, func(columns []table.Column) error {
+		w, err = format.Open(file, columns, table.Options{NoHeader: p.NoHeader})
+		return err
+	}, func(row []table.Cell) error {
+		file.Add(1)
+		return w.Write(row)
+	})
+	if err == nil {
+		err = w.Close()
 	}
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package view
 
 import (
 	"context"
+	"encoding/json"
 	"sync"
 
 	"github.com/amate-health/amate/fhir"
@@ -44,9 +45,23 @@ type Config struct {
 	// canonical URL. Nil knows none.
 	Shipped func(name string) (definition []byte, ok bool)
 
+	Queries Queries // that $sql-export orders too; nil for none
+
 	Orders *bulk.Service // takes orders of exports; nil for none
 
 	AtOnce int // runs over stored resources at a time; 0 is 4
+}
+
+// Queries runs queries over tables, as views are run over resources.
+type Queries interface {
+	// Plan reads the query that parameters of an order say, which get returns by their names,
+	// and returns it as JSON, to be kept; nil when they say a view.
+	// Errors: those of a query that is not run, or not for who asks.
+	Plan(ctx context.Context, call *operation.Call, get func(name string) []operation.Value) (json.RawMessage, error)
+
+	// Run runs a query of Plan as the one whom ctx is of: it calls begin once, with the
+	// columns, and then row with each row, which is valid until it returns.
+	Run(ctx context.Context, query json.RawMessage, begin func([]table.Column) error, row func([]table.Cell) error) error
 }
 
 // Service runs views over what is stored.

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/operation"
+	"github.com/amate-health/amate/fhir/rest"
+	tables "github.com/amate-health/amate/fhir/table"
+	"github.com/amate-health/amate/store/analytics"
+)
+
+// mayQuery refuses those who may not ask the tables, which are of everybody: whoever is
+// signed in runs views, of what they see. Errors: fhir.NotSupported, those of a refusal.
+func (o *opened) mayQuery(ctx context.Context) error {
+	if o.analytic == nil || o.analytic.runner == nil {
+		return fhir.Errorf(fhir.NotSupported, "this server keeps no tables for analysts")
+	}
+	if o.guarded == nil {
+		return nil
+	}
+	_, err := o.guarded.Check(ctx, &rest.Request{Interaction: rest.Operation, Operation: sqlQueryRight})
+	return err
+}
+
+// ordered are queries whose answers are ordered, as files.
+type ordered struct{ *opened }
+
+// orderedQuery is such a query, as it is kept.
+type orderedQuery struct {
+	SQL       string
+	Depends   map[string]string `json:",omitempty"`
+	Arguments map[string]analytics.Argument
+}
+
+// Plan implements view.Queries.
+func (o ordered) Plan(ctx context.Context, call *operation.Call, get func(name string) []operation.Value) (json.RawMessage, error) {
+	q, err := o.queryOf(ctx, call, get)
+	if err != nil || q == nil {
+		return nil, err
+	}
+	if err := o.mayQuery(ctx); err != nil {
+		return nil, err
+	}
+	rest.Touched(ctx, fhir.Resource{Ref: fhir.Ref{Type: "Library", ID: "sql-" + digest(q.text)}})
+	s, err := o.statement(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	args, err := q.arguments(get, s)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(orderedQuery{q.text, q.depends, args})
+}
+
+// Run implements view.Queries.
+func (o ordered) Run(ctx context.Context, query json.RawMessage, begin func([]tables.Column) error, row func([]tables.Cell) error) error {
+	var q orderedQuery
+	if err := json.Unmarshal(query, &q); err != nil {
+		return err
+	}
+	if err := o.mayQuery(ctx); err != nil {
+		return err
+	}
+	s, err := o.statement(ctx, &sqlQuery{text: q.SQL, depends: q.Depends})
+	if err != nil {
+		return err
+	}
+	// What goes to a file is as long as it is.
+	_, err = o.analytic.runner.Run(ctx, &analytics.Query{Statement: s, Arguments: q.Arguments, Rows: math.MaxInt32}, begin, row)
+	return err
+}
