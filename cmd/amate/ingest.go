@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bulk/ingest"
@@ -34,11 +36,16 @@ type fileSource struct {
 	folder string
 	reach  subscription.Reach
 	client *http.Client
+	quiet  time.Duration // how long a server may send nothing
 }
+
+// longestQuiet is how long the server of a file may send nothing: there are few turns for
+// all work of this kind.
+const longestQuiet = 2 * time.Minute
 
 func newFileSource(from ingesting) *fileSource {
 	reach := subscription.Reach{Allow: from.Allow, Loopback: from.Loopback}
-	return &fileSource{folder: from.Folder, reach: reach, client: reach.Client()}
+	return &fileSource{folder: from.Folder, reach: reach, client: reach.Client(), quiet: longestQuiet}
 }
 
 // Check refuses what Open would.
@@ -66,12 +73,34 @@ func (s *fileSource) Open(ctx context.Context, url string, headers map[string]st
 			return nil, err
 		}
 		defer root.Close()
-		f, err := root.Open(name)
+		about, err := root.Stat(name)
+		if err == nil && !about.Mode().IsRegular() {
+			err = fs.ErrInvalid // a pipe, of which opening may never end
+		}
+		var f *os.File
+		if err == nil {
+			f, err = root.Open(name)
+		}
 		if err != nil {
 			return nil, fhir.Errorf(fhir.Unprocessable, "there is no such file in the folder for files to import")
 		}
 		return f, nil
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	body := &watched{ctx: ctx, cancel: cancel, quiet: s.quiet}
+	body.timer = time.AfterFunc(s.quiet, func() { cancel(errQuiet) })
+	resp, err := s.get(ctx, url, headers)
+	if err != nil {
+		err = body.why(err)
+		_ = body.Close()
+		return nil, err
+	}
+	body.ReadCloser = resp
+	return body, nil
+}
+
+// get asks a server for a file.
+func (s *fileSource) get(ctx context.Context, url string, headers map[string]string) (io.ReadCloser, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
@@ -92,6 +121,41 @@ func (s *fileSource) Open(ctx context.Context, url string, headers map[string]st
 		return nil, fmt.Errorf("the server of a file to import answered %d", resp.StatusCode)
 	}
 	return nil, fhir.Errorf(fhir.Unprocessable, "the server of the file answered %d", resp.StatusCode)
+}
+
+// watched is the body of an answer, which breaks off when nothing comes for a while.
+type watched struct {
+	io.ReadCloser
+	ctx    context.Context // of the request, as long as its body
+	cancel context.CancelCauseFunc
+	timer  *time.Timer
+	quiet  time.Duration
+}
+
+var errQuiet = errors.New("the server of a file to import has sent nothing for too long")
+
+// why returns what an error came of.
+func (w *watched) why(err error) error {
+	if err != nil && err != io.EOF && context.Cause(w.ctx) == errQuiet {
+		return errQuiet
+	}
+	return err
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	w.timer.Reset(w.quiet)
+	defer w.timer.Stop() // who reads may take their time
+	n, err := w.ReadCloser.Read(p)
+	return n, w.why(err)
+}
+
+func (w *watched) Close() error {
+	w.timer.Stop()
+	w.cancel(nil)
+	if w.ReadCloser == nil {
+		return nil
+	}
+	return w.ReadCloser.Close()
 }
 
 // withoutURL returns what a request came to without the URL, which may hold a secret.
