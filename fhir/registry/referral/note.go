@@ -149,6 +149,18 @@ func (n *note) write(code, text string, entries ...fhir.Ref) {
 	s.Text = narrative{"additional", b.String()}
 }
 
+// label adds a security label, once.
+func (n *note) label(coding json.RawMessage) {
+	meta := object{}
+	var list []json.RawMessage
+	_ = json.Unmarshal(n.all["meta"], &meta) // ours, or there is none yet
+	_ = json.Unmarshal(meta["security"], &list)
+	if !slices.ContainsFunc(list, func(have json.RawMessage) bool { return string(have) == string(coding) }) {
+		meta.push("security", coding)
+		n.all.set("meta", meta)
+	}
+}
+
 // json is the Composition.
 func (n *note) json() []byte {
 	n.all.set("section", n.sections)

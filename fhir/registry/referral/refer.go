@@ -2,6 +2,7 @@ package referral
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -222,6 +223,34 @@ func (s *service) written(ctx context.Context, call *operation.Call, m *making) 
 		names = append(names, diagnosisText(d))
 	}
 	m.note.write("diagnosticos", strings.Join(names, "; "), m.diagnoses...)
+	return s.labelled(ctx, call, m.note)
+}
+
+// labelled gives a note the security labels of what it tells of: who is not shown that is
+// not to read it here either.
+func (s *service) labelled(ctx context.Context, call *operation.Call, n *note) error {
+	for _, part := range n.sections {
+		for _, e := range part.Entry {
+			var named struct{ Reference string }
+			if err := json.Unmarshal(e, &named); err != nil {
+				return err
+			}
+			ref, ok := local(call, named.Reference)
+			if !ok {
+				continue
+			}
+			_, d, err := s.one(ctx, call.Restriction, ref)
+			if code := fhir.CodeOf(err); code == fhir.NotFound || code == fhir.Gone {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			for label := range d.Items(d.Get(0, "meta"), "security") {
+				n.label(d.AppendCompact(nil, label))
+			}
+		}
+	}
 	return nil
 }
 
