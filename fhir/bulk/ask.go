@@ -139,7 +139,7 @@ func (a *asking) types() error {
 		return r.Open() || listed
 	}
 	level := func(typ string) bool {
-		return !a.asked.Records || search.InCompartment("Patient", typ) || typ == "Patient"
+		return !a.asked.Records || ofPatients(typ)
 	}
 	names := a.list("_type")
 	for _, typ := range names {
@@ -174,6 +174,9 @@ func (a *asking) types() error {
 	}
 	return nil
 }
+
+// ofPatients reports whether resources of a type are in records of patients.
+func ofPatients(typ string) bool { return typ == "Patient" || search.InCompartment("Patient", typ) }
 
 // nextFilter is where another search begins in a list of them: commas are in values, too.
 var nextFilter = regexp.MustCompile(`,(?:[A-Z][A-Za-z]+)(?:\?|%3[Ff])`)

@@ -33,9 +33,6 @@ func (e *exporting) deleted(ctx context.Context, typ string) error {
 				continue
 			}
 			ok, err := e.was(ctx, v)
-			if err == nil && ok {
-				ok, err = e.stayed(ctx, v)
-			}
 			if err != nil {
 				return err
 			}
@@ -47,19 +44,6 @@ func (e *exporting) deleted(ctx context.Context, typ string) error {
 			return err
 		}
 	}
-}
-
-// stayed reports whether what was deleted did not come back until the moment of the export:
-// what is exported is not told as deleted, and nothing is told twice.
-func (e *exporting) stayed(ctx context.Context, v *fhir.Resource) (bool, error) {
-	next, err := e.Read(ctx, fhir.Ref{Type: v.Ref.Type, ID: v.Ref.ID, Version: v.Ref.Version + 1})
-	switch code := fhir.CodeOf(err); {
-	case code == fhir.NotFound:
-		return true, nil
-	case code == fhir.Gone || err != nil:
-		return false, err
-	}
-	return next.Updated.After(e.run.At), nil
 }
 
 // was reports whether the version before a deletion was of a record that is exported, and
@@ -156,6 +140,9 @@ func (e *exporting) provenance(ctx context.Context) error {
 	if err := e.renew(ctx); err != nil {
 		return err
 	}
+	if e.records != nil && len(e.records) == 0 {
+		return nil
+	}
 	like := &asked{Elements: e.Elements}
 	if e.Provenance == recordProvenance {
 		like = &asked{Elements: e.Elements, Since: e.Since, Until: e.Until, Filters: e.Filters}
@@ -196,7 +183,7 @@ func (e *exporting) about(ctx context.Context, found []fhir.Resource) ([]fhir.Re
 	of := e
 	if e.Provenance == recordProvenance { // of the records, whatever is exported of them
 		of = &exporting{Exporter: e.Exporter, run: e.run, shows: e.shows, records: e.records, asked: &asked{
-			Types: slices.Sorted(maps.Keys(ids)), Records: true, Group: e.Group, Patients: e.Patients,
+			Types: slices.DeleteFunc(slices.Sorted(maps.Keys(ids)), func(typ string) bool { return !ofPatients(typ) }), Records: true, Group: e.Group, Patients: e.Patients,
 		}}
 	}
 	for _, typ := range of.Types {
