@@ -7,10 +7,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/amate-health/amate/telehealth/visit"
@@ -37,6 +40,9 @@ func (c *visiting) gateway() (*messageGateway, error) {
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return nil, usagef("--visit-message-url: want an http or https URL")
 	}
+	if u.Scheme == "http" && !nearby(u.Hostname()) {
+		return nil, usagef("--visit-message-url: codes of patients go to it, so that it is an https URL, or http on this machine or a private network")
+	}
 	if c.MessageSecret == "" {
 		return nil, usagef("--visit-message-secret-file is needed")
 	}
@@ -48,6 +54,15 @@ func (c *visiting) gateway() (*messageGateway, error) {
 		Timeout:       10 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
+}
+
+// nearby reports whether a host is on this machine or in a private network: by its address,
+// or by a name without a domain, as containers have.
+func nearby(host string) bool {
+	if at, err := netip.ParseAddr(host); err == nil {
+		return at.IsLoopback() || at.IsPrivate()
+	}
+	return !strings.Contains(host, ".") || strings.HasSuffix(host, ".localhost") || strings.HasSuffix(host, ".internal")
 }
 
 // deliver sends a message. Its errors hold nothing of it.
@@ -71,6 +86,10 @@ func (g *messageGateway) deliver(ctx context.Context, m visit.Message) error {
 	req.Header.Set(signatureHeader, "sha256="+hex.EncodeToString(mac.Sum(nil)))
 	resp, err := g.client.Do(req)
 	if err != nil {
+		// The address can hold a key of the operator's.
+		if at := new(url.Error); errors.As(err, &at) {
+			err = at.Err
+		}
 		return fmt.Errorf("the gateway of messages does not answer: %w", err)
 	}
 	defer resp.Body.Close()
