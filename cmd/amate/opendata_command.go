@@ -9,8 +9,11 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/user"
+	"path/filepath"
 	"time"
 
+	"github.com/amate-health/amate/authz/audit"
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/compose"
 	"github.com/amate-health/amate/fhir/operation"
@@ -58,6 +61,9 @@ func (c *openPublish) Run(ctx context.Context, out streams, log *slog.Logger) (e
 		return err
 	}
 	defer func() { err = errors.Join(err, end()) }()
+	if err := c.record(ctx, l.store, log); err != nil {
+		return err
+	}
 	made, changed, err := l.publish(ctx, c.Family, c.Period)
 	if err != nil {
 		return err
@@ -72,6 +78,24 @@ func (c *openPublish) Run(ctx context.Context, out streams, log *slog.Logger) (e
 		fmt.Fprintf(out.out, "  without %s, which could not be protected\n", w)
 	}
 	return nil
+}
+
+// record puts into the audit trail that somebody on this machine publishes, before they do,
+// as the operation does of those who call it.
+func (c *openPublish) record(ctx context.Context, store *opened, log *slog.Logger) error {
+	trail, err := audit.Open(audit.Config{Chains: store, Dir: filepath.Join(c.Of.Storage.Data, "audit"), Log: log})
+	if err != nil {
+		return err
+	}
+	who := "unknown"
+	if u, err := user.Current(); err == nil {
+		who = u.Username
+	}
+	err = trail.Record(ctx, audit.Record{
+		Kind: audit.Access, Action: "E", Interaction: "$publish-open-data", Agent: audit.Agent{Account: "os:" + who, Client: "amate"},
+		Detail: "datasets published from the command line",
+	})
+	return errors.Join(err, trail.Close())
 }
 
 type openList struct {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/amate-health/amate/fhir"
@@ -84,11 +85,20 @@ func birthValues(r *sinac.Row) []string {
 	if on, known := r.Date(sinac.Certified); ok && known {
 		certified = openDelay(int(on.Sub(day).Hours() / 24))
 	}
-	way := ""
-	if n, ok := r.Int(sinac.Delivery); ok && (n == 1 || n == 2) {
-		way = strconv.Itoa(n)
+	return []string{known(sinac.HomeState) + known(sinac.HomeTown), born, known(sinac.Sex), known(sinac.MotherAge), known(sinac.Weight), openDelivery(r), certified}
+}
+
+// openDelivery is how a child was born, V or C, by the same columns that the projection of
+// a certificate goes by: the catalogue of RESOLUCIONEMBARAZO is not public, so that of its
+// values only 1 is taken to be known.
+func openDelivery(r *sinac.Row) string {
+	if kind, ok := r.Int(sinac.Cesarean); ok && kind > 0 && kind < 8 {
+		return "C"
 	}
-	return []string{known(sinac.HomeState) + known(sinac.HomeTown), born, known(sinac.Sex), known(sinac.MotherAge), known(sinac.Weight), way, certified}
+	if r[sinac.Forceps] == sinac.Yes || r.Known(sinac.Delivery) && r[sinac.Delivery] == "1" {
+		return "V"
+	}
+	return ""
 }
 
 // openDelay is the band of the days from a birth to its certificate.
@@ -107,13 +117,29 @@ func openDelay(days int) string {
 var coverageAntigens = []string{"Tuberculosis", "HepB", "Pertussis", "Polio", "Rotavirus", "Pneumococcal", "Measles"}
 
 // childRows are the children born in a period, and what they have doses against. It keeps
-// four bytes and the id of each child who has a dose, of whatever age.
+// the ids of these children, and seven bits for each: of a million children, some 100 MB.
+// The doses of others are passed over.
 func (o *opened) childRows(s opendata.Span) opendata.Rows {
 	return func(ctx context.Context, each func([]rows.Cell) error) error {
-		doses := map[string]uint32{}
-		err := o.viewRows(ctx, "amate_coverage", []string{"patient_id", "antigen"}, func(row []string) error {
-			if at := slices.Index(coverageAntigens, row[1]); at >= 0 {
-				doses[row[0]] |= 1 << at
+		type child struct{ municipality, gender, id string }
+		var children []child
+		year := s.Name[:4]
+		err := o.viewRows(ctx, "amate_patients", []string{"patient_id", "birth_year", "municipality", "gender"}, func(row []string) error {
+			if row[1] == year {
+				children = append(children, child{strings.Clone(row[2]), strings.Clone(row[3]), strings.Clone(row[0])})
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		slices.SortFunc(children, func(x, y child) int { return strings.Compare(x.id, y.id) })
+		doses := make([]uint8, len(children))
+		err = o.viewRows(ctx, "amate_coverage", []string{"patient_id", "antigen"}, func(row []string) error {
+			at := slices.Index(coverageAntigens, row[1])
+			i, ours := slices.BinarySearchFunc(children, row[0], func(c child, id string) int { return strings.Compare(c.id, id) })
+			if at >= 0 && ours {
+				doses[i] |= 1 << at
 			}
 			return nil
 		})
@@ -121,27 +147,36 @@ func (o *opened) childRows(s opendata.Span) opendata.Rows {
 			return err
 		}
 		out := make([]rows.Cell, 3+len(coverageAntigens))
-		year := s.Name[:4]
-		return o.viewRows(ctx, "amate_patients", []string{"patient_id", "birth_year", "municipality", "gender"}, func(row []string) error {
-			if row[1] != year {
-				return nil
-			}
-			out[0].Text, out[1].Text, out[2].Text = row[1]+"-01", row[2], row[3]
+		for n, c := range children {
+			out[0].Text, out[1].Text, out[2].Text = year+"-01", c.municipality, c.gender
 			for i := range coverageAntigens {
-				out[3+i].Text = strconv.FormatBool(doses[row[0]]>>i&1 == 1)
+				out[3+i].Text = strconv.FormatBool(doses[n]>>i&1 == 1)
 			}
-			return each(out)
-		})
+			if err := each(out); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 }
 
-// visitRows are the visits at a distance.
-func (o *opened) visitRows(opendata.Span) opendata.Rows {
+// visitRows are the visits at a distance of a period. It keeps the date of birth of those
+// who had one alone, as scans are of one type of resources: of a million of them, some 60 MB.
+func (o *opened) visitRows(s opendata.Span) opendata.Rows {
 	return func(ctx context.Context, each func([]rows.Cell) error) error {
 		born := map[string]string{}
-		err := o.scanAll(ctx, "Patient", func(r *fhir.Resource, d *element.Doc) error {
-			if on := d.TextAt(0, "birthDate"); len(on) >= 4 {
-				born[r.Ref.ID] = on
+		err := o.scanAll(ctx, "Encounter", func(_ *fhir.Resource, d *element.Doc) error {
+			if subject, _ := analysis.Subject(d); visitOf(d, s) && subject.Type == "Patient" {
+				born[strings.Clone(subject.ID)] = ""
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		err = o.scanAll(ctx, "Patient", func(r *fhir.Resource, d *element.Doc) error {
+			if _, asked := born[r.Ref.ID]; asked {
+				born[r.Ref.ID] = strings.Clone(d.TextAt(0, "birthDate"))
 			}
 			return nil
 		})
@@ -159,6 +194,14 @@ func (o *opened) visitRows(opendata.Span) opendata.Rows {
 			return each(out)
 		})
 	}
+}
+
+// visitOf reports whether an Encounter is a visit at a distance that began in a period, give
+// or take a day for how its time is written.
+func visitOf(d *element.Doc, s opendata.Span) bool {
+	began := d.TextAt(0, "period", "start")
+	return d.TextAt(0, "class", "code") == "VR" && len(began) >= 10 &&
+		began[:10] >= s.First.AddDate(0, 0, -1).Format(time.DateOnly) && began[:10] <= s.Next.Format(time.DateOnly)
 }
 
 func (o *opened) viewRows(ctx context.Context, name string, columns []string, each func([]string) error) error {

@@ -42,7 +42,7 @@ func manyBirths(n, late int, seed uint64) Source {
 				day := s.First.AddDate(0, 0, r.IntN(365))
 				for i, text := range []string{
 					place, day.Format(time.DateOnly), fmt.Sprint(1 + r.IntN(2)), fmt.Sprint(int(26 + 6*r.NormFloat64())), fmt.Sprint(int(3150 + 480*r.NormFloat64())),
-					fmt.Sprint(1 + r.IntN(2)), []string{"0-1", "0-1", "0-1", "0-1", "0-1", "0-1", "2-7", "2-7", "8-60", "61+"}[r.IntN(10)],
+					[]string{"V", "C"}[r.IntN(2)], []string{"0-1", "0-1", "0-1", "0-1", "0-1", "0-1", "2-7", "2-7", "8-60", "61+"}[r.IntN(10)],
 				} {
 					row[i] = table.Cell{Kind: table.String, Text: text}
 				}
