@@ -219,13 +219,13 @@ func (f *Feed) hold(held FeedHeld) {
 	f.dirty = f.dirty || held.Tx != 0
 }
 
-// Settled returns when the feed has all that was committed before it was called, or before
-// the moment of fhir.AskedAt, by any process: also what transactions hold back that go on,
-// for as long as they do.
+// Settled returns when the feed has all that was committed here before it was called, or
+// before the moment of fhir.AskedAt, and by other processes feedPause before: also what
+// transactions hold back that go on, for as long as they do.
 func (f *Feed) Settled(ctx context.Context) error {
 	called := fhir.Asked(ctx)
 	f.mu.Lock()
-	f.dirty = f.dirty || !f.looked.After(called) // nobody says what others write
+	f.dirty = f.dirty || time.Since(f.looked) >= f.pause // nobody says what others write
 	f.mu.Unlock()
 	if err := f.since(ctx, called); err != nil {
 		return err

@@ -192,10 +192,15 @@ const heldLongest = 5 * time.Second
 // catchUp waits until all is known that was written before a poll came, while others are
 // served in its place: what is new is looked for now and then, for all who ask.
 func (f *Feed) catchUp(ctx context.Context, call *operation.Call, a *asked) error {
-	if a.since == "" {
-		return nil
+	at, err := f.open(a.since)
+	if a.since == "" || err != nil {
+		return nil // which is told when it is needed
 	}
 	return call.Idle(ctx, func(ctx context.Context) error {
+		if !at.Done { // it is not about to be told that there is no more
+			_, err := f.Changes.End(ctx)
+			return err
+		}
 		waiting, stop := context.WithTimeout(ctx, heldLongest)
 		defer stop()
 		err := f.Changes.Settled(waiting)

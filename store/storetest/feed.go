@@ -132,6 +132,8 @@ func feedSettles(f *fixture, s Feeder, slow func(s Feeder) (end func())) {
 	f.s = s
 	feeds := map[string]*store.Feed{"here": s.Feed(), "elsewhere": store.NewFeed(s)}
 	for name, feed := range feeds {
+		const pause = 10 * time.Millisecond
+		feed.Pause(pause)
 		if _, err := feed.End(f.ctx); err != nil {
 			f.Fatal(err)
 		}
@@ -144,6 +146,9 @@ func feedSettles(f *fixture, s Feeder, slow func(s Feeder) (end func())) {
 		}
 		start := mustEnd(f, s)
 		f.load(patient("p-"+name, "Ek", "1980"))
+		if name == "elsewhere" {
+			time.Sleep(pause)
+		}
 		asked := fhir.AskedAt(f.ctx, time.Now())
 		if slow != nil {
 			short, stop := context.WithTimeout(asked, time.Second)
