@@ -26,6 +26,8 @@
 //
 // A release covers one period that is over. It may be made anew, and then a cell that
 // differs by less than K from what was published keeps what was published, and is held to
-// be hidden; what was hidden and has not changed much stays hidden. Where that cannot be
-// done, the earlier release stands.
+// be hidden; what was hidden and has not changed much stays hidden. What the first release
+// of a period left out, or did not have, no later one tells. Where that cannot be done, the
+// earlier release stands: so it does where few people were registered late in many places,
+// while late ones of one place, or many of them, can be published.
 package opendata
