@@ -309,6 +309,7 @@ func (w *world) ask(name, param, value string) (*operation.Answer, error) {
 type listed struct {
 	Type, URL string
 	Count     int
+	Extension struct{ Partition struct{ Type, Month string } }
 	text      string
 }
 
