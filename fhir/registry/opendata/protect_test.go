@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"strconv"
 	"testing"
@@ -242,12 +243,11 @@ func TestAttacksFindFaults(t *testing.T) {
 	if len(between(one, two, float64(f.K), truthOf(c, c2))) == 0 {
 		t.Error("what few people make different between two releases is not found")
 	}
-	if planted := (disk{"x": memoryFile{}.Buffer}); planted != nil {
-		planted.create("x")
-		planted["x"].WriteString("1,GOML800101MJCMPR07,2")
-		if len(planted.identities()) == 0 {
-			t.Error("a CURP is not found")
-		}
+	planted := disk{}
+	to, _ := planted.create("x")
+	_, _ = io.WriteString(to, "1,GOML800101MJCMPR07,2")
+	if len(planted.identities()) == 0 {
+		t.Error("a CURP is not found")
 	}
 }
 
