@@ -105,46 +105,10 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 		return err
 	}
 	store.indexing.Base = s.base(ln)
-	if store.office, err = s.ARCO.open(); err != nil {
+	if err := s.configure(store); err != nil {
 		return err
 	}
-	store.signing, store.certifying, store.carding = s.Signing, s.Certifying, s.Carding
-	if err := s.Prescribing.open(); err != nil {
-		return err
-	}
-	store.prescribing, store.ingesting = s.Prescribing, s.Ingesting
-	if err := s.Referring.open(); err != nil {
-		return err
-	}
-	store.referring = s.Referring
-	if err := s.Numbering.open(store, s.Demo); err != nil {
-		return err
-	}
-	store.handleReindexing()
-	if err := store.handleMatching(ctx, s.Matching); err != nil {
-		return err
-	}
-	store.handleMerges()
-	store.handleRecalls()
-	if store.schedules, err = s.Forecasting.open(); err != nil {
-		return err
-	}
-	if err := store.handleMonitoring(ctx); err != nil {
-		return err
-	}
-	if err := store.handleReferrals(ctx); err != nil {
-		return err
-	}
-	if err := store.handleForecasts(ctx); err != nil {
-		return err
-	}
-	if err := store.handleReminders(ctx, s.Reminding); err != nil {
-		return err
-	}
-	if err := store.handleChanges(ctx); err != nil {
-		return err
-	}
-	if err := store.handleCards(ctx); err != nil {
+	if err := s.handle(ctx, store); err != nil {
 		return err
 	}
 	if err := store.openAnalytics(ctx, s.Analysing, s.Storage, log); err != nil {
@@ -226,6 +190,39 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 	log.Info("listening", "base", server.base, "database", s.Storage.String())
 	fmt.Fprint(out.out, s.greeting(server.base))
 	return store.messages.during(ctx, func() error { return server.run(ctx, log) })
+}
+
+// configure has the areas of the store know what is said of them, and reads their files.
+func (s *serve) configure(store *opened) (err error) {
+	if store.office, err = s.ARCO.open(); err != nil {
+		return err
+	}
+	if err := errors.Join(s.Prescribing.open(), s.Referring.open()); err != nil {
+		return err
+	}
+	if store.schedules, err = s.Forecasting.open(); err != nil {
+		return err
+	}
+	store.signing, store.certifying, store.carding = s.Signing, s.Certifying, s.Carding
+	store.prescribing, store.referring, store.ingesting = s.Prescribing, s.Referring, s.Ingesting
+	return s.Numbering.open(store, s.Demo)
+}
+
+// handle has the work known that is done beside requests.
+func (s *serve) handle(ctx context.Context, store *opened) error {
+	store.handleReindexing()
+	store.handleMerges()
+	store.handleRecalls()
+	for _, handle := range []func(context.Context) error{
+		func(ctx context.Context) error { return store.handleMatching(ctx, s.Matching) },
+		func(ctx context.Context) error { return store.handleReminders(ctx, s.Reminding) },
+		store.handleMonitoring, store.handleReferrals, store.handleForecasts, store.handleChanges, store.handleCards,
+	} {
+		if err := handle(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // server is the HTTP server with what it is made of.
