@@ -43,6 +43,9 @@ func compareOutputs(a, b *Output) int {
 //
 // See https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-status-request.
 func (s *Service) status(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
+	if err := call.Only("order"); err != nil {
+		return nil, err
+	}
 	id, err := call.In.Text("order")
 	if err != nil {
 		return nil, err
@@ -130,6 +133,9 @@ func (s *Service) cancel(ctx context.Context, call *operation.Call) (*operation.
 
 // fetch answers a file, as long as the caller may still order such a thing.
 func (s *Service) fetch(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
+	if err := call.Only("file"); err != nil {
+		return nil, err
+	}
 	text, err := call.In.Text("file")
 	if err != nil {
 		return nil, err

@@ -91,7 +91,8 @@ func (a *API) capabilityStatement(loaded *Conformance, catalogue *search.Catalog
 	p.text("documentation", a.documentation())
 	p.member("resource")
 	p.buf = append(p.buf, '[')
-	for i, typ := range spec.Resources() {
+	types := slices.DeleteFunc(slices.Clone(spec.Resources()), spec.Added) // no CapabilityStatement of R4 can name those
+	for i, typ := range types {
 		if i > 0 {
 			p.buf = append(p.buf, ',')
 		}
@@ -111,6 +112,11 @@ func (a *API) documentation() string {
 	text := "A batch or transaction of at most " + strconv.Itoa(a.limits.Entries) + " entries is taken."
 	if a.State != nil {
 		text += " What changes something can bear an " + keyHeader + ": sent again with the same, it is not done again and gets the same answer."
+	}
+	for _, typ := range spec.Resources() {
+		if spec.Added(typ) {
+			text += " What is said of all resources holds for " + typ + " as well, which is no resource of R4."
+		}
 	}
 	if a.Documentation != "" {
 		text += " " + a.Documentation
