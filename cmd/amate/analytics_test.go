@@ -134,8 +134,62 @@ func (s *rightsScene) library() {
 		}
 	}
 	s.must(http.StatusNotFound, "analyst", "POST", "$sql-run", call(`{"name":"subjectReference","valueReference":{"reference":"Library/none"}}`, ""))
+	s.ordered(body)
 	if got := s.must(http.StatusOK, "auditor", "GET", "AuditEvent?_count=200", ""); !strings.Contains(got, "Library/sql-") || strings.Contains(got, "1990") {
 		s.Errorf("the trail has no hash of a query: %.3000s", got)
+	}
+}
+
+// ordered orders the answers to queries, stored and in the call, beside a view, as files.
+func (s *rightsScene) ordered(library string) {
+	s.Helper()
+	subject := func(name, what string) string {
+		return `{"name":"subject","part":[{"name":"name","valueString":"` + name + `"},` + what + `]}`
+	}
+	values := func(n string) string {
+		return `{"name":"parameters","resource":{"resourceType":"Parameters","parameter":[{"name":"least","valueInteger":` + n + `}]}}`
+	}
+	stored := `{"name":"subjectReference","valueReference":{"reference":"Library/l"}}`
+	view := `{"name":"subjectCanonical","valueCanonical":"https://github.com/amate-health/amate/fhir/ViewDefinition/amate-patients"}`
+	call := func(subjects ...string) string {
+		return `{"resourceType":"Parameters","parameter":[{"name":"_format","valueCode":"csv"},` + strings.Join(subjects, ",") + `]}`
+	}
+	analyst := &asker{s.T, s.p.base, s.tokens["analyst"]}
+	status, h, out := analyst.do("POST", "/$sql-export", call(subject("young", stored+","+values("1990")), subject("all", `{"name":"subjectResource","resource":`+library+`},`+values("0")), subject("people", view)), "Prefer", "respond-async")
+	if status != http.StatusAccepted {
+		s.Fatal(status, out)
+	}
+	at, done := strings.TrimPrefix(h.Get("Content-Location"), s.p.base), ""
+	for end := time.Now().Add(2 * time.Minute); !strings.Contains(done, "completed"); time.Sleep(100 * time.Millisecond) {
+		if status, _, done = analyst.do("GET", at, "", "Accept", "application/fhir+json"); status > 202 || time.Now().After(end) {
+			s.Fatal(status, done)
+		}
+	}
+	for name, want := range map[string]string{"young.csv": "n\n2\n", "all.csv": "n\n2\n", "people.csv": "patient_id"} {
+		file := strings.Replace(at, "$bulk-status", "$bulk-file", 1) + "." + name
+		status, _, got := analyst.do("GET", file, "")
+		if status != http.StatusOK || name != "people.csv" && strings.ReplaceAll(got, "\r", "") != want || !strings.Contains(got, "patient_id") && name == "people.csv" || strings.Contains(got, "SECRETO") {
+			s.Errorf("%s: %d %s\n%s", name, status, got, done)
+		}
+		for _, who := range []string{"researcher", "clinician", "nurse", "patient"} {
+			if status, _ := s.do(who, "GET", file[1:], ""); status != http.StatusNotFound && status != http.StatusForbidden {
+				s.Errorf("%s fetches %s: %d", who, name, status)
+			}
+		}
+	}
+	for who, want := range map[string]int{"clinician": 403, "nurse": 403, "patient": 403, "guardian": 403, "auditor": 403, "nobody": 401} {
+		if status, _, got := (&asker{s.T, s.p.base, s.tokens[who]}).do("POST", "/$sql-export", call(subject("x", stored+","+values("1"))), "Prefer", "respond-async"); status != want {
+			s.Errorf("%s orders a query: %d %s", who, status, got)
+		}
+	}
+	for what, want := range map[string]int{
+		subject("x", stored): 400, subject("x", stored+`,{"name":"parameters","resource":{"resourceType":"Parameters","parameter":[{"name":"most","valueInteger":1}]}}`): 400,
+		subject("x", `{"name":"subjectReference","valueReference":{"reference":"Library/none"}}`): 404, subject("x", view+","+values("1")): 400,
+		subject("x", strings.Replace(`{"name":"subjectResource","resource":`+library+`},`+values("1"), "c2VsZWN0IGNvdW50KCop", "ZGVsZXRlIGNvdW50KCop", 1)): 422,
+	} {
+		if status, _, got := analyst.do("POST", "/$sql-export", call(what), "Prefer", "respond-async"); status != want {
+			s.Errorf("%s: %d, want %d: %s", what, status, want, got)
+		}
 	}
 }
 

@@ -212,7 +212,7 @@ var outside = map[string]string{
 	"net/netip":                           "*", // likewise
 	"net/http/httptest":                   "*", // tests
 	"database/sql":                        "",  // each engine has a driver of its own
-	"os/exec":                             "cmd/conformance store/storetest telehealth/video/videotest",
+	"os/exec":                             "cmd/conformance store/analytics store/storetest telehealth/video/videotest",
 	"github.com/google/fhir":              "fhir/r4 fhir/spec/gen",
 	"github.com/golang/protobuf":          "fhir/r4 fhir/spec/gen",
 	"google.golang.org/protobuf":          "fhir/r4 fhir/spec/gen",
@@ -237,7 +237,7 @@ var outsideTests = map[string]string{
 	"github.com/go-chi/chi":      "fhir/feed fhir/subscription",
 	"github.com/jackc/pgx":       "cmd/amate authz/audit", // what a read is compared with; where faults are planted
 	"zombiezen.com/go/sqlite":    "authz/audit",
-	"os/exec":                    "cmd/amate fhir/document/page fhir/document/qr fhir/registry/birth/paper fhir/registry/card/health fhir/registry/opendata fhir/spec/gen fhir/table telehealth/video",
+	"os/exec":                    "cmd/amate fhir/document/page fhir/document/qr fhir/registry/birth/paper fhir/registry/card/health fhir/registry/opendata fhir/spec/gen fhir/bulk fhir/table store/analytics telehealth/video",
 	"go.yaml.in/yaml/v3":         "fhir/fhirpath", // public cases are written in it
 	"github.com/google/fhir":     "fhir/spec/gen",
 	"google.golang.org/protobuf": "fhir/spec/gen",
