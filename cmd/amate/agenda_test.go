@@ -51,13 +51,13 @@ func TestAgendaScopes(t *testing.T) {
 		return r.ID
 	}
 	mine, theirs := id(book(http.StatusOK, "patient", "p")), id(book(http.StatusOK, "nurse", "q"))
-	for who, want := range map[string]int{"patient": http.StatusUnprocessableEntity, "analyst": http.StatusForbidden, "auditor": http.StatusForbidden, "officer": http.StatusForbidden, "readonly": http.StatusForbidden} {
+	for who, want := range map[string]int{"patient": http.StatusUnprocessableEntity, "researcher": http.StatusForbidden, "auditor": http.StatusForbidden, "officer": http.StatusForbidden, "readonly": http.StatusForbidden} {
 		if body := book(want, who, "q"); strings.Contains(body, `"Appointment"`) {
 			t.Errorf("%s booked: %s", who, body)
 		}
 	}
 	for _, name := range []string{"$cancel?reason=pat", "$reschedule?start=" + url.QueryEscape(found.Entry[19].Resource.Start)} {
-		for who, want := range map[string]int{"patient": http.StatusNotFound, "analyst": http.StatusForbidden, "auditor": http.StatusForbidden} {
+		for who, want := range map[string]int{"patient": http.StatusNotFound, "researcher": http.StatusForbidden, "auditor": http.StatusForbidden} {
 			s.must(want, who, "POST", "Appointment/"+theirs+"/"+name, "")
 		}
 	}

@@ -78,7 +78,7 @@ var takes = regexp.MustCompile(`it takes ([a-zA-Z_, -]+?), not `)
 
 // takesAny are the operations that pass over parameters that they do not know, or say first
 // what they lack.
-var takesAny = []string{"birth-replace", "not-duplicate", "message-dead-letters", "message-replay", "reindex", "reindex-status"}
+var takesAny = []string{"birth-replace", "import", "not-duplicate", "message-dead-letters", "message-replay", "reindex", "reindex-status"}
 
 // TestOwnOperationsAreDefined: every operation of this project has a definition that the
 // server holds, and that says of it what is so.

@@ -69,7 +69,7 @@ func TestGIISExport(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newGIISScene(t, where)
 			const home = "$giis-export?guide=B015&month=2026-10&clues=" + giisHome
-			for who, want := range map[string]int{"system": 200, "statistics": 200, "elsewhere": 403, "clinician": 403, "nurse": 403, "analyst": 403, "auditor": 403,
+			for who, want := range map[string]int{"system": 200, "statistics": 200, "elsewhere": 403, "clinician": 403, "nurse": 403, "researcher": 403, "auditor": 403,
 				"administrator": 403, "patient": 403, "guardian": 403, "officer": 403, "statistics-research": 403, "narrow": 422} {
 				if status, body := s.do(who, "GET", home, ""); status != want || want != 200 && strings.Contains(body, "ABIGAIL") {
 					t.Errorf("%s: %d, want %d\n%.300s", who, status, want, body)

@@ -51,7 +51,7 @@ func (s *rightsScene) people() {
 func TestMergeScopes(t *testing.T) {
 	eachRegistry(t, func(s *rightsScene) {
 		s.people()
-		for _, who := range []string{"clinician", "nurse", "patient", "other", "analyst", "auditor", "administrator", "officer", "readonly"} {
+		for _, who := range []string{"clinician", "nurse", "patient", "other", "researcher", "auditor", "administrator", "officer", "readonly"} {
 			for _, path := range []string{"Patient/$merge", "Patient/p/$unmerge"} {
 				if status, out := s.do(who, "POST", path, mergeOf("p", "q")); status != http.StatusForbidden {
 					s.Errorf("%s may call %s: %d %.200s", who, path, status, out)

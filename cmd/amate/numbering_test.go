@@ -130,7 +130,7 @@ func TestPIX(t *testing.T) {
 			}
 		}
 		s.must(200, "nurse", "POST", "Patient/$ihe-pix", asks("sourceIdentifier", textValue("urn:red|R1"), "targetSystem", `"valueUri":"urn:blue"`))
-		for _, who := range []string{"patient", "other", "analyst", "auditor"} {
+		for _, who := range []string{"patient", "other", "researcher", "auditor"} {
 			s.must(403, who, "GET", "Patient/$ihe-pix?sourceIdentifier=urn:red|R1", "")
 		}
 		s.must(201, "system", "PUT", "Consent/no", `{"resourceType":"Consent","id":"no","status":"active","scope":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}]},"category":[{"coding":[{"system":"http://loinc.org","code":"59284-0"}]}],"patient":{"reference":"Patient/a"},"dateTime":"2026-01-01","policyRule":{"text":"x"},"provision":{"type":"deny"}}`)
@@ -147,7 +147,7 @@ func TestCURPVerified(t *testing.T) {
 	eachRegistry(t, func(s *rightsScene) {
 		s.must(201, "system", "PUT", "Patient/a", patientWith("a", curpOf("PEGJ900512HJCRRS04", "")))
 		s.must(501, "registry", "POST", "Patient/a/$verify-curp", "")
-		for _, who := range []string{"nurse", "patient", "analyst"} {
+		for _, who := range []string{"nurse", "patient", "researcher"} {
 			s.must(403, who, "POST", "Patient/a/$verify-curp", "")
 			s.must(403, who, "POST", "Patient/a/$correct-curp", asks("curp", textValue("BEML920313HCMLNS09"), "reason", textValue("x")))
 		}

@@ -54,6 +54,9 @@ func (s *rightsScene) do(who, method, path, body string) (int, string) {
 	if err != nil {
 		s.Fatal(err)
 	}
+	if s.tokens[who] == "" {
+		s.Fatalf("nobody here is called %s", who)
+	}
 	req.Header.Set("Authorization", "Bearer "+s.tokens[who])
 	if body != "" {
 		req.Header.Set("Content-Type", "application/fhir+json")
