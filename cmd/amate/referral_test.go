@@ -431,6 +431,12 @@ func (w *ward) notReferred() {
 	if after := count(); after != before {
 		w.Errorf("something was stored: %s, and before %s", after, before)
 	}
+	// What is kept apart stays so in the note that tells of it.
+	w.put("Condition/k3", `"meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"PSY"}]},"subject":{"reference":"Patient/p1"},"code":{"text":"Depresión"}`)
+	apart := w.refer(sendingDoctor, "Patient/p1", "diagnosis", "String", "Condition/k3")
+	if text := w.must(200, "system", "GET", apart.note, ""); !strings.Contains(text, "Depresión") || !strings.Contains(text, `"code":"PSY"`) {
+		w.Errorf("the note is not labelled: %.900s", text)
+	}
 	made := w.refer(sendingDoctor, "Patient/p1") // without a visit there is a note to be written
 	if text := w.must(200, sendingDoctor, "GET", made.note, ""); !strings.Contains(text, "mx-nota-referencia") || !strings.Contains(text, "Por escribir") {
 		w.Errorf("%.600s", text)

@@ -156,6 +156,66 @@ func (c *consulting) attacks() {
 	}
 }
 
+// expires has a token be good until the time of the visit is over, though nobody ends it.
+func (c *consulting) expires() {
+	c.Helper()
+	c.put("Patient/p4", `"gender":"male","telecom":[{"system":"phone","value":"+522281112222"}]`)
+	c.put("Condition/p4", `"code":{"text":"Gripe"},"subject":{"reference":"Patient/p4"}`)
+	id, closes, granted := "", time.Time{}, ""
+	for open := 3 * time.Second; granted == ""; open *= 3 { // the machine may be too busy for a short one
+		if open > 5*time.Minute {
+			c.Fatal("no token was given for a visit that closes soon")
+		}
+		closes = time.Now().Add(open)
+		id = fmt.Sprint("closes-in-", open)
+		granted = c.closing(id, closes)
+	}
+	c.tokens["of p4"] = granted
+	if status, text := c.call("of p4", "GET", "Condition/p4", ""); status != http.StatusOK && time.Now().Before(closes.Truncate(time.Second)) {
+		c.Errorf("before the end: %d %.300s", status, text)
+	}
+	eventually(c.T, "the token expires", func() bool {
+		status, _ := c.call("of p4", "GET", "Condition/p4", "")
+		return status == http.StatusUnauthorized
+	})
+	if early := time.Until(closes.Truncate(time.Second)); early > 0 {
+		c.Errorf("it expired %s early", early)
+	}
+	if e := c.must(http.StatusOK, visitDoctor, "GET", "Encounter/"+id, ""); !strings.Contains(e, `"status":"planned"`) {
+		c.Errorf("the visit was ended, so that this shows nothing: %.300s", e)
+	}
+	c.must(http.StatusForbidden, appOne, "POST", "Encounter/"+id+"/$visit-token", "")
+}
+
+// closing returns the token of a visit whose time is over at some moment, "" when that came
+// first. The app did not book it: that a professional checks the patient elsewhere is
+// nothing to it, and it needs the code.
+func (c *consulting) closing(id string, at time.Time) string {
+	c.Helper()
+	end := at.Add(-30 * time.Minute) // --visit-after
+	c.put("Appointment/"+id, fmt.Sprintf(`"status":"booked","start":%q,"end":%q,"participant":[{"actor":{"reference":"Patient/p4"},"status":"accepted"},{"actor":{"reference":"Practitioner/dr"},"status":"accepted"}]`,
+		end.Add(-10*time.Minute).Format(time.RFC3339Nano), end.Format(time.RFC3339Nano)))
+	for _, step := range []struct {
+		who, path, body string
+		want            int
+	}{
+		{appOne, "Appointment/" + id + "/$start-visit", "", http.StatusOK},
+		{appOne, "Appointment/" + id + "/$visit-consent", params("how", "Code", "verbal"), http.StatusOK},
+		{visitDoctor, "Appointment/" + id + "/$start-visit", params("identity", "Code", "known"), http.StatusOK},
+		{appOne, "Encounter/" + id + "/$visit-token", "", http.StatusForbidden},
+		{appOne, "Encounter/" + id + "/$visit-code", "", http.StatusOK},
+	} {
+		if status, text := c.call(step.who, "POST", step.path, step.body); status != step.want {
+			if time.Now().Before(at) {
+				c.Fatalf("%s by %s: %d, want %d: %s", step.path, step.who, status, step.want, text)
+			}
+			return ""
+		}
+	}
+	_, text := c.call(appOne, "POST", "Encounter/"+id+"/$visit-token", params("code", "String", c.phones.last(c.T)))
+	return tokenIn(text)
+}
+
 // tokenIn returns the access token that $visit-token answered.
 func tokenIn(answer string) string {
 	var p returned

@@ -56,7 +56,8 @@ func eachConsulting(t *testing.T, f func(c *consulting)) {
 
 func (c *consulting) serve() {
 	c.Helper()
-	c.p = startGuarded(c.T, append(append([]string{"--listen", c.port}, c.phones.flags(c.T)...), c.where...)...)
+	// Who does not come is waited for: a visit ends here when the test says so.
+	c.p = startGuarded(c.T, append(append([]string{"--listen", c.port, "--visit-no-show", "2h"}, c.phones.flags(c.T)...), c.where...)...)
 	c.base = c.p.base
 }
 
@@ -264,6 +265,7 @@ func TestVisit(t *testing.T) {
 		c.ends(first)
 		c.withdraws(second)
 		c.attacks()
+		c.expires()
 		if log := c.p.log.String(); strings.Contains(log, room.token) || strings.Contains(log, doctor.secret) {
 			t.Errorf("a token is in the log: %s", log)
 		}
