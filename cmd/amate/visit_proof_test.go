@@ -184,6 +184,7 @@ func (c *consulting) expires() {
 	if e := c.must(http.StatusOK, visitDoctor, "GET", "Encounter/"+id, ""); !strings.Contains(e, `"status":"planned"`) {
 		c.Errorf("the visit was ended, so that this shows nothing: %.300s", e)
 	}
+	time.Sleep(time.Until(closes)) // tokens end with a whole second, before it
 	c.must(http.StatusForbidden, appOne, "POST", "Encounter/"+id+"/$visit-token", "")
 }
 
