@@ -54,7 +54,7 @@ func (s *rightsScene) do(who, method, path, body string) (int, string) {
 	if err != nil {
 		s.Fatal(err)
 	}
-	if s.tokens[who] == "" {
+	if s.tokens[who] == "" && who != "nobody" {
 		s.Fatalf("nobody here is called %s", who)
 	}
 	req.Header.Set("Authorization", "Bearer "+s.tokens[who])
