@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -28,8 +29,9 @@ const (
 	// gateBusy is how many requests in one to two seconds are others that are served: below
 	// that, hardly any of them meets the work.
 	gateBusy = 10
-	// gateRest is how many times as long as it has worked such work then rests. At one part
-	// of twenty it is hardly one request of twenty that it can delay.
+	// gateRest is how many times as long as it has worked such work then rests, with two
+	// processors: at one part of twenty it is hardly one request of twenty that it can delay.
+	// With more processors it meets fewer requests, and rests less.
 	gateRest = 19
 	// gatePage is how many resources are read at a time meanwhile.
 	gatePage = 100
@@ -99,7 +101,8 @@ func (g *gate) rest(ctx context.Context, worked time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	over := time.NewTimer(min(gateRest*worked, gateLongest))
+	n := time.Duration(max(2, runtime.GOMAXPROCS(0)))
+	over := time.NewTimer(min(gateRest*4*worked/(n*n), gateLongest))
 	defer over.Stop()
 	select {
 	case <-over.C:
