@@ -62,10 +62,21 @@ func OpenSQLite(ctx context.Context, path string) (Keeper, error) {
 			return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), conn.Close())
 		}
 	}
-	if err := sqlitex.ExecuteScript(conn, sqliteTables, nil); err != nil {
+	if err := makeTables(conn); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), conn.Close())
 	}
 	return &sqliteKeeper{conn: conn}, nil
+}
+
+// makeTables makes what is not there yet. It has the right to write from the start: who
+// reads first, and another one writes meanwhile, is refused at once.
+func makeTables(conn *sqlite.Conn) (err error) {
+	end, err := sqlitex.ImmediateTransaction(conn)
+	if err != nil {
+		return err
+	}
+	defer end(&err)
+	return sqlitex.ExecuteScript(conn, sqliteTables, nil)
 }
 
 func (k *sqliteKeeper) Close() error { return k.conn.Close() }
