@@ -38,12 +38,15 @@ func (s *seen) good(ctx context.Context, g *Guard, typ string) bool {
 	if s == nil || s.written != g.changes.Load() {
 		return false
 	}
-	age := g.Now().Sub(s.at)
-	if age < freshFor || s.any && age < foundFor {
-		return true
-	}
 	now, known := g.seen(ctx, typ)
-	return known && now == s.changes
+	age := g.Now().Sub(s.at)
+	switch {
+	case known && now == s.changes:
+		return true
+	case s.any:
+		return age < foundFor
+	}
+	return !known && age < freshFor
 }
 
 // any reports whether a resource of type typ, "" for every type, has one of the tokens

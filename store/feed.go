@@ -70,6 +70,7 @@ type Feed struct {
 	end    fhir.Mark            // of the last change; from when there is none
 	size   int                  // bytes that the tail takes, about
 	last   map[uint64]fhir.Mark // of what was touched, by its hash
+	many   fhir.Mark            // of the last change that touched more than is listed
 	seen   map[string]uint64    // how often it was found that resources of a type, "" for any, may have been written
 	young  [2]fhir.Mark         // the ends of feedYoung ago and before that, at most
 	aged   time.Time            // when they were moved on
@@ -204,7 +205,7 @@ func (f *Feed) reset(end fhir.Mark, at time.Time) {
 	defer f.mu.Unlock()
 	f.from, f.end, f.tail, f.size, f.looked = end, end, nil, 0, at
 	f.young, f.aged = [2]fhir.Mark{end, end}, at
-	f.last = map[uint64]fhir.Mark{}
+	f.last, f.many = map[uint64]fhir.Mark{}, end
 	f.seen[""]++
 	close(f.more)
 	f.more = make(chan struct{})
@@ -293,12 +294,26 @@ func (f *Feed) Touched(since fhir.Mark, hashes []uint64) bool {
 	if since == f.end {
 		return false
 	}
+	if f.many.Compare(since) > 0 {
+		return true
+	}
 	for _, h := range hashes {
 		if last, ok := f.last[h]; ok && last.Compare(since) > 0 {
 			return true
 		}
 	}
 	return false
+}
+
+// Reach is End, but not before a mark that another server may have given out; of a mark that
+// is none of this database, it is End.
+func (f *Feed) Reach(ctx context.Context, at fhir.Mark) (fhir.Mark, error) {
+	end, err := f.End(ctx)
+	if err != nil || at.Origin != end.Origin || at.Compare(end) <= 0 {
+		return end, err
+	}
+	f.Wake()
+	return f.End(ctx)
 }
 
 // Wait returns when there may be a change after a mark, or with the error of ctx.

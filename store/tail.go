@@ -21,6 +21,9 @@ func (f *Feed) add(changes []fhir.Change) {
 		c := &changes[i]
 		f.size += tailSize(c)
 		f.seen[c.Ref.Type]++
+		if c.Many {
+			f.many = c.At
+		}
 		f.last[c.Ref.Hash()] = c.At
 		f.last[fhir.Ref{Type: c.Ref.Type}.Hash()] = c.At
 		for _, ref := range c.Targets {

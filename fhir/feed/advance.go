@@ -22,16 +22,8 @@ const (
 
 // advance looks at what has changed since the copy was last asked for, and returns how
 // it stands now. more says that not everything was looked at yet.
-func (f *Feed) advance(ctx context.Context, v *view, at *cursor) (c *copied, more bool, err error) {
-	for try := 1; ; try++ {
-		c, more, err = f.tryAdvance(ctx, v, at)
-		if fhir.CodeOf(err) != fhir.Conflict || try == tries {
-			return c, more, err
-		}
-	}
-}
-
-func (f *Feed) tryAdvance(ctx context.Context, v *view, at *cursor) (*copied, bool, error) {
+// Errors: fhir.Conflict when another request was first; aheadError.
+func (f *Feed) advance(ctx context.Context, v *view, at *cursor) (*copied, bool, error) {
 	c := v.kept // as it was read a moment ago
 	if v.kept = nil; c == nil || c.id != at.Copy {
 		var err error
@@ -45,10 +37,16 @@ func (f *Feed) tryAdvance(ctx context.Context, v *view, at *cursor) (*copied, bo
 	if at.Done && at.Mark.Compare(c.Mark) > 0 {
 		c.Mark, c.Logs = at.Mark, 0 // up to there, nothing touched it: see Feed.page
 	}
+	if c.Mark.Compare(v.end) > 0 {
+		return nil, false, &aheadError{c.Mark}
+	}
 	for range batches {
 		changes, err := f.Changes.Changes(ctx, c.Mark, batch)
 		if err != nil {
 			return nil, false, err
+		}
+		if n := len(changes); n > 0 && changes[n-1].At.Compare(v.end) > 0 {
+			changes = changes[:slices.IndexFunc(changes, func(ch fhir.Change) bool { return ch.At.Compare(v.end) > 0 })]
 		}
 		if err := f.batch(ctx, v, c, changes); err != nil {
 			return nil, false, err
@@ -179,9 +177,12 @@ func (w *work) spread(ctx context.Context) error {
 	seen := maps.Clone(w.dirty)
 	for depth := 0; depth < maxDepth && len(w.dirty) > 0; depth++ {
 		next := map[fhir.Ref]bool{}
-		found := func(ref fhir.Ref) {
-			ref = ref.Current()
+		found := func(r *fhir.Resource) {
+			ref := r.Ref.Current()
 			w.candidate(ref)
+			if len(w.v.deps.chains) > 0 { // it may be about others than what leads to it
+				w.c.rootsOf(r)
+			}
 			if !seen[ref] {
 				seen[ref], next[ref] = true, true
 			}
@@ -200,7 +201,7 @@ func (w *work) spread(ctx context.Context) error {
 }
 
 // records finds all that is in the records of dirty patients.
-func (w *work) records(ctx context.Context, found func(fhir.Ref)) error {
+func (w *work) records(ctx context.Context, found func(*fhir.Resource)) error {
 	var patients []fhir.Ref
 	for ref := range w.dirty {
 		if ref.Type == "Patient" {
@@ -216,7 +217,7 @@ func (w *work) records(ctx context.Context, found func(fhir.Ref)) error {
 }
 
 // follow finds what refers, as a rule says, to what is dirty.
-func (w *work) follow(ctx context.Context, r *rule, found func(fhir.Ref)) error {
+func (w *work) follow(ctx context.Context, r *rule, found func(*fhir.Resource)) error {
 	var refs []fhir.Ref
 	for ref := range w.dirty {
 		switch {
@@ -247,8 +248,19 @@ func (w *work) follow(ctx context.Context, r *rule, found func(fhir.Ref)) error 
 
 // each calls found for all resources that there are of a type for which a condition
 // holds, whether or not the client may see them.
-func (w *work) each(ctx context.Context, typ string, where search.Expr, found func(fhir.Ref)) error {
-	return w.eachResource(ctx, typ, where, func(r *fhir.Resource) { found(r.Ref) })
+func (w *work) each(ctx context.Context, typ string, where search.Expr, found func(*fhir.Resource)) error {
+	for after := ""; ; {
+		page, err := w.Inside.Search(ctx, &search.Query{Type: typ, Where: []search.Expr{where}, Count: 1000, After: after, Restriction: search.Unrestricted})
+		if err != nil {
+			return err
+		}
+		for i := range page.Matches {
+			found(&page.Matches[i])
+		}
+		if after = page.Next; after == "" {
+			return nil
+		}
+	}
 }
 
 // judge looks up which candidates the client may see now, and notes what has come into
@@ -266,13 +278,16 @@ func (w *work) judge(ctx context.Context) (logs []logged, err error) {
 			return nil, err
 		}
 	}
+	// A page of a snapshot may have been asked for again, and have lacked what was hidden at
+	// that time.
+	again := w.c.Mark.Compare(w.c.Shown) < 0
 	for ref := range w.candidates {
 		_, sees := visible[ref]
 		news, err := w.set(ctx, w.c, ref, sees)
 		if err != nil {
 			return nil, err
 		}
-		if !news {
+		if !news && !(sees && again) {
 			continue
 		}
 		if n := len(logs); n == 0 || len(logs[n-1].Came)+len(logs[n-1].Left) >= maxLogged {
@@ -312,40 +327,37 @@ func (f *Feed) visible(ctx context.Context, store Store, v *view, refs []fhir.Re
 	return all, nil
 }
 
-// firstRoots finds the patients of a new copy whose scope leads through them.
+// firstRoots finds the patients of a new copy whose scope leads through them: those who
+// are of it, those whom what leads to it is about, such as an encounter, and those whom
+// what is reached by that is about, who may be others.
 func (f *Feed) firstRoots(ctx context.Context, v *view, c *copied) error {
 	c.roots, c.buckets = map[fhir.Ref]bool{}, map[int]*bucket{}
 	w := &work{Feed: f, v: v, c: c}
 	done := map[string]bool{} // most types lead through the same patients
-	for _, chain := range v.deps.chains {
-		for _, typ := range chain.Types {
-			what := typ + " " + chain.Next.String()
-			if done[what] {
+	for _, link := range v.deps.chains {
+		for _, typ := range link.Types {
+			what := typ + " " + link.Next.String()
+			if !done[what] {
+				done[what] = true
+				if err := w.each(ctx, typ, link.Next, c.rootsOf); err != nil {
+					return err
+				}
+			}
+			if typ == "Patient" {
 				continue
 			}
-			done[what] = true
-			err := w.eachResource(ctx, typ, chain.Next, func(r *fhir.Resource) { c.rootsOf(r) })
-			if err != nil {
+			if none, err := f.absent(ctx, link.of, c.Mark); none || err != nil {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+			if err := w.each(ctx, link.of, link.Chain, c.rootsOf); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
-}
-
-func (w *work) eachResource(ctx context.Context, typ string, where search.Expr, found func(*fhir.Resource)) error {
-	for after := ""; ; {
-		page, err := w.Inside.Search(ctx, &search.Query{Type: typ, Where: []search.Expr{where}, Count: 1000, After: after, Restriction: search.Unrestricted})
-		if err != nil {
-			return err
-		}
-		for i := range page.Matches {
-			found(&page.Matches[i])
-		}
-		if after = page.Next; after == "" {
-			return nil
-		}
-	}
 }
 
 // rootsOf notes the patients whom a resource is or refers to.

@@ -32,6 +32,7 @@ type copied struct {
 	Bits    int       `json:"bits"`    // there are 1<<Bits buckets
 	Members []string  `json:"members"` // of the scope, where it is a list of patients
 	Looked  int64     `json:"looked"`  // up to when it was looked for consents that begin or end; microseconds since 1970 UTC
+	Shown   fhir.Mark `json:"shown"`   // the last page of a snapshot was shown before it
 
 	Used int64 `json:"used"`           // about when it was last asked for, microseconds since 1970 UTC; see notedAfter
 	Dead bool  `json:"dead,omitempty"` // it is being removed: as good as none

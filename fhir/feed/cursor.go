@@ -65,22 +65,10 @@ func (f *Feed) open(text string) (*cursor, error) {
 	return c, nil
 }
 
-// resume returns where a call goes on. restart says that the client has to begin anew,
-// and drop whatever it has: it asks for something else than before, has other rights, or
-// the database was restored to an earlier state.
-func (f *Feed) resume(ctx context.Context, v *view) (at cursor, restart bool, err error) {
-	if v.since == "" {
-		at, err = f.begin(ctx, v)
-		return at, true, err
-	}
-	c, err := f.open(v.since)
-	if err != nil {
-		return at, false, err
-	}
-	return f.goOn(ctx, v, c)
-}
-
-// goOn returns where a call goes on that has come as far as c.
+// goOn returns where a call goes on that has come as far as c, which is zero at first.
+// restart says that the client has to begin anew, and drop whatever it has: it asks for
+// something else than before, has other rights, or the database was restored to an earlier
+// state.
 func (f *Feed) goOn(ctx context.Context, v *view, c *cursor) (at cursor, restart bool, err error) {
 	if c.Rights == v.rights {
 		if err = f.Changes.Check(ctx, c.Mark); err == nil {
@@ -99,18 +87,14 @@ func (f *Feed) goOn(ctx context.Context, v *view, c *cursor) (at cursor, restart
 
 // begin makes a new copy, which is empty.
 func (f *Feed) begin(ctx context.Context, v *view) (cursor, error) {
-	end, err := f.Changes.End(ctx)
-	if err != nil {
-		return cursor{}, err
-	}
 	id := make([]byte, 16)
 	rand.Read(id) // never fails
-	c := &copied{id: hex.EncodeToString(id), Mark: end, Bits: v.bits(), Members: v.members, Looked: f.Now().UnixMicro()}
+	c := &copied{id: hex.EncodeToString(id), Mark: v.end, Bits: v.bits(), Members: v.members, Looked: f.Now().UnixMicro()}
 	if err := f.firstRoots(ctx, v, c); err != nil {
 		return cursor{}, err
 	}
 	if err := f.save(ctx, c, nil); err != nil {
 		return cursor{}, err
 	}
-	return cursor{Copy: c.id, Rights: v.rights, Mark: end, Snapshot: &snapshot{}}, nil
+	return cursor{Copy: c.id, Rights: v.rights, Mark: v.end, Snapshot: &snapshot{}}, nil
 }

@@ -15,11 +15,17 @@ type rule struct {
 	targets []string // types of what they refer to; nil for any
 }
 
+// link is a condition on resources of a type that leads through others.
+type link struct {
+	of string
+	search.Chain
+}
+
 // deps is what it depends on, beside a resource itself, whether it is in a view.
 type deps struct {
 	rules    []rule
 	sources  map[string][]string // Has: type of what refers -> types of what is shown by it
-	chains   []search.Chain      // of which the last link is bound to known resources
+	chains   []link              // of which the last one is bound to known resources
 	deciding map[string]bool     // types that rules lead to
 
 	// What a change must touch to matter: resources, or any of a type. A type that is
@@ -140,7 +146,7 @@ func (d *deps) through(typ string, params, through []*spec.SearchParam) {
 // bounds returns resources of which one must be referred to by, or be, every resource
 // for which a condition holds; or chains that must lead to one. ok is false when there
 // are no such.
-func bounds(typ string, e search.Expr) (refs []fhir.Ref, chains []search.Chain, ok bool) {
+func bounds(typ string, e search.Expr) (refs []fhir.Ref, chains []link, ok bool) {
 	switch e := e.(type) {
 	case search.IDs:
 		for _, id := range e.Any {
@@ -166,7 +172,7 @@ func bounds(typ string, e search.Expr) (refs []fhir.Ref, chains []search.Chain, 
 			}
 			refs = append(refs, r...)
 		}
-		return refs, []search.Chain{e}, true
+		return refs, []link{{typ, e}}, true
 	case search.And:
 		for _, part := range e {
 			if refs, chains, ok = bounds(typ, part); ok {

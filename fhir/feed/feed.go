@@ -27,6 +27,7 @@ import (
 	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/sha256"
+	"errors"
 	"sync"
 	"time"
 
@@ -50,6 +51,10 @@ type Changes interface {
 	Check(ctx context.Context, at fhir.Mark) error
 	Touched(since fhir.Mark, hashes []uint64) bool
 	Wait(ctx context.Context, after fhir.Mark) error
+
+	// Reach is End, once it is not before a mark that another server may have given out; of
+	// a mark that is none of this database, it is End.
+	Reach(ctx context.Context, at fhir.Mark) (fhir.Mark, error)
 }
 
 // Config is what a Feed needs. Inside is what a search in the server's own interest
@@ -113,25 +118,22 @@ func (f *Feed) run(ctx context.Context, call *operation.Call) (*operation.Answer
 	if err != nil {
 		return nil, err
 	}
-	if answer, err := f.unchanged(ctx, call, a); answer != nil || err != nil {
-		return answer, err
-	}
-	v, err := f.view(ctx, call, a)
-	if err != nil {
-		return nil, err
-	}
-	at, restart, err := f.resume(ctx, v)
-	if err != nil {
-		return nil, err
+	at := &cursor{}
+	if a.since != "" {
+		if at, err = f.open(a.since); err != nil {
+			return nil, err
+		}
+		if answer, err := f.unchanged(ctx, call, a, at); answer != nil || err != nil {
+			return answer, err
+		}
 	}
 	deadline := time.Now().Add(a.wait)
 	for {
-		page, err := f.page(ctx, v, at)
+		v, page, err := f.ask(ctx, call, a, at)
 		if err != nil {
 			return nil, err
 		}
-		page.restart = restart
-		if len(page.items) > 0 || restart || !page.next.Done || time.Until(deadline) <= 0 || at.Snapshot != nil {
+		if len(page.items) > 0 || page.restart || !page.next.Done || time.Until(deadline) <= 0 {
 			return page.answer(f, v)
 		}
 		over := false
@@ -141,18 +143,56 @@ func (f *Feed) run(ctx context.Context, call *operation.Call) (*operation.Answer
 		if over {
 			return page.answer(f, v) // the client asks again
 		}
-		// What the caller may see can be another thing by now.
-		if err = call.Renew(ctx); err == nil {
-			v, err = f.view(ctx, call, a)
-		}
-		if err != nil {
-			return nil, err
-		}
-		if at, restart, err = f.goOn(ctx, v, &page.next); err != nil {
-			return nil, err
-		}
+		at = &page.next
 	}
 }
+
+// ask works out what the caller may see, and returns what comes after a cursor.
+func (f *Feed) ask(ctx context.Context, call *operation.Call, a *asked, at *cursor) (v *view, p *page, err error) {
+	least := at.Mark
+	for try := 1; ; try++ {
+		var ahead *aheadError
+		if v, p, err = f.askOnce(ctx, call, a, at, least); !errors.As(err, &ahead) {
+			return v, p, err
+		}
+		if try == tries {
+			return nil, nil, fhir.Errorf(fhir.Conflict, "other requests for this copy are faster: ask one at a time")
+		}
+		least = ahead.mark
+	}
+}
+
+// askOnce is ask with rights, and members of the scope, as they were when all changes up to
+// a mark were known, or later: no change that they follow from is taken for looked at that
+// they do not follow from yet.
+func (f *Feed) askOnce(ctx context.Context, call *operation.Call, a *asked, at *cursor, least fhir.Mark) (*view, *page, error) {
+	end, err := f.Changes.Reach(ctx, least)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := call.Renew(ctx); err != nil {
+		return nil, nil, err
+	}
+	v, err := f.view(ctx, call, a)
+	if err != nil {
+		return nil, nil, err
+	}
+	v.end = end
+	from, restart, err := f.goOn(ctx, v, at)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := f.page(ctx, v, from)
+	if err == nil {
+		p.restart = restart
+	}
+	return v, p, err
+}
+
+// aheadError says that another request for a copy has looked further than this one.
+type aheadError struct{ mark fhir.Mark }
+
+func (e *aheadError) Error() string { return "another request for the copy has looked further" }
 
 // wait waits until something may have changed that matters to a copy that has caught up,
 // and returns how far it has come. over says that the time is over.
@@ -176,13 +216,9 @@ func (f *Feed) wait(ctx context.Context, call *operation.Call, at cursor, deadli
 
 // unchanged answers a poll of a copy that nothing has happened to, with next to no work;
 // nil when there may be more to it. It is the answer to nearly all polls.
-func (f *Feed) unchanged(ctx context.Context, call *operation.Call, a *asked) (*operation.Answer, error) {
-	if a.since == "" || a.wait > 0 {
+func (f *Feed) unchanged(ctx context.Context, call *operation.Call, a *asked, at *cursor) (*operation.Answer, error) {
+	if a.wait > 0 {
 		return nil, nil
-	}
-	at, err := f.open(a.since)
-	if err != nil {
-		return nil, err
 	}
 	v := &view{asked: a, call: call}
 	if f.rights.of(v) != at.Rights {

@@ -34,12 +34,23 @@ func (f *Feed) page(ctx context.Context, v *view, at cursor) (*page, error) {
 	if p, err := f.quick(ctx, &at); p != nil || err != nil {
 		return p, err
 	}
-	c, more, err := f.advance(ctx, v, &at)
+	for try := 1; ; try++ {
+		p, err := f.pageOf(ctx, v, &at)
+		if fhir.CodeOf(err) != fhir.Conflict || try == tries {
+			return p, err
+		}
+	}
+}
+
+// pageOf is page, after the snapshot. Errors: fhir.Conflict when another request for the
+// copy was first; aheadError.
+func (f *Feed) pageOf(ctx context.Context, v *view, at *cursor) (*page, error) {
+	c, more, err := f.advance(ctx, v, at)
 	if err != nil {
 		return nil, err
 	}
 	for count := v.count; ; count = count / 2 {
-		p, err := f.changesPage(ctx, v, c, at, count)
+		p, err := f.changesPage(ctx, v, c, *at, count)
 		if err != nil {
 			return nil, err
 		}
@@ -120,6 +131,9 @@ func (f *Feed) changesPage(ctx context.Context, v *view, c *copied, at cursor, c
 			return nil, err
 		}
 		until := c.Mark
+		if len(logs) > 0 && logs[0].Mark.Compare(until) > 0 {
+			logs = nil // of another request, which has looked further
+		}
 		if len(logs) > 0 {
 			until = logs[0].Mark
 		}
@@ -210,7 +224,10 @@ func (f *Feed) logs(ctx context.Context, c *copied, after *cursor) ([]logged, er
 	return logs, nil
 }
 
-// contents reads the current versions of what is told, as far as the copy holds it.
+// contents reads the current versions of what is told, as far as the copy holds it. What
+// it holds and cannot be seen any more, because of changes that come later, is told to be
+// gone, and is held no longer: so it is told when it can be seen again, and not taken for
+// known.
 func (f *Feed) contents(ctx context.Context, v *view, c *copied, t *told, p *page) error {
 	var held []fhir.Ref
 	for _, ref := range t.refs {
@@ -226,14 +243,37 @@ func (f *Feed) contents(ctx context.Context, v *view, c *copied, t *told, p *pag
 	if err != nil {
 		return err
 	}
+	var gone []fhir.Ref
 	for _, ref := range t.refs {
 		if r, ok := visible[ref]; ok {
 			p.items = append(p.items, item{ref, &r})
-		} else if t.left[ref] && !slices.Contains(held, ref) {
-			p.items = append(p.items, item{ref: ref})
+			continue
+		}
+		if slices.Contains(held, ref) {
+			gone = append(gone, ref)
+		} else if !t.left[ref] {
+			continue
+		}
+		p.items = append(p.items, item{ref: ref})
+	}
+	return f.drop(ctx, c, gone)
+}
+
+// drop notes what a copy does not hold any more.
+func (f *Feed) drop(ctx context.Context, c *copied, gone []fhir.Ref) error {
+	if len(gone) == 0 {
+		return nil
+	}
+	var logs []logged
+	for some := range slices.Chunk(gone, maxLogged) {
+		logs = append(logs, logged{Left: some})
+		for _, ref := range some {
+			if _, err := f.set(ctx, c, ref, false); err != nil {
+				return err
+			}
 		}
 	}
-	return nil
+	return f.save(ctx, c, logs)
 }
 
 // shown returns those of refs that the client may see now, which are about to be shown:
@@ -311,6 +351,10 @@ func (f *Feed) hold(ctx context.Context, v *view, copy string, items []item) err
 	if len(items) == 0 {
 		return nil
 	}
+	end, err := f.Changes.End(ctx)
+	if err != nil {
+		return err
+	}
 	for try := 1; ; try++ {
 		c, err := f.copy(ctx, copy)
 		if err == nil {
@@ -330,6 +374,7 @@ func (f *Feed) hold(ctx context.Context, v *view, copy string, items []item) err
 				c.rootsOf(items[i].resource)
 			}
 		}
+		c.Shown = end
 		if err = f.save(ctx, c, nil); fhir.CodeOf(err) != fhir.Conflict || try == tries {
 			return err
 		}

@@ -26,6 +26,7 @@ type view struct {
 	types  []string            // that there can be any of
 	can    map[string]bool     // types that the caller can see, whatever the scope has now
 	day    string              // on which it was worked out
+	end    fhir.Mark           // all changes up to it were known before it was worked out
 	rights string              // what stands for all that the set of visible resources depends on beside what is stored
 
 	group   fhir.Ref   // of the scope; zero for none

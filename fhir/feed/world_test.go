@@ -101,7 +101,7 @@ func newWorld(t testing.TB, seed uint64, open func(testing.TB) engine) *world {
 	}))
 	t.Cleanup(server.Close)
 	w := &world{t: t, url: server.URL + "/fhir", rand: rand.New(rand.NewPCG(seed, 7)), engine: s}
-	guard := authz.NewGuard(authz.GuardConfig{Store: s, Base: w.url})
+	guard := authz.NewGuard(authz.GuardConfig{Store: s, Base: w.url, Seen: s.Feed().Seen})
 	h := &heeded{s, guard}
 	s.Feed().Pause(5 * time.Millisecond)
 	f := feed.New(feed.Config{Store: s, Inside: s, Changes: s.Feed(), Key: bytes.Repeat([]byte{1}, 32), Shown: func(context.Context, []fhir.Resource) error { return nil }})
