@@ -1,6 +1,10 @@
 package fhir
 
-import "cmp"
+import (
+	"cmp"
+	"context"
+	"time"
+)
 
 // Mark is a place in the change feed: after one change, before the next. The zero Mark
 // is before the first.
@@ -39,4 +43,20 @@ func (r Ref) Hash() uint64 {
 		}
 	}
 	return h
+}
+
+type askedAt struct{}
+
+// AskedAt returns a context in which the change feed tells what was there at a moment, at
+// least: who asks it several times for one answer waits once.
+func AskedAt(ctx context.Context, at time.Time) context.Context {
+	return context.WithValue(ctx, askedAt{}, at)
+}
+
+// Asked returns the moment of AskedAt, and otherwise this one.
+func Asked(ctx context.Context) time.Time {
+	if at, ok := ctx.Value(askedAt{}).(time.Time); ok {
+		return at
+	}
+	return time.Now()
 }

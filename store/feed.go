@@ -15,6 +15,14 @@ type FeedRow struct {
 	Targets []byte
 }
 
+// FeedHeld is what was committed and is not in the feed yet, because transactions that
+// began before still go on.
+type FeedHeld struct {
+	Types []string // of the resources, each once
+	All   bool     // there is so much that it may be of any type
+	Tx    uint64   // of the last of it; 0 when there is none
+}
+
 // FeedReader is the change feed of an engine.
 type FeedReader interface {
 	// ReadFeed returns up to limit changes after a mark, in their order: only such as
@@ -25,9 +33,8 @@ type FeedReader interface {
 	// without Tx when there is none.
 	FeedEnd(ctx context.Context) (fhir.Mark, error)
 
-	// FeedHeld returns the types of resources of which there are changes that ReadFeed does
-	// not return yet, each once; all says that it may be any.
-	FeedHeld(ctx context.Context) (types []string, all bool, err error)
+	// FeedHeld returns what was committed that ReadFeed does not return yet.
+	FeedHeld(ctx context.Context) (FeedHeld, error)
 
 	// FeedHas reports whether there is a change with that mark.
 	FeedHas(ctx context.Context, at fhir.Mark) (bool, error)
@@ -75,6 +82,7 @@ type Feed struct {
 	young  [2]fhir.Mark         // the ends of feedYoung ago and before that, at most
 	aged   time.Time            // when they were moved on
 	looked time.Time            // when it was last looked for what is new; zero before the first time
+	held   uint64               // of the last that was held back then; 0 for nothing
 	dirty  bool                 // something was written here since then
 	busy   bool                 // somebody is looking
 	pause  time.Duration        // feedPause, but for tests
@@ -112,8 +120,9 @@ func (f *Feed) due(since, now time.Time) (in time.Duration, ok bool) {
 }
 
 // Refresh reads what is new, if there may be something. What was written here before it
-// was called is known when it returns, unless a transaction elsewhere holds it back.
-func (f *Feed) Refresh(ctx context.Context) error { return f.since(ctx, time.Now()) }
+// was called, or before the moment of fhir.AskedAt, is known when it returns, unless a
+// transaction elsewhere holds it back.
+func (f *Feed) Refresh(ctx context.Context) error { return f.since(ctx, fhir.Asked(ctx)) }
 
 // since is Refresh for somebody who wants to know what was there at a moment.
 func (f *Feed) since(ctx context.Context, called time.Time) error {
@@ -164,7 +173,7 @@ func (f *Feed) read(ctx context.Context) error {
 	began, first, after := time.Now(), f.looked.IsZero(), f.end
 	f.dirty, f.busy = false, true
 	f.mu.Unlock()
-	held, all, err := f.reader.FeedHeld(ctx) // before the end: what is held back no more by then is not beyond it
+	held, err := f.reader.FeedHeld(ctx) // before the end: what is held back no more by then is not beyond it
 	if err != nil {
 		return err
 	}
@@ -174,6 +183,7 @@ func (f *Feed) read(ctx context.Context) error {
 	}
 	if first || end.Origin != after.Origin || end.Compare(after) < 0 {
 		f.reset(end, began) // of another history, there is no tail here
+		f.hold(held)
 		return nil
 	}
 	for {
@@ -187,16 +197,53 @@ func (f *Feed) read(ctx context.Context) error {
 		}
 		after = page[len(page)-1].At
 	}
+	f.hold(held)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, typ := range held {
-		f.seen[typ]++
-	}
-	if all {
-		f.seen[""]++
-	}
 	f.looked = began
 	f.age(began)
+	return nil
+}
+
+// hold notes what is held back. It is looked for soon, and not only when the next one
+// writes.
+func (f *Feed) hold(held FeedHeld) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, typ := range held.Types {
+		f.seen[typ]++
+	}
+	if held.All {
+		f.seen[""]++
+	}
+	f.held = held.Tx
+	f.dirty = f.dirty || held.Tx != 0
+}
+
+// Settled returns when the feed has all that was committed here before it was called, or
+// before the moment of fhir.AskedAt, and by other processes feedPause before: also what
+// transactions hold back that go on, for as long as they do.
+func (f *Feed) Settled(ctx context.Context) error {
+	called := fhir.Asked(ctx)
+	f.mu.Lock()
+	f.dirty = f.dirty || time.Since(f.looked) >= f.pause // nobody says what others write
+	f.mu.Unlock()
+	if err := f.since(ctx, called); err != nil {
+		return err
+	}
+	f.mu.RLock()
+	until := f.held
+	f.mu.RUnlock()
+	for until != 0 {
+		if err := f.since(ctx, time.Now()); err != nil {
+			return err
+		}
+		f.mu.RLock()
+		if f.held == 0 || f.end.Tx >= until {
+			until = 0
+		}
+		f.mu.RUnlock()
+	}
 	return nil
 }
 
@@ -313,7 +360,7 @@ func (f *Feed) Reach(ctx context.Context, at fhir.Mark) (fhir.Mark, error) {
 		return end, err
 	}
 	f.Wake()
-	return f.End(ctx)
+	return f.End(fhir.AskedAt(ctx, time.Now()))
 }
 
 // Wait returns when there may be a change after a mark, or with the error of ctx.

@@ -4,8 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"math"
 
 	"github.com/amate-health/amate/fhir"
 )
@@ -37,7 +40,7 @@ type snapshot struct {
 }
 
 func (f *Feed) seal(c *cursor) (string, error) {
-	plain, err := json.Marshal(c)
+	plain, err := c.plain()
 	if err != nil {
 		return "", err
 	}
@@ -58,12 +61,69 @@ func (f *Feed) open(text string) (*cursor, error) {
 	if err != nil {
 		return nil, bad
 	}
-	c := &cursor{}
-	if err := json.Unmarshal(plain, c); err != nil {
+	c, err := readCursor(plain)
+	if err != nil {
 		return nil, bad
 	}
 	return c, nil
 }
+
+// readCursor reads what plain has written.
+func readCursor(plain []byte) (*cursor, error) {
+	c := &cursor{}
+	if len(plain) > 0 && plain[0] == shortCursor {
+		return c, c.parse(plain[1:])
+	}
+	return c, json.Unmarshal(plain, c)
+}
+
+// shortCursor is the first byte of a cursor of a copy that has no snapshot under way, in the
+// form that takes the least time: nearly every poll brings one. Others are JSON.
+const shortCursor = 1
+
+func (c *cursor) plain() ([]byte, error) {
+	id, err := hex.DecodeString(c.Copy)
+	if c.Snapshot != nil || err != nil || len(id) != copyBytes || hex.EncodeToString(id) != c.Copy || c.Log < 0 || c.Log > math.MaxInt32 {
+		return json.Marshal(c)
+	}
+	b := append(make([]byte, 0, 128), shortCursor)
+	b = append(b, id...)
+	for _, n := range [...]uint64{c.Mark.Origin, c.Mark.Tx, uint64(c.Mark.Key), uint64(c.Mark.Version), uint64(c.Log)} {
+		b = binary.AppendUvarint(b, n)
+	}
+	if c.Done {
+		b = append(b, 1)
+	} else {
+		b = append(b, 0)
+	}
+	return append(b, c.Rights...), nil
+}
+
+// parse reads a cursor of the short form, without its first byte.
+func (c *cursor) parse(b []byte) error {
+	bad := errors.New("this is no cursor")
+	if len(b) < copyBytes {
+		return bad
+	}
+	c.Copy, b = hex.EncodeToString(b[:copyBytes]), b[copyBytes:]
+	var numbers [5]uint64
+	for i := range numbers {
+		n, size := binary.Uvarint(b)
+		if size <= 0 {
+			return bad
+		}
+		numbers[i], b = n, b[size:]
+	}
+	if len(b) == 0 || b[0] > 1 || numbers[4] > math.MaxInt32 {
+		return bad
+	}
+	c.Mark = fhir.Mark{Origin: numbers[0], Tx: numbers[1], Key: int64(numbers[2]), Version: int64(numbers[3])}
+	c.Log, c.Done, c.Rights = int(numbers[4]), b[0] == 1, string(b[1:])
+	return nil
+}
+
+// copyBytes is the length of what names a copy, which cursors hold in hexadecimal digits.
+const copyBytes = 16
 
 // goOn returns where a call goes on that has come as far as c, which is zero at first.
 // restart says that the client has to begin anew, and drop whatever it has: it asks for
@@ -87,7 +147,7 @@ func (f *Feed) goOn(ctx context.Context, v *view, c *cursor) (at cursor, restart
 
 // begin makes a new copy, which is empty.
 func (f *Feed) begin(ctx context.Context, v *view) (cursor, error) {
-	id := make([]byte, 16)
+	id := make([]byte, copyBytes)
 	rand.Read(id) // never fails
 	c := &copied{id: hex.EncodeToString(id), Mark: v.end, Bits: v.bits(), Members: v.members, Looked: f.Now().UnixMicro()}
 	if err := f.firstRoots(ctx, v, c); err != nil {

@@ -2,6 +2,9 @@ package feed
 
 import (
 	"slices"
+	"strings"
+	"sync"
+	"weak"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/search"
@@ -21,9 +24,16 @@ type link struct {
 	search.Chain
 }
 
+// ruled is what a rule is about.
+type ruled struct {
+	typ   string
+	param *spec.SearchParam
+}
+
 // deps is what it depends on, beside a resource itself, whether it is in a view.
 type deps struct {
 	rules    []rule
+	known    map[ruled][]int     // where those of a type and parameter are among rules
 	sources  map[string][]string // Has: type of what refers -> types of what is shown by it
 	chains   []link              // of which the last one is bound to known resources
 	deciding map[string]bool     // types that rules lead to
@@ -34,35 +44,76 @@ type deps struct {
 	types map[string]bool
 }
 
+// shapes remembers the dependencies that all establishments have in common under the same
+// rights, since only the resources that bound their scopes are others.
+type shapes struct {
+	mu  sync.Mutex
+	all map[rightsKey]*deps
+}
+
+// maxShapes is how many are remembered.
+const maxShapes = 500
+
+// dependencies reads the conditions of a view.
+func (s *shapes) dependencies(v *view) *deps {
+	if v.scope != "organization" && v.scope != "facility" {
+		return dependencies(v)
+	}
+	key := rightsKey{weak.Make(v.call.Restriction), strings.Join(v.asked.types, ",")}
+	s.mu.Lock()
+	known := s.all[key]
+	s.mu.Unlock()
+	if known == nil {
+		known = dependencies(v)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.all == nil || len(s.all) >= maxShapes {
+			s.all = map[rightsKey]*deps{}
+		}
+		s.all[key] = known
+		return known.clone()
+	}
+	d := known.clone()
+	d.refs, d.chains = map[fhir.Ref]bool{}, nil
+	for _, typ := range v.types {
+		d.bind(typ, v.only.Types[typ])
+	}
+	return d
+}
+
+func (d *deps) clone() *deps {
+	c := *d
+	return &c
+}
+
+// bind notes the resources that bound those of a type; ok is false when nothing does.
+func (d *deps) bind(typ string, where []search.Expr) (ok bool) {
+	for _, e := range where {
+		if refs, chains, ok := bounds(typ, e); ok {
+			for _, ref := range refs {
+				d.refs[ref] = true
+			}
+			d.chains = append(d.chains, chains...)
+			return true
+		}
+	}
+	return false
+}
+
 // dependencies reads the conditions of a view.
 func dependencies(v *view) *deps {
-	d := &deps{sources: map[string][]string{}, deciding: map[string]bool{"Patient": true, "Consent": true}, refs: map[fhir.Ref]bool{}, types: map[string]bool{}}
+	d := &deps{known: map[ruled][]int{}, sources: map[string][]string{}, deciding: map[string]bool{"Patient": true, "Consent": true}, refs: map[fhir.Ref]bool{}, types: map[string]bool{}}
 	for _, typ := range v.types {
-		bound := false
 		for _, e := range v.only.Types[typ] {
 			d.walk(typ, e, 0)
-			if refs, chains, ok := bounds(typ, e); ok && !bound {
-				bound = true
-				for _, ref := range refs {
-					d.refs[ref] = true
-				}
-				d.chains = append(d.chains, chains...)
-			}
 		}
-		if !bound {
+		if !d.bind(typ, v.only.Types[typ]) {
 			d.types[typ] = true
 		}
 	}
 	for typ := range v.can {
-		// Consents and labels of patients decide, whether or not there are any now.
-		for _, p := range search.BoundParams(typ) {
-			d.add(rule{typ, p, concerned(typ)})
-		}
-		if search.Tied(typ) {
-			d.add(rule{typ, search.TiedTo, nil})
-		}
-		for _, p := range search.ThroughParams(typ) {
-			d.add(rule{typ, p, nil})
+		for _, r := range standing()[typ] {
+			d.add(r)
 		}
 	}
 	if v.group.ID != "" {
@@ -73,8 +124,27 @@ func dependencies(v *view) *deps {
 			d.types[typ] = true
 		}
 	}
+	d.known = nil // nothing is added any more
 	return d
 }
+
+// standing returns, by type, the rules there always are: consents and labels of patients
+// decide, whether or not there are any now.
+var standing = sync.OnceValue(func() map[string][]rule {
+	all := map[string][]rule{}
+	for _, typ := range spec.Resources() {
+		for _, p := range search.BoundParams(typ) {
+			all[typ] = append(all[typ], rule{typ, p, concerned(typ)})
+		}
+		if search.Tied(typ) {
+			all[typ] = append(all[typ], rule{typ, search.TiedTo, nil})
+		}
+		for _, p := range search.ThroughParams(typ) {
+			all[typ] = append(all[typ], rule{typ, p, nil})
+		}
+	}
+	return all
+})
 
 // concerned returns the types of whom or what the ConcernParams of a type lead to.
 func concerned(typ string) []string {
@@ -85,8 +155,9 @@ func concerned(typ string) []string {
 }
 
 func (d *deps) add(r rule) {
-	same := func(o rule) bool { return o.typ == r.typ && o.param == r.param && slices.Equal(o.targets, r.targets) }
-	if !slices.ContainsFunc(d.rules, same) {
+	about := ruled{r.typ, r.param}
+	if !slices.ContainsFunc(d.known[about], func(n int) bool { return slices.Equal(d.rules[n].targets, r.targets) }) {
+		d.known[about] = append(d.known[about], len(d.rules))
 		d.rules = append(d.rules, r)
 	}
 	for _, t := range r.targets {

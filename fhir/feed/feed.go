@@ -52,6 +52,10 @@ type Changes interface {
 	Touched(since fhir.Mark, hashes []uint64) bool
 	Wait(ctx context.Context, after fhir.Mark) error
 
+	// Settled returns when all is there that was committed before, also what is held back
+	// by what others have not yet finished to write.
+	Settled(ctx context.Context) error
+
 	// Reach is End, once it is not before a mark that another server may have given out; of
 	// a mark that is none of this database, it is End.
 	Reach(ctx context.Context, at fhir.Mark) (fhir.Mark, error)
@@ -80,6 +84,7 @@ type Feed struct {
 	rights rights
 	places places
 	turns  turns
+	shapes shapes
 	none   none
 }
 
@@ -118,9 +123,14 @@ func (f *Feed) run(ctx context.Context, call *operation.Call) (*operation.Answer
 	if err != nil {
 		return nil, err
 	}
+	request := ctx
+	ctx = fhir.AskedAt(request, time.Now())
 	at := &cursor{}
 	if a.since != "" {
 		if at, err = f.open(a.since); err != nil {
+			return nil, err
+		}
+		if err := f.catchUp(ctx, call, at); err != nil {
 			return nil, err
 		}
 		if answer, err := f.unchanged(ctx, call, a, at); answer != nil || err != nil {
@@ -143,7 +153,7 @@ func (f *Feed) run(ctx context.Context, call *operation.Call) (*operation.Answer
 		if over {
 			return page.answer(f, v) // the client asks again
 		}
-		at = &page.next
+		at, ctx = &page.next, fhir.AskedAt(request, time.Now())
 	}
 }
 
@@ -206,12 +216,34 @@ func (f *Feed) wait(ctx context.Context, call *operation.Call, at cursor, deadli
 		if err != nil || ctx.Err() != nil || time.Until(deadline) <= 0 {
 			return at, true, nil // a failed wait is one that found nothing
 		}
-		p, err := f.quick(ctx, &at)
+		p, err := f.quick(fhir.AskedAt(ctx, time.Now()), &at)
 		if p == nil || err != nil {
 			return at, false, err
 		}
 		at = p.next
 	}
+}
+
+// heldLongest is how long a poll waits, at most, for what others hold back that have not
+// finished to write. It is told to a later one then.
+const heldLongest = 5 * time.Second
+
+// catchUp waits until all is known that was written before a poll came, while others are
+// served in its place: what is new is looked for now and then, for all who ask.
+func (f *Feed) catchUp(ctx context.Context, call *operation.Call, at *cursor) error {
+	return call.Idle(ctx, func(ctx context.Context) error {
+		if !at.Done { // it is not about to be told that there is no more
+			_, err := f.Changes.End(ctx)
+			return err
+		}
+		waiting, stop := context.WithTimeout(ctx, heldLongest)
+		defer stop()
+		err := f.Changes.Settled(waiting)
+		if ctx.Err() == nil && waiting.Err() != nil {
+			return nil
+		}
+		return err
+	})
 }
 
 // unchanged answers a poll of a copy that nothing has happened to, with next to no work;

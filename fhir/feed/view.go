@@ -4,9 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"weak"
@@ -66,7 +66,7 @@ func (f *Feed) view(ctx context.Context, call *operation.Call, a *asked) (*view,
 	if err != nil {
 		return nil, err
 	}
-	v.restrict()
+	f.restrict(v)
 	return v, nil
 }
 
@@ -227,7 +227,7 @@ func (f *Feed) findEstablishment(ctx context.Context, v *view) error {
 }
 
 // restrict puts the scope into the restriction.
-func (v *view) restrict() {
+func (f *Feed) restrict(v *view) {
 	given := v.call.Restriction
 	v.only, v.can = &search.Restriction{Types: map[string][]search.Expr{}}, map[string]bool{}
 	for _, typ := range spec.Resources() {
@@ -246,7 +246,7 @@ func (v *view) restrict() {
 		v.only.Types[typ] = where
 	}
 	v.types = slices.Sorted(maps.Keys(v.only.Types))
-	v.deps = dependencies(v)
+	v.deps = f.shapes.dependencies(v)
 	if given.Open() && v.scope == "" && v.asked.types == nil {
 		v.deps.rules = nil // nothing that is stored decides on anything
 	}
@@ -291,18 +291,40 @@ func (v *view) atEstablishment(typ string) (search.Expr, bool) {
 	if typ == "Organization" {
 		any = append(any, search.IDs{Any: []string{v.orgs[0].ID}})
 	}
-	if p := orgParam(typ); p != nil {
-		any = append(any, v.ofOrg(p))
-	}
-	for _, via := range []struct{ code, target string }{{"patient", "Patient"}, {"subject", "Patient"}, {"encounter", "Encounter"}} {
-		p := spec.Param(typ, via.code)
-		if p == nil || p.Type != spec.Reference || !slices.Contains(p.Targets, via.target) || via.code == "subject" && spec.Param(typ, "patient") != nil {
-			continue
+	for _, l := range belongings()[typ] {
+		if l.target == "" {
+			any = append(any, v.ofOrg(l.param))
+		} else {
+			any = append(any, search.Chain{Param: l.param, Types: []string{l.target}, Next: v.ofOrg(orgParam(l.target))})
 		}
-		any = append(any, search.Chain{Param: p, Types: []string{via.target}, Next: v.ofOrg(orgParam(via.target))})
 	}
 	return any, len(any) > 0
 }
+
+// belonging is a reference by which a resource belongs to an establishment: to it, or to
+// a resource of type target that does.
+type belonging struct {
+	param  *spec.SearchParam
+	target string
+}
+
+// belongings returns those of all types.
+var belongings = sync.OnceValue(func() map[string][]belonging {
+	all := map[string][]belonging{}
+	for _, typ := range spec.Resources() {
+		if p := orgParam(typ); p != nil {
+			all[typ] = append(all[typ], belonging{p, ""})
+		}
+		for _, via := range []struct{ code, target string }{{"patient", "Patient"}, {"subject", "Patient"}, {"encounter", "Encounter"}} {
+			p := spec.Param(typ, via.code)
+			if p == nil || p.Type != spec.Reference || !slices.Contains(p.Targets, via.target) || via.code == "subject" && spec.Param(typ, "patient") != nil {
+				continue
+			}
+			all[typ] = append(all[typ], belonging{p, via.target})
+		}
+	}
+	return all
+})
 
 func (v *view) ofOrg(p *spec.SearchParam) search.Expr {
 	m := search.Match{Param: p, Compared: p.Type}
@@ -328,7 +350,18 @@ type rightsKey struct {
 // consents and labels come to is not part of it, since that follows from what is stored.
 func (r *rights) of(v *view) string {
 	c := &v.call.Caller
-	scope := fmt.Sprintf("%q %q %q %q %q %q %q", c.Principal, c.Org, c.Roles, c.Purpose, v.scope, v.value, v.asked.types)
+	text := make([]byte, 0, 200)
+	for _, part := range [...]string{c.Principal, c.Org, "", c.Purpose, v.scope, v.value} {
+		text = append(strconv.AppendQuote(text, part), ' ')
+	}
+	for _, list := range [...][]string{c.Roles, v.asked.types} {
+		text = append(text, '[')
+		for _, part := range list {
+			text = append(strconv.AppendQuote(text, part), ' ')
+		}
+		text = append(text, ']')
+	}
+	scope := string(text)
 	key := rightsKey{weak.Make(v.call.Restriction), scope}
 	r.mu.Lock()
 	known, ok := r.all[key]
@@ -347,14 +380,14 @@ func (r *rights) of(v *view) string {
 		}
 	}
 	sum := sha256.Sum256([]byte(b.String()))
-	text := hex.EncodeToString(sum[:12])
+	known = hex.EncodeToString(sum[:12])
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.all == nil || len(r.all) > maxRecent {
 		r.all = map[rightsKey]string{}
 	}
-	r.all[key] = text
-	return text
+	r.all[key] = known
+	return known
 }
 
 // stored reports whether a condition is one that is only there when something stored

@@ -42,7 +42,9 @@ JOIN resource r ON r.rkey = f.rkey LEFT JOIN version v ON v.rkey = f.rkey AND v.
 	stmtFeedEnd: `SELECT tx::text::bigint, rkey, version FROM feed WHERE tx < pg_snapshot_xmin(pg_current_snapshot())
 ORDER BY tx DESC, rkey DESC LIMIT 1`,
 
-	stmtFeedHeld: `SELECT r.type, count(*) FROM (SELECT rkey FROM feed WHERE tx >= pg_snapshot_xmin(pg_current_snapshot()) LIMIT $1::bigint) f
+	// What is of a later number than any that was given out is of another history.
+	stmtFeedHeld: `SELECT r.type, count(*), (SELECT tx::text::bigint FROM feed WHERE tx < pg_snapshot_xmax(pg_current_snapshot()) ORDER BY tx DESC LIMIT 1)
+FROM (SELECT rkey FROM feed WHERE tx >= pg_snapshot_xmin(pg_current_snapshot()) AND tx < pg_snapshot_xmax(pg_current_snapshot()) LIMIT $1::bigint) f
 JOIN resource r ON r.rkey = f.rkey GROUP BY r.type`,
 
 	stmtFeedHas: `SELECT count(*) FROM feed WHERE tx = $1::bigint::text::xid8 AND rkey = $2::bigint AND version = $3::integer`,
@@ -132,18 +134,20 @@ const heldMost = 1000
 
 // FeedHeld implements store.FeedReader: what was committed after a transaction began that
 // still goes on.
-func (s *Store) FeedHeld(ctx context.Context) (types []string, all bool, err error) {
+func (s *Store) FeedHeld(ctx context.Context) (held store.FeedHeld, err error) {
 	total := int64(0)
 	err = s.with(ctx, func(c *connection) error {
 		args := [][]byte{int64Bytes(heldMost)}
 		return trip(ctx, c.pg, call{name: stmtFeedHeld, args: args, row: func(_ []pgconn.FieldDescription, values [][]byte) error {
 			f := fields{values: values}
-			types = append(types, index.TypeName(f.int16()))
+			held.Types = append(held.Types, index.TypeName(f.int16()))
 			total += f.int64()
+			held.Tx = uint64(f.int64())
 			return f.err()
 		}})
 	})
-	return types, total >= heldMost, err
+	held.All = total >= heldMost
+	return held, err
 }
 
 // FeedHas implements store.FeedReader.

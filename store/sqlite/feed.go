@@ -80,9 +80,7 @@ func (s *Store) FeedEnd(ctx context.Context) (fhir.Mark, error) {
 }
 
 // FeedHeld implements store.FeedReader: one writes at a time, and nothing is held back.
-func (s *Store) FeedHeld(context.Context) (types []string, all bool, err error) {
-	return nil, false, nil
-}
+func (s *Store) FeedHeld(context.Context) (store.FeedHeld, error) { return store.FeedHeld{}, nil }
 
 // FeedHas implements store.FeedReader.
 func (s *Store) FeedHas(ctx context.Context, at fhir.Mark) (has bool, err error) {

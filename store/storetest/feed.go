@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -29,6 +30,7 @@ func Feed(t *testing.T, open func(t *testing.T) Feeder, slow func(s Feeder) (end
 	t.Run("has no gaps", func(t *testing.T) { feedHasNoGaps(&fixture{T: t, ctx: t.Context()}, open(t), slow) })
 	t.Run("tells whom a change concerned", func(t *testing.T) { feedTargets(&fixture{T: t, ctx: t.Context()}, open(t)) })
 	t.Run("tells which types were written", func(t *testing.T) { feedSeen(&fixture{T: t, ctx: t.Context()}, open(t), slow) })
+	t.Run("settles", func(t *testing.T) { feedSettles(&fixture{T: t, ctx: t.Context()}, open(t), slow) })
 	t.Run("forgets what is old", func(t *testing.T) { feedForgets(&fixture{T: t, ctx: t.Context()}, open(t)) })
 	t.Run("knows another history", func(t *testing.T) { feedHistory(&fixture{T: t, ctx: t.Context()}, open(t)) })
 }
@@ -120,6 +122,62 @@ func feedSeen(f *fixture, s Feeder, slow func(s Feeder) (end func())) {
 	}
 	if seen("Consent") != other {
 		f.Error("a Consent is said to have been written")
+	}
+}
+
+// feedSettles: who waits for what was written before is told of it, also while a
+// transaction that began before holds it back; and is not kept waiting by what was begun
+// after, nor by a transaction that nobody overtook.
+func feedSettles(f *fixture, s Feeder, slow func(s Feeder) (end func())) {
+	f.s = s
+	feeds := map[string]*store.Feed{"here": s.Feed(), "elsewhere": store.NewFeed(s)}
+	for name, feed := range feeds {
+		const pause = 10 * time.Millisecond
+		feed.Pause(pause)
+		if _, err := feed.End(f.ctx); err != nil {
+			f.Fatal(err)
+		}
+		end := func() {}
+		if slow != nil {
+			end = slow(s)
+		}
+		if err := feed.Settled(f.ctx); err != nil {
+			f.Fatalf("%s: nothing is held back, and yet: %v", name, err)
+		}
+		start := mustEnd(f, s)
+		f.load(patient("p-"+name, "Ek", "1980"))
+		if name == "elsewhere" {
+			time.Sleep(pause)
+		}
+		asked := fhir.AskedAt(f.ctx, time.Now())
+		if slow != nil {
+			short, stop := context.WithTimeout(asked, time.Second)
+			if err := feed.Settled(short); !errors.Is(err, context.DeadlineExceeded) {
+				f.Errorf("%s: it is settled while a transaction holds a change back: %v", name, err)
+			}
+			stop()
+		}
+		settled := make(chan error, 1)
+		go func() { settled <- feed.Settled(asked) }()
+		later := func() {}
+		if slow != nil {
+			later = slow(s)
+		}
+		end()
+		f.load(patient("q-"+name, "Ek", "1980")) // held back by the later one, which nobody waits for
+		select {
+		case err := <-settled:
+			if err != nil {
+				f.Fatalf("%s: %v", name, err)
+			}
+		case <-time.After(time.Minute):
+			f.Fatalf("%s: it never settles", name)
+		}
+		told := f.rest(feed, start)
+		if !slices.ContainsFunc(told, func(c fhir.Change) bool { return c.Ref.ID == "p-"+name }) {
+			f.Errorf("%s: it is settled without what was written before: %v", name, told)
+		}
+		later()
 	}
 }
 

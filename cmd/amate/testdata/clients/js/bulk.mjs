@@ -30,9 +30,9 @@ for (const file of manifest.output) {
 }
 check(manifest.request.includes('$export?_type=Patient'), manifest.request)
 
-// What came later, of patients.
+// What came later, of patients: nothing but what the server itself works out meanwhile.
 const later = await medplum.bulkExport('Patient', undefined, manifest.transactionTime, { pollStatusOnAccepted: true, pollStatusPeriod: 200 })
-check(later.output.length === 0 && later.error.length === 0, JSON.stringify(later))
+check(later.output.every((f) => f.type === 'ImmunizationRecommendation') && later.error.length === 0, JSON.stringify(later))
 
 const file = manifest.output[0].url
 const asked = (token) => fetch(file, { headers: token ? { Authorization: `Bearer ${token}` } : {} })
