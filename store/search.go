@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/search"
@@ -32,7 +33,7 @@ func Search(ctx context.Context, r Reader, s *Sealer, q *search.Query) (*search.
 		return nil, err
 	}
 	if n := len(result.Matches); n < len(page.rows) {
-		page.rows, end = page.rows[:n], page.end(n)
+		page.rows, end = page.rows[:n], page.after(&page.rows[n-1])
 	}
 	if end != nil {
 		result.Next = s.seal(end, purpose)
@@ -134,9 +135,19 @@ type matches struct {
 	split bool // the first key of the order is one that a resource may have no value for
 }
 
-// end is where the page ends when it has its first n matches.
-func (m *matches) end(n int) *query.Position {
-	last := &m.rows[n-1]
+// add adds those of rows that the page does not have yet: what is written between two parts
+// of it may be in both.
+func (m *matches) add(rows []Found) {
+	before := m.rows
+	for i := range rows {
+		if !slices.ContainsFunc(before, func(r Found) bool { return r.Key == rows[i].Key }) {
+			m.rows = append(m.rows, rows[i])
+		}
+	}
+}
+
+// after is the place after a match.
+func (m *matches) after(last *Found) *query.Position {
 	return &query.Position{Keys: last.Order, Rkey: last.Key, Missing: m.split && last.Order[0] == nil}
 }
 
@@ -153,19 +164,23 @@ func (x *searching) page(ctx context.Context, from *query.Position) (*matches, *
 		if err != nil {
 			return nil, nil, err
 		}
-		page.rows = append(page.rows, rows.Found...)
-		if len(page.rows) == want {
+		limit := want - len(page.rows)
+		if page.add(rows.Found); len(page.rows) == want {
 			break
 		}
 		if rows.Cut { // and so will the page be, before its last row
 			return page, nil, nil
+		}
+		if len(rows.Found) == limit && !whole { // and the page had some of them
+			from = page.after(&rows.Found[limit-1])
+			continue
 		}
 		if from = query.Rest(x.q.Sort, from); from == nil || whole {
 			return page, nil, nil
 		}
 	}
 	page.rows = page.rows[:x.q.Count]
-	return page, page.end(x.q.Count), nil
+	return page, page.after(&page.rows[x.q.Count-1]), nil
 }
 
 // part returns up to limit matches that follow from. whole reports that none are
