@@ -44,14 +44,15 @@ const (
 // The server is a process of its own, with access control and the audit trail on; the
 // clinics are in this one, whose CPU time does not count. What is reported is the CPU
 // time of the server, and of all processes of PostgreSQL, as /proc/PID/stat has it, in
-// percent of one core: while only the writes go on, of patients whom nobody follows, and
+// percent of one core: while only the writes go on, of patients whom nobody follows, before
+// and after, of which the cheaper one counts; and
 // what the polls add to that, which is taken from the same writes of patients whom clinics
 // follow. Before that, it is waited until the server has done what the import has left it to
 // do. Wall time is not looked at, so that the machine may do other things. Requests
 // come over a few connections that stay open, as from a proxy before the server.
 //
 // AMATE_POLL_CLINICS is how many clinics there are: 500 unless it says another number.
-// AMATE_POLL_SECONDS is how long each of the two lasts, 20 unless it says so. The figures
+// AMATE_POLL_SECONDS is how long each of them lasts, 20 unless it says so. The figures
 // in fhir/DECISIONS.md are of
 //
 //	AMATE_POLL_CLINICS=10000 AMATE_POLL_SECONDS=120 go test -run '^$' -bench Clinics -benchtime 1x -timeout 2h ./cmd/amate
@@ -76,6 +77,9 @@ func BenchmarkClinics(b *testing.B) {
 			// What was written meanwhile is new to all of them: once around, not counted.
 			f.run(pollsPerSecond, time.Duration(clinics)*time.Second/pollsPerSecond+time.Second)
 			both := f.run(pollsPerSecond, pollFor)
+			if again := f.run(0, pollFor); again.server < alone.server {
+				alone = again // the first had something else in it
+			}
 			b.ReportMetric(100*alone.server.Seconds()/pollFor.Seconds(), "%-writes-alone")
 			b.ReportMetric(100*(both.server-alone.server).Seconds()/pollFor.Seconds(), "%-polls")
 			b.ReportMetric(100*(both.database-alone.database).Seconds()/pollFor.Seconds(), "%-polls-database")

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"runtime"
@@ -47,6 +48,7 @@ type Store struct {
 	feed     *store.Feed
 	flights  store.Flights
 	slack    time.Duration // see momentSlack; a field for tests
+	name     string        // of the connections of this Store, and of no other
 
 	mu       sync.Mutex
 	timeline string // of the server that the newest connection reached
@@ -63,6 +65,9 @@ func Open(ctx context.Context, url string, options Options) (*Store, error) {
 		options.Observe = func(string, time.Duration) {}
 	}
 	s := &Store{options: options, slack: momentSlack, keys: store.NewKeyCache(), weights: store.NewWeights(options.Now), words: store.NewWordCache()}
+	id := make([]byte, 6)
+	rand.Read(id) // never fails
+	s.name = "amate " + hex.EncodeToString(id)
 	config, err := s.config(url)
 	if err != nil {
 		return nil, err
@@ -101,7 +106,7 @@ func (s *Store) config(url string) (*pgxpool.Config, error) {
 	// better to it where it has no statistics, or the wrong ones. So one plan is good for
 	// all arguments, and what is prepared is planned once.
 	defaults := map[string]string{
-		"application_name": "amate", "jit": "off", "plan_cache_mode": "force_generic_plan",
+		"jit": "off", "plan_cache_mode": "force_generic_plan",
 		"enable_seqscan": "off", "enable_bitmapscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
 		"enable_hashagg": "off", "enable_material": "off", "enable_memoize": "off",
 		"default_transaction_isolation":   "read committed",
@@ -112,6 +117,11 @@ func (s *Store) config(url string) (*pgxpool.Config, error) {
 			config.ConnConfig.RuntimeParams[name] = value
 		}
 	}
+	if given := config.ConnConfig.RuntimeParams["application_name"]; given != "" {
+		s.name += " " + given
+	}
+	s.name = s.name[:min(len(s.name), 63)] // longer ones are cut
+	config.ConnConfig.RuntimeParams["application_name"] = s.name
 	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		if err := s.sameTimeline(ctx, conn); err != nil {
 			return err

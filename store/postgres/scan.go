@@ -31,12 +31,18 @@ SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off; SET LOCAL random
 
 	newest = `SELECT updated FROM version ORDER BY updated DESC LIMIT 1`
 
+	// others says whether another server may be at work: each has connections as long as it
+	// runs. Those without a name may be of a pooler that does not hand names on.
+	others = `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+AND coalesce(backend_type, 'client backend') = 'client backend'
+AND (coalesce(application_name, '') = '' OR application_name = 'amate' OR application_name LIKE 'amate %' AND application_name <> $1)`
+
 	snapshotEnd   = `SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint`
 	snapshotBegin = `SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint`
 )
 
 // momentSlack is how long it is waited for the writes of other servers that have taken their
-// time and not begun their transaction, and for clocks that differ.
+// time and not begun their transaction, and for clocks that differ, where there are any.
 const momentSlack = 2 * time.Second
 
 // Scan reads all of a type; x says by what a resource is found. See search.Scanner.
@@ -97,13 +103,19 @@ func (t *scanTx) AsOf(ctx context.Context, keys []int64, at time.Time) (all []st
 
 // Moment returns a moment up to which nothing is written any more.
 func (s *Store) Moment(ctx context.Context) (time.Time, error) {
-	return store.Moment(ctx, s, &s.flights, s.options.Now, s.slack)
+	slack := s.slack
+	if n, err := s.number(ctx, others, []byte(s.name)); err != nil {
+		return time.Time{}, err
+	} else if n == 0 {
+		slack = 0
+	}
+	return store.Moment(ctx, s, &s.flights, s.options.Now, slack)
 }
 
 // number returns the one number that a SELECT gives, 0 for none.
-func (s *Store) number(ctx context.Context, sql string) (n int64, err error) {
+func (s *Store) number(ctx context.Context, sql string, args ...[]byte) (n int64, err error) {
 	err = s.with(ctx, func(c *connection) error {
-		return trip(ctx, c.pg, call{sql: sql, keep: true, row: func(_ []pgconn.FieldDescription, values [][]byte) error {
+		return trip(ctx, c.pg, call{sql: sql, keep: true, args: args, row: func(_ []pgconn.FieldDescription, values [][]byte) error {
 			f := fields{values: values}
 			n = f.int64()
 			return f.err()

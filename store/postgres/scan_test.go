@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"testing"
+	"time"
 
 	"github.com/amate-health/amate/store/storetest"
 )
@@ -12,6 +13,41 @@ func TestScan(t *testing.T) {
 		s.slack = 0 // nobody else writes
 		return s
 	})
+}
+
+// TestMomentAmongServers: it is waited for the writes of other servers only where there are any.
+func TestMomentAmongServers(t *testing.T) {
+	url := storetest.Postgres(t)
+	server := func(url string) *Store {
+		s, err := Open(t.Context(), url, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	here := server(url)
+	moment := func() int64 {
+		t.Helper()
+		n, err := here.number(t.Context(), others, []byte(here.name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := moment(); n != 0 {
+		t.Errorf("%d connections are of others, and there are none", n)
+	}
+	there := server(url + "&application_name=two")
+	if n := moment(); n == 0 {
+		t.Error("another server is not seen")
+	}
+	there.Close()
+	for deadline := time.Now().Add(time.Minute); moment() != 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("a server that has ended is still seen")
+		}
+	}
 }
 
 func BenchmarkScan(b *testing.B) { storetest.BenchmarkScan(b, open(b)) }
