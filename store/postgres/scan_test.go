@@ -23,10 +23,10 @@ func TestMomentAmongServers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { s.Close() })
 		return s
 	}
 	here := server(url)
+	defer here.Close()
 	moment := func() int64 {
 		t.Helper()
 		n, err := here.number(t.Context(), others, []byte(here.name))
