@@ -4,7 +4,6 @@ import (
 	"math/bits"
 	"sort"
 	"strconv"
-	"strings"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/registry/identity"
@@ -145,12 +144,7 @@ func (a *axis) place(value string) (int32, error) {
 	if len(value) != 5 || !digits(value) {
 		value = entity + "999"
 	}
-	return a.node(value, state, func() Text {
-		if strings.HasSuffix(value, "999") {
-			return Text{name.Spanish + ", municipio no especificado", name.English + ", municipality not specified"}
-		}
-		return Text{"Municipio " + value, "Municipality " + value}
-	})
+	return a.node(value, state, func() Text { return municipalityTitle(value, name) })
 }
 
 func digits(s string) bool {

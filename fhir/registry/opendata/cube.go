@@ -17,9 +17,6 @@ type Rows func(ctx context.Context, each func(row []table.Cell) error) error
 type Source struct {
 	Columns []string // names of the cells of a row
 	Rows    func(s Span) Rows
-
-	// Names returns what a value of a dimension is called; nil, or "", where it is not known.
-	Names func(dimension, code string) string
 }
 
 // Cube is what was counted: a cell for each combination of values of each table, and for
@@ -87,9 +84,6 @@ func Aggregate(ctx context.Context, f *Family, s Source, span Span) (*Cube, erro
 		return nil, err
 	}
 	c.roll()
-	if s.Names != nil {
-		c.rename(s.Names)
-	}
 	return c.Cube, nil
 }
 
@@ -303,18 +297,7 @@ func (c *counting) roll() {
 	}
 }
 
-// rename gives values the names that the source has for them.
-func (c *Cube) rename(names func(dimension, code string) string) {
-	for _, a := range c.axes {
-		for n, code := range a.codes {
-			if name := names(a.name, code); name != "" && n > 0 {
-				a.titles[n] = Same(name)
-			}
-		}
-	}
-}
-
-// shapeOf returns the levels of a cell.
+// levelsOf returns the levels of a cell.
 func (c *Cube) levelsOf(key uint64) []int8 {
 	levels := make([]int8, len(c.axes))
 	for i, a := range c.axes {

@@ -49,7 +49,7 @@ var pageTexts = map[string]Text{
 	"method.again":  {"Versiones sucesivas", "Successive versions"},
 	"method.4":      {"Si un periodo se publica otra vez, ninguna celda cambia por menos de k personas: conserva el número anterior (nota A) o sigue suprimida. Si eso no basta para proteger a quienes se agregaron, la versión anterior se mantiene.", "Where a period is published again, no cell changes by fewer than k people: it keeps the number of before (note A), or stays suppressed. Where that does not protect those who were added, the earlier version stands."},
 	"method.groups": {"Grupos", "Groups"},
-	"method.5":      {"Las edades y los pesos se agrupan en intervalos, abiertos en los extremos; las fechas, en meses. Lo que no se registró se cuenta como no especificado (NE).", "Ages and weights are grouped in bands that are open at the ends; dates, in months. What was not recorded is counted as not specified (NE)."},
+	"method.5":      {"Las edades y los pesos se agrupan en intervalos, abiertos en los extremos; las fechas, en meses. Lo que no se registró se cuenta como no especificado (NE). Las claves y los nombres de entidades y municipios son los del Catálogo Único de Claves de Áreas Geoestadísticas del INEGI (2025).", "Ages and weights are grouped in bands that are open at the ends; dates, in months. What was not recorded is counted as not specified (NE). Keys and names of states and municipalities are those of INEGI’s Catálogo Único de Claves de Áreas Geoestadísticas (2025)."},
 	"method.limits": {"Qué no se oculta", "What is not hidden"},
 	"method.6":      {"Los ceros se publican. Un grupo grande que tiene todo en una misma categoría lo muestra.", "Zeros are published. A large group that is all in one category shows it."},
 }
