@@ -183,6 +183,7 @@ func FuzzParse(f *testing.F) {
 	for _, sql := range attacks {
 		f.Add(sql)
 	}
+	f.Add(`WITH RECURSIVE a(x, "y") AS (SELECT 1, 2), b (z) AS NOT MATERIALIZED ((SELECT x FROM a)) SELECT z FROM b`)
 	f.Fuzz(func(t *testing.T, sql string) {
 		s, err := analytics.Parse(sql)
 		if err != nil {

@@ -81,7 +81,7 @@ func Parse(sql string) (*Statement, error) {
 
 // check looks at what a query names and calls.
 func (s *Statement) check() error {
-	depth := 0
+	depth, parts := 0, s.parts()
 	for i, t := range s.tokens {
 		switch {
 		case t.kind == symbol && t.text == "(":
@@ -98,7 +98,7 @@ func (s *Statement) check() error {
 			if foreign(t.low) {
 				return refuse("names of the database's own tables, types and functions are not for queries").With("%.100q", t.low)
 			}
-			if s.calls(i) && !functions[t.low] {
+			if s.calls(i) && !functions[t.low] && !parts[i] {
 				return refuse("this function is not for queries").With("%.100q is not one of: %s", t.low, strings.Join(functionNames, ", "))
 			}
 		}
@@ -118,7 +118,7 @@ func (s *Statement) calls(i int) bool {
 	if t.kind == word && before[t.low] {
 		return false
 	}
-	// WITH name (columns), and AS name (columns).
+	// WITH name (columns), and AS name (columns). Further parts of a WITH are known by parts.
 	return i == 0 || s.tokens[i-1].kind != word || !naming[s.tokens[i-1].low]
 }
 
