@@ -30,6 +30,7 @@ type exporting struct {
 	Keep    time.Duration `help:"How long the files of an export can be fetched." default:"24h"`
 	Most    int           `help:"Exports of one client at a time." default:"4"`
 	AtATime int           `help:"Exports that one server works on at a time." default:"2"`
+	Disk    byteSize      `help:"Bytes that the files of all exports may take, on the disk of --data; they never take more than half of what would be free there without them." default:"20GiB"`
 }
 
 // bulkJobs is the kind of the jobs that do the work of orders.
@@ -56,7 +57,7 @@ func (o *opened) openOrders(e exporting, data string) error {
 	x := &orders{store: o, serving: make(chan struct{})}
 	x.Service = bulk.New(bulk.Config{
 		Store: o.engine, Jobs: orderJobs{o.jobs}, Files: outputs{files}, Access: x, Moment: o.engine.Moment, Record: x.record,
-		Keep: e.Keep, Most: e.Most, Log: o.log,
+		Keep: e.Keep, Most: e.Most, Disk: int64(e.Disk), Log: o.log,
 	}, o.bulkKinds()...)
 	o.orders = x
 	o.jobs.Handle(bulkJobs, e.AtATime, func(ctx context.Context, t *job.Task) error {

@@ -164,6 +164,9 @@ func (s *Service) fetch(ctx context.Context, call *operation.Call) (*operation.A
 		if !shown && !rights.Restriction.Open() && spec.IsResource(f.Type) && f.List == Outputs {
 			return nil, fhir.Errorf(fhir.Forbidden, "you may not see %s", f.Type)
 		}
+		if f.Sight != "" && !rights.Restriction.Open() && f.Sight != sight(rights.Restriction, f) {
+			return nil, fhir.Errorf(fhir.Forbidden, "what you may see has changed since this file was made: order it again")
+		}
 		return s.answer(o, f)
 	}
 	return nil, fhir.Errorf(fhir.NotFound, "there is no such file")

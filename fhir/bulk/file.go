@@ -9,6 +9,7 @@ import (
 // File is a file of an order that is being written. What is written is there after a crash
 // as of the last Run.Save: the file is cut off to that when the work goes on.
 type File struct {
+	run   *Run
 	saved savedFile
 	to    Appender
 	out   *zstd.Encoder // nil where the file is plain
@@ -29,7 +30,7 @@ func (r *Run) open(o Output, whole bool) (*File, error) {
 	if f := r.files[o.Name]; f != nil {
 		return f, nil
 	}
-	f := &File{saved: savedFile{Output: o}, whole: whole}
+	f := &File{run: r, saved: savedFile{Output: o}, whole: whole}
 	if i := slices.IndexFunc(r.saved.Files, func(s savedFile) bool { return s.Name == o.Name }); i >= 0 {
 		f.saved = r.saved.Files[i]
 	}
@@ -50,6 +51,9 @@ func (r *Run) open(o Output, whole bool) (*File, error) {
 type counting struct{ *File }
 
 func (c counting) Write(p []byte) (int, error) {
+	if err := c.run.service.disk.take(int64(len(p))); err != nil {
+		return 0, err
+	}
 	n, err := c.to.Write(p)
 	c.saved.Size += int64(n)
 	return n, err
@@ -58,6 +62,9 @@ func (c counting) Write(p []byte) (int, error) {
 // Write appends to the file.
 func (f *File) Write(p []byte) (int, error) {
 	f.dirty = true
+	if f.saved.Sight == "" && f.run.rights != nil && len(p) > 0 {
+		f.saved.Sight = sight(f.run.rights.Restriction, &f.saved.Output)
+	}
 	if f.out != nil {
 		return f.out.Write(p)
 	}

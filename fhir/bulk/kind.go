@@ -96,6 +96,9 @@ type Files interface {
 	Remove(order string) error
 	// Orders lists the orders of which there are files, and since when.
 	Orders() (map[string]time.Time, error)
+	// Used returns how many bytes all files take, and how many more there are on their disk:
+	// below 0 when nobody can say.
+	Used() (used, free int64, err error)
 }
 
 // Appender is a file that is being written.

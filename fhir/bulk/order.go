@@ -29,6 +29,10 @@ type Output struct {
 	Count int64  // of resources or rows
 	Coded bool   // kept as zstd
 
+	// Sight stands for what the orderer could see when the file was begun; "" when that does
+	// not matter.
+	Sight string `json:",omitempty"`
+
 	// Extension is what else the manifest says of it; nil for nothing.
 	Extension json.RawMessage `json:",omitempty"`
 }

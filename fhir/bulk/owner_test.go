@@ -81,6 +81,7 @@ func (p *place) Open(order, name string) (bulk.Reader, int64, error) {
 	return io.NopCloser(bytes.NewReader(f.Bytes())), int64(f.Len()), nil
 }
 
+func (p *place) Used() (used, free int64, err error)   { return 0, -1, nil }
 func (p *place) Remove(string) error                   { return nil }
 func (p *place) Orders() (map[string]time.Time, error) { return nil, nil }
 

@@ -31,6 +31,7 @@ type Config struct {
 
 	Keep time.Duration // how long what came of an order is kept; 0 is a day
 	Most int           // orders of one principal at a time that are not done; 0 is 4
+	Disk int64         // bytes that the files of all orders may take, which are never more than half of what is free; 0 is no less than that
 	Now  func() time.Time
 	Log  *slog.Logger
 }
@@ -46,6 +47,7 @@ type EntryStore interface {
 type Service struct {
 	Config
 	kinds map[string]*Kind
+	disk  *disk
 }
 
 // New returns the service that cfg describes.
@@ -57,7 +59,7 @@ func New(cfg Config, kinds ...Kind) *Service {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Service{Config: cfg, kinds: map[string]*Kind{}}
+	s := &Service{Config: cfg, kinds: map[string]*Kind{}, disk: &disk{files: cfg.Files, limit: cfg.Disk, now: cfg.Now}}
 	for i := range kinds {
 		s.Add(kinds[i])
 	}
@@ -88,7 +90,7 @@ func (s *Service) order(ctx context.Context, k *Kind, call *operation.Call) (*op
 	if err != nil {
 		return nil, err
 	}
-	if err := s.room(ctx, call.Caller.Principal); err != nil {
+	if err := s.space(ctx); err != nil {
 		return nil, err
 	}
 	plan, err := k.Plan(ctx, call)
@@ -105,7 +107,7 @@ func (s *Service) order(ctx context.Context, k *Kind, call *operation.Call) (*op
 		Secured: secured, Owner: owner, Plan: raw, Ordered: now, Place: s.Files.Name(), Part: call.Seen != nil, expires: now.Add(unbegun),
 	}
 	o.by(&call.Caller)
-	if err := s.Store.Put(ctx, o.entry()); err != nil {
+	if err := s.enter(ctx, o); err != nil {
 		return nil, err
 	}
 	if err := s.Jobs.Add(ctx, o.ID); err != nil {
@@ -115,39 +117,6 @@ func (s *Service) order(ctx context.Context, k *Kind, call *operation.Call) (*op
 	return &operation.Answer{
 		Status: 202, Location: call.Base + "/$" + StatusName + "/" + o.ID, JSON: operation.AppendOutcome(nil, []fhir.Issue{issue}), Nothing: false,
 	}, nil
-}
-
-// room refuses another order of somebody who has as many under way as there may be.
-// Errors: fhir.Throttled.
-func (s *Service) room(ctx context.Context, principal string) error {
-	under := 0
-	for after := ""; ; {
-		page, err := s.Store.Entries(ctx, entryKind, groupOf(principal), after, 100)
-		if err != nil {
-			return err
-		}
-		for i := range page {
-			o, err := readOrder(&page[i])
-			if err != nil {
-				return err
-			}
-			if !o.Ended.IsZero() {
-				continue
-			}
-			if st, err := s.Jobs.Look(ctx, o.ID); err == nil && !st.Ended {
-				under++
-			}
-		}
-		if under >= s.Most {
-			e := fhir.Errorf(fhir.Throttled, "as many orders of yours are under way as there may be, %d: wait for one, or give one up", s.Most)
-			e.RetryAfter = 60
-			return e
-		}
-		if len(page) < 100 {
-			return nil
-		}
-		after = page[len(page)-1].Key
-	}
 }
 
 // find returns the order of somebody. What is another's is not there.

@@ -36,6 +36,7 @@ type world struct {
 	versions []fhir.Resource // each after those before it
 	disk     map[string]*platter
 	kept     []byte // position of the work
+	volume   int64  // bytes of the disk
 	left     int    // steps until the server dies; below 0 it does not
 	clock    time.Time
 	rights   func() (*bulk.Rights, error)
@@ -52,7 +53,7 @@ type platter struct {
 func newWorld() *world {
 	w := &world{
 		place: &place{entries: map[string]fhir.Entry{}, files: map[string]*kept{}, state: map[string]bulk.State{}},
-		disk:  map[string]*platter{}, left: -1, clock: moment,
+		disk:  map[string]*platter{}, volume: 1 << 40, left: -1, clock: moment,
 		rights: func() (*bulk.Rights, error) {
 			return &bulk.Rights{Restriction: search.Unrestricted, Search: search.Options{Base: base}}, nil
 		},
@@ -134,6 +135,14 @@ func (w *world) Remove(order string) error {
 		}
 	}
 	return nil
+}
+
+// Used tells how much the files take, on a disk that is as large as said.
+func (w *world) Used() (used, free int64, err error) {
+	for _, f := range w.disk {
+		used += int64(len(f.text))
+	}
+	return used, max(0, w.volume-used), nil
 }
 
 // Orders tells of files from long ago.

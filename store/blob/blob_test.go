@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -190,5 +191,36 @@ func TestKinds(t *testing.T) {
 				t.Errorf("%d files are kept", n)
 			}
 		})
+	}
+}
+
+// TestUsed: what files of orders take is told, and no more once they are removed.
+func TestUsed(t *testing.T) {
+	t.Parallel()
+	o, err := OpenOutputs(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	empty, _, err := o.Used()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a", "b"} {
+		f, err := o.Append("order", name, 0)
+		if err == nil {
+			_, err = f.Write(make([]byte, 1000))
+		}
+		if err = errors.Join(err, f.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if used, free, err := o.Used(); used != empty+2000 || free == 0 || err != nil {
+		t.Errorf("%d bytes are used and %d are free: %v", used-empty, free, err)
+	}
+	if err := o.Remove("order"); err != nil {
+		t.Fatal(err)
+	}
+	if used, _, err := o.Used(); used != empty || err != nil {
+		t.Errorf("%d bytes are left: %v", used-empty, err)
 	}
 }

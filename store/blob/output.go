@@ -145,3 +145,21 @@ func (o *Outputs) Orders() (map[string]time.Time, error) {
 	}
 	return all, nil
 }
+
+// Used returns how many bytes all files take, and how many more there are on their disk for
+// this process: below 0 where nobody can say.
+func (o *Outputs) Used() (used, free int64, err error) {
+	err = filepath.WalkDir(o.dir, func(_ string, e fs.DirEntry, err error) error {
+		if err == nil && e.Type().IsRegular() {
+			var s fs.FileInfo
+			if s, err = e.Info(); err == nil {
+				used += s.Size()
+			}
+		}
+		if errors.Is(err, fs.ErrNotExist) { // removed meanwhile
+			err = nil
+		}
+		return err
+	})
+	return used, freeBytes(o.dir), err
+}
