@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"errors"
 	"io"
 	"os"
 	"path/filepath"
