@@ -25,6 +25,15 @@ func (t Text) In(lang string) string {
 	return t.Spanish
 }
 
+// and returns t with more after it, in the languages that both have.
+func (t Text) and(separator string, more Text) Text {
+	out := Text{Spanish: t.Spanish + separator + more.Spanish}
+	if t.English != "" && more.English != "" {
+		out.English = t.English + separator + more.English
+	}
+	return out
+}
+
 // Family defines the datasets of one population, which are protected together.
 type Family struct {
 	Name   string `json:"name"`   // "births"; in paths

@@ -58,9 +58,6 @@ func (s *Site) current() []Release {
 	return all
 }
 
-// Catalogue describes what the pages show in JSON-LD.
-func (s *Site) Catalogue() ([]byte, error) { return Catalogue(s.By, s.current()) }
-
 // Page returns the page at a path below that of the site, "" for the list; lang is "en", or
 // Spanish for everything else. It is false where there is none.
 func (s *Site) Page(path, lang string) ([]byte, bool) {
@@ -160,11 +157,15 @@ func (v *pageView) Languages() []languageChoice {
 }
 
 // License is where the terms are.
-func (v *pageView) License() string {
-	if v.By.License != "" {
-		return v.By.License
+func (v *pageView) License() string { return v.By.license() }
+
+// LicenseName is what the terms are called: those of which no name is known go by their
+// URL.
+func (v *pageView) LicenseName() string {
+	if v.License() == LibreUso {
+		return "Libre Uso MX"
 	}
-	return LibreUso
+	return v.License()
 }
 
 // Day writes a day.

@@ -3,9 +3,7 @@ package opendata
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -100,76 +98,5 @@ func TestPages(t *testing.T) {
 	empty := &Site{Path: "/datos"}
 	if page, ok := empty.Page("", "es"); !ok || !bytes.Contains(page, []byte("Todavía no se ha publicado")) {
 		t.Error("nothing is said of an empty catalogue")
-	}
-}
-
-// TestCatalogue: every file is described, with its sum, and every term is of the vocabulary.
-func TestCatalogue(t *testing.T) {
-	s, files := site(t)
-	raw, err := s.Catalogue()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var c map[string]any
-	if err := json.Unmarshal(raw, &c); err != nil {
-		t.Fatal(err)
-	}
-	terms := c["@context"].(map[string]any)
-	sums := map[string]string{}
-	var walk func(v any)
-	walk = func(v any) {
-		switch v := v.(type) {
-		case []any:
-			for _, one := range v {
-				walk(one)
-			}
-		case map[string]any:
-			if url, ok := v["dcat:downloadURL"].(map[string]any); ok {
-				sums[url["@id"].(string)] = v["spdx:checksum"].(map[string]any)["spdx:checksumValue"].(map[string]any)["@value"].(string)
-			}
-			for name, one := range v {
-				prefix, _, _ := strings.Cut(name, ":")
-				if !strings.HasPrefix(name, "@") && terms[prefix] == nil {
-					t.Errorf("%s is no term", name)
-				}
-				if name != "@context" {
-					walk(one)
-				}
-			}
-		}
-	}
-	walk(c)
-	for i := range s.Releases {
-		for _, f := range s.Releases[i].Files() {
-			if sums["https://example.org/datos/archivos/"+f.Name] != f.SHA256 || int64(files[f.Name].Len()) != f.Bytes {
-				t.Errorf("%s is not described as it is", f.Name)
-			}
-		}
-	}
-	if out := os.Getenv("AMATE_TEST_PAGES"); out != "" {
-		_ = os.WriteFile(filepath.Join(out, "catalogo.jsonld"), raw, 0o644)
-	}
-	if !bytes.Contains(raw, []byte(LibreUso)) {
-		t.Error("there is no licence")
-	}
-	expand(t, raw)
-}
-
-// expand has a JSON-LD processor read the catalogue as RDF, where Python has one.
-func expand(t *testing.T, raw []byte) {
-	t.Helper()
-	script := `import sys, rdflib
-g = rdflib.Graph().parse(data=sys.stdin.read(), format="json-ld")
-D = "http://www.w3.org/ns/dcat#"
-print(len(set(g.subjects(rdflib.RDF.type, rdflib.URIRef(D + "Dataset")))), len(set(g.subjects(rdflib.RDF.type, rdflib.URIRef(D + "Distribution")))))`
-	cmd := exec.Command("python3", "-c", script)
-	cmd.Stdin = bytes.NewReader(raw)
-	out, err := cmd.Output()
-	if err != nil {
-		t.Log("SKIPPED: the catalogue is not read as RDF: python3 with rdflib is not there")
-		return
-	}
-	if got := strings.TrimSpace(string(out)); got != "2 16" {
-		t.Errorf("as RDF there are %s datasets and distributions, want 2 16", got)
 	}
 }
