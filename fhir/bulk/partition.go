@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/table"
@@ -12,24 +13,26 @@ import (
 
 // columns are those of resources in Parquet.
 var columns = []table.Column{
-	{Name: "id", Type: "id", Description: "the logical id"},
+	{Name: "id", Type: "id", Description: "the logical id", Unique: true},
 	{Name: "versionId", Type: "string", Description: "the version"},
 	{Name: "lastUpdated", Type: "instant", Description: "when the version was made"},
-	{Name: "resource", Type: "string", Description: "the resource in JSON"},
+	{Name: "resource", Type: "string", Description: "the resource in JSON", Unique: true},
 }
 
 const (
 	// partMost is how many resources of a type go into the files of one part, one for each
 	// month; a part that is not finished is made anew after a restart.
 	partMost = 200_000
-	// monthsMost is how many files are open at a time.
-	monthsMost = 8 // each takes up to 32 MB
+	// monthsMost is how many files are open at a time, about: each takes a megabyte, and
+	// heldMost is how many bytes the rows have that all of them hold.
+	monthsMost = 24
+	heldMost   = 32 << 20
 )
 
 // month is a file of Parquet of what was last updated in a month.
 type month struct {
 	file *File
-	rows table.Writer
+	rows table.Grouped
 }
 
 // partitions writes what is exported of a type as Parquet, in a file for each month: part by
@@ -61,6 +64,9 @@ func (e *exporting) partitions(ctx context.Context, typ string) error {
 			}
 			n++
 		}
+		if err := settle(months); err != nil {
+			return err
+		}
 		last = after
 		e.run.Progress(e.at.Done+n, 0, typ)
 		if n >= partMost || len(months) > monthsMost || e.stale {
@@ -73,6 +79,28 @@ func (e *exporting) partitions(ctx context.Context, typ string) error {
 	}
 	return closeAll(last)
 }
+
+// settle has files write rows, those that hold most first, until all hold few enough.
+func settle(months map[string]*month) error {
+	held, open := 0, slices.Collect(maps.Values(months))
+	for _, m := range open {
+		held += m.held()
+	}
+	slices.SortFunc(open, func(a, b *month) int { return b.held() - a.held() })
+	for _, m := range open {
+		if held <= heldMost {
+			break
+		}
+		held -= m.held()
+		if err := m.rows.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// held returns how many bytes the rows have that a file holds.
+func (m *month) held() int { return m.rows.Held() }
 
 // month returns the file of a month.
 func (e *exporting) month(months map[string]*month, typ, key string) (*month, error) {
@@ -90,7 +118,7 @@ func (e *exporting) month(months map[string]*month, typ, key string) (*month, er
 	if err != nil {
 		return nil, err
 	}
-	months[key] = &month{file, rows}
+	months[key] = &month{file, rows.(table.Grouped)}
 	return months[key], nil
 }
 
@@ -102,7 +130,7 @@ func (e *exporting) row(m *month, r *fhir.Resource) error {
 	}
 	m.file.Add(1)
 	return m.rows.Write([]table.Cell{
-		{Kind: table.String, Text: r.Ref.ID}, {Kind: table.String, Text: fmt.Sprint(r.Ref.Version)},
+		{Kind: table.String, Text: r.Ref.ID}, {Kind: table.String, Text: strconv.FormatInt(r.Ref.Version, 10)},
 		{Kind: table.String, Text: r.Updated.UTC().Format(fhir.InstantLayout)}, {Kind: table.String, Text: string(json)},
 	})
 }

@@ -45,6 +45,18 @@ const (
 	scale     = 12
 )
 
+// codec compresses pages. All files share it, for what compresses holds some megabytes.
+var codec = &zstd.Codec{Level: zstd.SpeedFastest}
+
+// Grouped is a Writer that holds rows until there are enough of them for a group.
+type Grouped interface {
+	Writer
+	// Held returns how many bytes the rows had that are held.
+	Held() int
+	// Flush writes them as a group.
+	Flush() error
+}
+
 // rowGroups writes Parquet.
 type rowGroups struct {
 	w       *parquet.GenericWriter[any]
@@ -60,7 +72,7 @@ func openParquet(w io.Writer, columns []Column, _ Options) (Writer, error) {
 	p := &rowGroups{columns: columns}
 	root := record{}
 	options := []parquet.WriterOption{
-		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
+		parquet.Compression(codec),
 		parquet.CreatedBy("amate", "", ""),
 		parquet.PageBufferSize(min(max(pageBytes/max(len(columns), 1), 4<<10), 256<<10)),
 		// A dictionary that gets no smaller than the values is given up.
@@ -70,7 +82,11 @@ func openParquet(w io.Writer, columns []Column, _ Options) (Writer, error) {
 		c := &columns[i]
 		kind := kindOf(c.Type)
 		p.kinds = append(p.kinds, kind)
-		node := parquet.Optional(kind.node())
+		value := kind.node()
+		if kind == text && c.Unique {
+			value = parquet.String()
+		}
+		node := parquet.Optional(value)
 		if c.Collection {
 			node = parquet.Optional(parquet.List(node))
 		}
@@ -102,6 +118,14 @@ func (p *rowGroups) Write(row []Cell) error {
 	if p.rows < groupRows && p.bytes < groupBytes {
 		return nil
 	}
+	return p.Flush()
+}
+
+// Held implements Grouped.
+func (p *rowGroups) Held() int { return p.bytes }
+
+// Flush implements Grouped.
+func (p *rowGroups) Flush() error {
 	p.rows, p.bytes = 0, 0
 	return p.w.Flush()
 }

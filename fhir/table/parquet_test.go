@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -198,3 +199,41 @@ func BenchmarkParquet(b *testing.B) {
 type discard struct{}
 
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
+
+// TestHeld: of text that hardly repeats, little is held until a group is written, and none
+// behind that.
+func TestHeld(t *testing.T) {
+	var out bytes.Buffer
+	w, err := table.Parquet.Open(&out, []table.Column{{Name: "text", Type: "string", Unique: true}}, table.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	heap := func() int {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC() // pools are empty after the second
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc)
+	}
+	before, long := heap(), strings.Repeat("x", 4000)
+	for i := range 7000 {
+		if err := w.Write([]table.Cell{is(table.String, fmt.Sprintf("%d %s", i, long))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g := w.(table.Grouped)
+	if grown := heap() - before; g.Held() < 7000*4000 || grown > 8<<20 {
+		t.Errorf("rows of %d bytes are held in %d", g.Held(), grown)
+	}
+	was := out.Len()
+	if err := g.Flush(); err != nil || g.Held() != 0 || out.Len() == was {
+		t.Errorf("%d bytes are held, and %d were written: %v", g.Held(), out.Len()-was, err)
+	}
+	if err := g.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f, err := parquet.OpenFile(bytes.NewReader(out.Bytes()), int64(out.Len()))
+	if err != nil || f.NumRows() != 7000 {
+		t.Errorf("%v: %+v", err, f)
+	}
+}

@@ -18,6 +18,7 @@ type Column struct {
 	Type        string // FHIR type of its values, such as "date"; "" when it is not said
 	Description string // for the data dictionary
 	Collection  bool   // values are lists
+	Unique      bool   // hardly a value comes twice, so that no list of those that there are is kept
 }
 
 // Kind is what a Cell holds.
