@@ -1,7 +1,6 @@
 package authz
 
 import (
-	"slices"
 	"sync"
 
 	"github.com/amate-health/amate/fhir"
@@ -19,8 +18,8 @@ const (
 
 // covered returns all conditions on what is shown of a type: those of roles and
 // scopes, that it is not blocked, and that no consent refuses it.
-func (f *profile) covered(typ string, s *showing, ask *question) []search.Expr {
-	where := slices.Clone(s.where)
+func (f *hearing) covered(typ string, s *showing, ask *question) []search.Expr {
+	where := append(make([]search.Expr, 0, len(s.where)+3), s.where...) // not nil: it is shown
 	if !s.blocked && ask.labels {
 		where = append(where, unblocked())
 		// A Group is shown all the same, but for those members.
@@ -38,6 +37,7 @@ func (f *profile) covered(typ string, s *showing, ask *question) []search.Expr {
 	} else if len(params) == 0 {
 		return where
 	}
+	f.personal = true // by what is true of the caller
 	return append(where, search.Consented{
 		Self: typ == "Patient", Params: params, Through: search.ThroughParams(typ), Needed: f.needed,
 		Facts: f.facts, Class: search.Fact(search.FactClass, typ),

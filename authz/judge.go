@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -35,40 +36,90 @@ type hearing struct {
 // judge makes a decision: what is shown of every type, and what may be done with the
 // type that is asked about.
 func (f *hearing) judge(ask *question) (rest.Decision, error) {
-	d := rest.Decision{Principal: f.ID, Caller: f.asCaller(), Restriction: &search.Restriction{Types: map[string][]search.Expr{}}}
-	masks := map[string][]*rest.Veil{}
-	looks := []string{"read", "search"}
-	if _, many := viewing[ask.act]; many {
-		looks = append(looks, "view")
+	d := rest.Decision{Principal: f.ID, Caller: f.asCaller()}
+	shared, err := f.sharedBy(ask)
+	if err != nil {
+		return d, err
 	}
-	f.personal = ask.consents
-	for _, typ := range spec.Resources() {
-		acts, need := looks, scope.Read|scope.Search
-		if (ask.act == "read" || ask.act == "search") && (typ == ask.typ || ask.typ == "" && ask.act == "search") {
-			acts, need = []string{ask.act}, perms[ask.act]
-		}
-		s, err := f.show(typ, acts, need, true)
+	masks := maps.Clone(shared.masks)
+	d.Restriction = &search.Restriction{Types: map[string][]search.Expr{}, Base: shared.shown}
+	f.personal = len(shared.personal) > 0
+	for _, typ := range shared.personal {
+		where, veils, err := f.look(typ, ask)
 		if err != nil {
 			return d, err
 		}
-		if s == nil {
+		if where == nil {
 			continue
 		}
-		d.Restriction.Types[typ] = f.covered(typ, s, ask)
-		if len(s.veils) > 0 {
-			masks[typ] = s.veils
+		d.Restriction.Types[typ] = where
+		if len(veils) > 0 {
+			masks[typ] = veils
 		}
 	}
 	if len(masks) > 0 {
 		d.Mask = rest.NewMask(masks)
 	}
-	err := f.permit(ask, &d)
+	err = f.permit(ask, &d)
 	if everything(d.Restriction) {
 		d.Restriction = search.Unrestricted
-	} else if seen, ok := d.Restriction.Types["Binary"]; ok {
+	} else if seen, ok := d.Restriction.Of("Binary"); ok {
 		d.Restriction.Types["Binary"] = append(slices.Clip(seen), search.ByContext)
 	}
 	return d, err
+}
+
+// shared is what a decision comes to for all of a class alike.
+type shared struct {
+	shown    *search.Restriction
+	masks    map[string][]*rest.Veil
+	personal []string // types of which more than the class decides what is shown
+}
+
+// sharedBy returns what is shared by all whose class is that of the caller; each question
+// is looked at once for all of them.
+func (f *hearing) sharedBy(ask *question) (*shared, error) {
+	key := asked{class: f.class, question: *ask}
+	if s, ok := f.rules.shared.Load(key); ok {
+		return s.(*shared), nil
+	}
+	s := &shared{shown: &search.Restriction{Types: map[string][]search.Expr{}}, masks: map[string][]*rest.Veil{}}
+	for _, typ := range spec.Resources() {
+		f.personal = false
+		where, veils, err := f.look(typ, ask)
+		switch {
+		case err != nil:
+			return nil, err
+		case f.personal:
+			s.personal = append(s.personal, typ)
+			continue
+		case where == nil:
+			continue
+		}
+		s.shown.Types[typ] = where
+		if len(veils) > 0 {
+			s.masks[typ] = veils
+		}
+	}
+	f.rules.shared.keep(key, s)
+	return s, nil
+}
+
+// look returns the conditions under which a resource of type typ is shown, nil when none
+// is, and what hides parts of it.
+func (f *hearing) look(typ string, ask *question) (where []search.Expr, veils []*rest.Veil, err error) {
+	acts, need := []string{"read", "search"}, scope.Read|scope.Search
+	if _, many := viewing[ask.act]; many {
+		acts = append(acts, "view")
+	}
+	if (ask.act == "read" || ask.act == "search") && (typ == ask.typ || ask.typ == "" && ask.act == "search") {
+		acts, need = []string{ask.act}, perms[ask.act]
+	}
+	s, err := f.show(typ, acts, need, true)
+	if err != nil || s == nil {
+		return nil, nil, err
+	}
+	return f.covered(typ, s, ask), s.veils, nil
 }
 
 // asCaller is the caller as operations know them.
@@ -78,12 +129,22 @@ func (f *profile) asCaller() operation.Caller {
 
 // everything reports whether a restriction restricts nothing.
 func everything(r *search.Restriction) bool {
-	for _, where := range r.Types {
+	types := 0
+	for _, where := range r.All() {
 		if len(where) > 0 {
 			return false
 		}
+		types++
 	}
-	return len(r.Types) == len(spec.Resources())
+	return types == len(spec.Resources())
+}
+
+// nothingAt reports whether a restriction shows nothing at all.
+func nothingAt(r *search.Restriction) bool {
+	for range r.All() {
+		return false
+	}
+	return true
 }
 
 // permit refuses what may not be done, and narrows a decision to what it may be
@@ -93,7 +154,7 @@ func (f *hearing) permit(ask *question, d *rest.Decision) error {
 	case "": // a transaction
 		return nil
 	case "read", "search":
-		if _, ok := d.Restriction.Types[ask.typ]; !ok && (ask.typ != "" || len(d.Restriction.Types) == 0) {
+		if _, ok := d.Restriction.Of(ask.typ); !ok && (ask.typ != "" || nothingAt(d.Restriction)) {
 			return f.why(ask)
 		}
 		return nil
@@ -115,7 +176,7 @@ func (f *hearing) permit(ask *question, d *rest.Decision) error {
 		}
 	}
 	if ask.act != "create" {
-		if seen, ok := d.Restriction.Types[ask.typ]; ok {
+		if seen, ok := d.Restriction.Of(ask.typ); ok {
 			d.Restriction.Types[ask.typ] = append(slices.Clip(seen), s.where...)
 		}
 		f.personal = f.personal || ask.typ == "Consent"

@@ -151,11 +151,15 @@ func (f *profile) decide(ask question) (rest.Decision, error) {
 		return d, v.(*verdict).err
 	}
 	v, h := new(verdict), hearing{profile: f}
+	key := common
 	if v.decision, v.err = h.judge(&ask); h.personal {
-		f.rules.verdicts.keep(own, v)
-	} else {
-		f.rules.verdicts.keep(common, v)
+		key = own
 	}
+	size := int64(4) // what there is beside the types
+	if r := v.decision.Restriction; r != nil {
+		size += int64(len(r.Types))
+	}
+	f.rules.verdicts.keepLarge(key, v, size)
 	return v.decision, v.err
 }
 

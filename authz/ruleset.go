@@ -11,10 +11,12 @@ import (
 )
 
 // How much is kept of callers, and of what was decided for them. A profile takes about
-// 2 KB, a verdict up to 30.
+// 2 KB, what is shared by a class up to 30, and a verdict about 200 bytes for each type
+// that is shown to its caller alone.
 const (
-	maxProfiles = 20_000 // of each of two generations
-	maxVerdicts = 4096
+	maxProfiles = 20_000  // of each of two generations
+	maxVerdicts = 600_000 // types in them
+	maxShared   = 2048
 	maxGrants   = 100_000
 )
 
@@ -25,6 +27,7 @@ type ruleset struct {
 	grants bounded               // question to the policy -> []rbac.Grant
 
 	verdicts bounded // asked -> *verdict
+	shared   bounded // asked, without of whom -> *shared
 
 	mu       sync.RWMutex
 	profiles map[string]*profile
@@ -39,17 +42,20 @@ type bounded struct {
 	count atomic.Int64
 }
 
-func (b *bounded) keep(key, value any) {
-	if b.count.Add(1) > b.most {
+func (b *bounded) keep(key, value any) { b.keepLarge(key, value, 1) }
+
+// keepLarge keeps what takes as much room as so many others.
+func (b *bounded) keepLarge(key, value any, size int64) {
+	if b.count.Add(size) > b.most {
 		b.Clear()
-		b.count.Store(1)
+		b.count.Store(size)
 	}
 	b.Store(key, value)
 }
 
 func newRuleset(p *rbac.Policy) *ruleset {
 	r := &ruleset{policy: p, veils: map[string]*rest.Veil{}, profiles: map[string]*profile{}}
-	r.grants.most, r.verdicts.most = maxGrants, maxVerdicts
+	r.grants.most, r.verdicts.most, r.shared.most = maxGrants, maxVerdicts, maxShared
 	for name, m := range p.Masks {
 		r.veils[name] = rest.NewVeil(rest.MaskRules{Text: m.Text, Types: m.Types, Elements: m.Elements, Keep: m.Keep})
 	}

@@ -66,7 +66,7 @@ func concerning(patients []string, typ string, write bool) search.Expr {
 // could lift the refusal. An emergency is no reason to: it ends, and the change would
 // not.
 func (f *profile) keepRefusals(ask *question, d *rest.Decision) {
-	seen, ok := d.Restriction.Types["Consent"]
+	seen, ok := d.Restriction.Of("Consent")
 	if !ok || !f.bound || ask.typ != "Consent" || strings.HasPrefix(ask.act, "$") && !ask.changes {
 		return
 	}

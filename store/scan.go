@@ -143,7 +143,7 @@ func newScanning(e ScanEngine, s *search.Scan, x Indexer) (*scanning, error) {
 		return nil, fhir.Errorf(fhir.Invalid, "a scan is not as of the future")
 	}
 	if r := s.Query.Restriction; !r.Open() {
-		if _, listed := r.Types[s.Query.Type]; !listed {
+		if _, listed := r.Of(s.Query.Type); !listed {
 			return nil, nil
 		}
 	}
@@ -265,7 +265,8 @@ func (sc *scanning) meant(ctx context.Context, tx ScanTx, was []WasFound) ([]fhi
 		rest = unknown
 		c := candidate{resource: r, live: w.Live}
 		if !sc.q.Restriction.Open() {
-			ok, unknown := hold(sc.q.Restriction.Types[sc.q.Type], s)
+			where, _ := sc.q.Restriction.Of(sc.q.Type)
+			ok, unknown := hold(where, s)
 			c.shown = ok && len(unknown) == 0
 		}
 		all = append(all, c)

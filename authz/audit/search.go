@@ -38,7 +38,7 @@ func (s *Store) Search(ctx context.Context, q *search.Query) (*search.Result, er
 	result := &search.Result{Total: -1}
 	where := slices.Clone(q.Where)
 	if !q.Restriction.Open() {
-		only, listed := q.Restriction.Types[eventType]
+		only, listed := q.Restriction.Of(eventType)
 		if !listed {
 			if q.Total != search.TotalNone {
 				result.Total = 0

@@ -10,6 +10,7 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -41,6 +42,8 @@ type analytic struct {
 	keeper analytics.Keeper
 	runner analytics.Runner // nil where no queries are answered
 	ready  chan struct{}    // closed when it is known who may see what
+	alone  sync.Once        // makes guard
+	guard  *authz.Guard     // of who sees what every analyst may, where there is no access control
 	caught atomic.Int64     // when everything was in the tables, in Unix seconds; 0 where another server sees to it
 }
 
@@ -172,14 +175,17 @@ var analyst = &authz.Principal{ID: "analytics", Roles: []string{"analyst"}, Scop
 func (o *opened) asAnalyst(ctx context.Context, typ string) (rest.Decision, error) {
 	guard := o.guarded
 	if guard == nil {
-		guard = authz.NewGuard(authz.GuardConfig{Store: o.engine, Base: o.indexing.Base})
+		o.analytic.alone.Do(func() {
+			o.analytic.guard = authz.NewGuard(authz.GuardConfig{Store: o.engine, Base: o.indexing.Base})
+		})
+		guard = o.analytic.guard
 	}
 	// Analysts view records, and read none.
 	d, err := guard.Check(analyst.With(ctx), &rest.Request{Interaction: rest.Operation, Operation: "viewdefinition-run"})
 	if err != nil {
 		return d, err
 	}
-	if _, listed := d.Restriction.Types[typ]; !listed && !d.Restriction.Open() {
+	if _, listed := d.Restriction.Of(typ); !listed && !d.Restriction.Open() {
 		return d, fhir.Errorf(fhir.Forbidden, "analysts view no resources of this type")
 	}
 	return d, nil

@@ -61,7 +61,7 @@ func blockOf(only *search.Restriction) (search.Unblocked, bool) {
 	if only == nil || only.Open() {
 		return search.Unblocked{}, false
 	}
-	for _, where := range only.Types {
+	for _, where := range only.All() {
 		for _, e := range where {
 			if b, ok := e.(search.Unblocked); ok {
 				return b, true
@@ -143,7 +143,8 @@ func (o *opened) hiddenOf(ctx context.Context, only *search.Restriction, block s
 	hidden := map[fhir.Ref]bool{}
 	for typ, list := range ids {
 		var shows search.And
-		for _, e := range only.Types[typ] {
+		where, _ := only.Of(typ)
+		for _, e := range where {
 			switch e.(type) {
 			case search.Unblocked, search.Consented:
 				shows = append(shows, e)

@@ -135,7 +135,7 @@ func (a *asking) times() error {
 func (a *asking) types() error {
 	shown := func(typ string) bool {
 		r := a.call.Restriction
-		_, listed := r.Types[typ]
+		_, listed := r.Of(typ)
 		return r.Open() || listed
 	}
 	level := func(typ string) bool {
@@ -313,7 +313,7 @@ func (a *asking) associated() error {
 			}
 		}
 	}
-	if _, listed := a.call.Restriction.Types["Provenance"]; a.asked.Provenance != "" && !listed && !a.call.Restriction.Open() {
+	if _, listed := a.call.Restriction.Of("Provenance"); a.asked.Provenance != "" && !listed && !a.call.Restriction.Open() {
 		return fhir.Errorf(fhir.Forbidden, "you may not see Provenance, which includeAssociatedData asks for")
 	}
 	if at := slices.Index(a.asked.Types, "Provenance"); at >= 0 {

@@ -74,7 +74,7 @@ func (e *exporting) was(ctx context.Context, v *fhir.Resource) (bool, error) {
 
 // showed reports whether a restriction would show a version that is current no more.
 func (e *exporting) showed(ctx context.Context, r *fhir.Resource, only *search.Restriction) (bool, error) {
-	where, listed := only.Types[r.Ref.Type]
+	where, listed := only.Of(r.Ref.Type)
 	ix, err := e.Index(r)
 	if err != nil || !listed {
 		return false, err

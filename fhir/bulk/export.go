@@ -218,7 +218,7 @@ func (e *exporting) scan(ctx context.Context, typ string, page func(found []fhir
 		if err := e.renew(ctx); err != nil {
 			return err
 		}
-		if _, listed := e.shows.Restriction.Types[typ]; !listed && !e.shows.Restriction.Open() {
+		if _, listed := e.shows.Restriction.Of(typ); !listed && !e.shows.Restriction.Open() {
 			return fhir.Errorf(fhir.Forbidden, "you may not see %s any more", typ)
 		}
 		if e.records != nil && len(e.records) == 0 {

@@ -160,7 +160,7 @@ func (s *Service) fetch(ctx context.Context, call *operation.Call) (*operation.A
 		if f.Name != name || o.Ended.IsZero() {
 			continue
 		}
-		_, shown := rights.Restriction.Types[f.Type]
+		_, shown := rights.Restriction.Of(f.Type)
 		if !shown && !rights.Restriction.Open() && spec.IsResource(f.Type) && f.List == Outputs {
 			return nil, fhir.Errorf(fhir.Forbidden, "you may not see %s", f.Type)
 		}

@@ -25,14 +25,15 @@ func sight(only *search.Restriction, o *Output) string {
 	if only.Open() {
 		return "open"
 	}
-	types := slices.Sorted(maps.Keys(only.Types))
+	all := maps.Collect(only.All())
+	types := slices.Sorted(maps.Keys(all))
 	if spec.IsResource(o.Type) && o.List == Outputs {
 		types = []string{o.Type}
 	}
 	var b strings.Builder
 	for _, typ := range types {
 		b.WriteString(typ)
-		for _, e := range only.Types[typ] {
+		for _, e := range all[typ] {
 			b.WriteString("\x00" + e.String())
 		}
 		b.WriteByte('\n')

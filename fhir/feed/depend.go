@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -59,7 +60,7 @@ func (s *shapes) dependencies(v *view) *deps {
 	if v.scope != "organization" && v.scope != "facility" {
 		return dependencies(v)
 	}
-	key := rightsKey{weak.Make(v.call.Restriction), strings.Join(v.asked.types, ",")}
+	key := v.shape()
 	s.mu.Lock()
 	known := s.all[key]
 	s.mu.Unlock()
@@ -79,6 +80,21 @@ func (s *shapes) dependencies(v *view) *deps {
 		d.bind(typ, v.only.Types[typ])
 	}
 	return d
+}
+
+// shape stands for what the dependencies of a view follow from, beside the establishment.
+// Conditions that are the caller's own do not matter where none of their types is in scope.
+func (v *view) shape() rightsKey {
+	only, types := v.call.Restriction, strings.Join(v.asked.types, ",")
+	own := only.Base == nil
+	for typ := range only.Types {
+		_, in := v.only.Types[typ]
+		own = own || in
+	}
+	if own {
+		return rightsKey{weak.Make(only), types}
+	}
+	return rightsKey{weak.Make(only.Base), types + ";" + strings.Join(slices.Sorted(maps.Keys(only.Types)), ",")}
 }
 
 func (d *deps) clone() *deps {

@@ -3,6 +3,7 @@ package feed
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"maps"
 	"slices"
@@ -167,7 +168,8 @@ func (f *Feed) establishment(ctx context.Context, v *view) error {
 // plainly reports whether which resources of a type may be seen follows from what each
 // holds.
 func plainly(r *search.Restriction, typ string) bool {
-	return !slices.ContainsFunc(r.Types[typ], func(e search.Expr) bool {
+	where, _ := r.Of(typ)
+	return !slices.ContainsFunc(where, func(e search.Expr) bool {
 		if not, ok := e.(search.Not); ok {
 			e = not.X
 		}
@@ -231,7 +233,7 @@ func (f *Feed) restrict(v *view) {
 	given := v.call.Restriction
 	v.only, v.can = &search.Restriction{Types: map[string][]search.Expr{}}, map[string]bool{}
 	for _, typ := range spec.Resources() {
-		where, listed := given.Types[typ]
+		where, listed := given.Of(typ)
 		if !listed && !given.Open() || typ == "AuditEvent" || v.asked.types != nil && !slices.Contains(v.asked.types, typ) {
 			continue
 		}
@@ -337,8 +339,9 @@ func (v *view) ofOrg(p *spec.SearchParam) search.Expr {
 // rights remembers what stands for a restriction: the guard gives the same one out for
 // many requests.
 type rights struct {
-	mu  sync.Mutex
-	all map[rightsKey]string
+	mu   sync.Mutex
+	all  map[rightsKey]string
+	sums map[weak.Pointer[search.Restriction]]digest
 }
 
 type rightsKey struct {
@@ -369,18 +372,9 @@ func (r *rights) of(v *view) string {
 	if ok {
 		return known
 	}
-	var b strings.Builder
-	b.WriteString(scope)
-	for _, typ := range slices.Sorted(maps.Keys(v.call.Restriction.Types)) {
-		b.WriteString("\n" + typ)
-		for _, e := range v.call.Restriction.Types[typ] {
-			if !stored(e) {
-				b.WriteString(" " + e.String())
-			}
-		}
-	}
-	sum := sha256.Sum256([]byte(b.String()))
-	known = hex.EncodeToString(sum[:12])
+	sum := r.shown(v.call.Restriction)
+	whole := sha256.Sum256(binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(text, sum[0]), sum[1]))
+	known = hex.EncodeToString(whole[:12])
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.all == nil || len(r.all) > maxRecent {
@@ -388,6 +382,59 @@ func (r *rights) of(v *view) string {
 	}
 	r.all[key] = known
 	return known
+}
+
+// digest is a sum of hashes, one of each type: so it is the same whatever part of a
+// restriction a type stands in, and what many have in common is added up once.
+type digest [2]uint64
+
+// shown returns the digest of a restriction.
+func (r *rights) shown(only *search.Restriction) digest {
+	if only == nil {
+		return digest{}
+	}
+	key := weak.Make(only)
+	r.mu.Lock()
+	sum, ok := r.sums[key]
+	r.mu.Unlock()
+	if ok {
+		return sum
+	}
+	sum = r.shown(only.Base)
+	for typ, where := range only.Types {
+		sum.add(typ, where, 1)
+		if under, listed := only.Base.Of(typ); listed {
+			sum.add(typ, under, -1)
+		}
+	}
+	if len(only.Types) >= manyTypes {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.sums == nil || len(r.sums) > maxRecent {
+			r.sums = map[weak.Pointer[search.Restriction]]digest{}
+		}
+		r.sums[key] = sum
+	}
+	return sum
+}
+
+// manyTypes is from how many types on the digest of a restriction is remembered.
+const manyTypes = 20
+
+// add adds a type with its conditions, but for those that follow from what is stored, or
+// takes it away.
+func (d *digest) add(typ string, where []search.Expr, sign int64) {
+	var b strings.Builder
+	b.WriteString(typ)
+	for _, e := range where {
+		if !stored(e) {
+			b.WriteString("\x00" + e.String())
+		}
+	}
+	sum := sha256.Sum256([]byte(b.String()))
+	for i := range d {
+		d[i] += uint64(sign) * binary.BigEndian.Uint64(sum[8*i:])
+	}
 }
 
 // stored reports whether a condition is one that is only there when something stored

@@ -108,7 +108,7 @@ func (a *API) current(ctx context.Context, versions []fhir.Resource, only *searc
 	ids := map[string][]string{}
 	for i := range versions {
 		r := &versions[i]
-		if where := only.Types[r.Ref.Type]; r.JSON != nil && !local(where) && !slices.Contains(ids[r.Ref.Type], r.Ref.ID) {
+		if where, _ := only.Of(r.Ref.Type); r.JSON != nil && !local(where) && !slices.Contains(ids[r.Ref.Type], r.Ref.ID) {
 			ids[r.Ref.Type] = append(ids[r.Ref.Type], r.Ref.ID)
 		}
 	}
@@ -131,7 +131,7 @@ func (a *API) versionShown(res, current *fhir.Resource, only *search.Restriction
 	if res.JSON == nil {
 		return true
 	}
-	where, listed := only.Types[res.Ref.Type]
+	where, listed := only.Of(res.Ref.Type)
 	switch {
 	case !listed || !a.meets(res, where):
 		return false

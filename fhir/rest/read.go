@@ -35,7 +35,7 @@ func (a *API) visible(ctx context.Context, ref fhir.Ref, only *search.Restrictio
 	if only.Open() {
 		return a.Store.Read(ctx, ref)
 	}
-	where, listed := only.Types[ref.Type]
+	where, listed := only.Of(ref.Type)
 	if !listed {
 		return fhir.Resource{}, notFound(ref)
 	}

@@ -46,7 +46,7 @@ func inPart(res *fhir.Resource, where []search.Expr) bool {
 
 // whole refuses a change of what the caller sees only a part of.
 func (a *API) whole(ctx context.Context, ref fhir.Ref, only *search.Restriction) error {
-	where := only.Types[ref.Type]
+	where, _ := only.Of(ref.Type)
 	if a.Withhold == nil || only.Open() || local(where) {
 		return nil
 	}

@@ -113,7 +113,7 @@ func (a *API) pin(ctx context.Context, d *Decision, c *bundle.Change) (bool, err
 		return false, err
 	}
 	seen, err := a.visible(ctx, c.Ref, only)
-	if err == nil && inPart(&seen, only.Types[c.Ref.Type]) {
+	if where, _ := only.Of(c.Ref.Type); err == nil && inPart(&seen, where) {
 		return false, errInPart
 	}
 	switch {
@@ -128,7 +128,7 @@ func (a *API) pin(ctx context.Context, d *Decision, c *bundle.Change) (bool, err
 
 // all reports whether a caller can see every resource of a type, whatever is in it.
 func all(only *search.Restriction, typ string) bool {
-	where, listed := only.Types[typ]
+	where, listed := only.Of(typ)
 	return only.Open() || listed && len(where) == 0
 }
 

@@ -1,6 +1,8 @@
 package search
 
 import (
+	"iter"
+
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/spec"
 )
@@ -39,6 +41,7 @@ type Param struct{ Name, Value string }
 type Restriction struct {
 	open  bool
 	Types map[string][]Expr
+	Base  *Restriction // what holds for the types that Types lacks; nil for nothing
 }
 
 // Unrestricted is the Restriction of a caller who may see everything.
@@ -46,6 +49,39 @@ var Unrestricted = &Restriction{open: true}
 
 // Open reports whether r restricts nothing.
 func (r *Restriction) Open() bool { return r != nil && r.open }
+
+// Of returns the conditions on resources of a type, and whether it is listed.
+func (r *Restriction) Of(typ string) (where []Expr, listed bool) {
+	for ; r != nil; r = r.Base {
+		if where, listed = r.Types[typ]; listed {
+			return where, true
+		}
+	}
+	return nil, false
+}
+
+// All ranges over the types that are listed, with their conditions.
+func (r *Restriction) All() iter.Seq2[string, []Expr] {
+	return func(yield func(string, []Expr) bool) {
+		for part := r; part != nil; part = part.Base {
+			for typ, where := range part.Types {
+				if !r.over(part, typ) && !yield(typ, where) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// over reports whether a type is listed in what lies over a part of r.
+func (r *Restriction) over(part *Restriction, typ string) bool {
+	for ; r != part; r = r.Base {
+		if _, listed := r.Types[typ]; listed {
+			return true
+		}
+	}
+	return false
+}
 
 // Expr is a condition on a resource. Each node prints itself.
 type Expr interface {

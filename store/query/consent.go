@@ -172,10 +172,11 @@ func (w *where) permittedAny(restriction *search.Restriction) error {
 	consents := &rules{where: w, classes: map[int64]int64{}, now: time.Now().UnixMicro()}
 	needed := false
 	blocks := map[int64]search.Unblocked{}
-	for _, typ := range slices.Sorted(maps.Keys(restriction.Types)) {
+	all := maps.Collect(restriction.All())
+	for _, typ := range slices.Sorted(maps.Keys(all)) {
 		number := int64(index.TypeNumber(typ))
 		var own []search.Expr
-		for _, e := range restriction.Types[typ] {
+		for _, e := range all[typ] {
 			if b, ok := e.(search.Unblocked); ok {
 				blocks[number] = b
 				continue

@@ -17,7 +17,7 @@ func (w *where) proxied(e *search.Proxied) error {
 		w.Add(w.Row, ".live")
 		return nil
 	}
-	rest := &search.Restriction{Types: maps.Clone(w.restriction.Types)}
+	rest := &search.Restriction{Types: maps.Collect(w.restriction.All())}
 	delete(rest.Types, e.Param.Base)
 	w.Add("(", w.Row, ".live AND (NOT EXISTS (SELECT 1 FROM ")
 	w.Targets(e.Param.ID)

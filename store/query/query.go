@@ -153,7 +153,7 @@ func RestrictionReferences(r *search.Restriction) []fhir.Ref {
 		return nil
 	}
 	var refs []fhir.Ref
-	for _, exprs := range r.Types {
+	for _, exprs := range r.All() {
 		refs = append(refs, References(&search.Query{Where: exprs})...)
 	}
 	return refs

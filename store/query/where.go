@@ -45,7 +45,8 @@ func (w *where) restrictions(typ string) []search.Expr {
 	if typ == "" || w.restriction == nil || w.restriction.Open() {
 		return nil
 	}
-	return conjunction(w.restriction.Types[typ])
+	where, _ := w.restriction.Of(typ)
+	return conjunction(where)
 }
 
 // place appends that the row is a live resource of type typ, which may be implied. Of
@@ -73,7 +74,7 @@ func (w *where) place(typ string, implied bool) error {
 }
 
 func listed(r *search.Restriction, typ string) bool {
-	_, ok := r.Types[typ]
+	_, ok := r.Of(typ)
 	return ok
 }
 
@@ -121,7 +122,7 @@ func (w *where) permitted(typ string, implied bool) error {
 		w.typeIs(typ)
 		return nil
 	case typ != "":
-		exprs, listed := r.Types[typ]
+		exprs, listed := r.Of(typ)
 		if !listed {
 			w.Add("FALSE")
 			return nil

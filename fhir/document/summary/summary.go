@@ -351,12 +351,13 @@ func (m *making) masked(at room) bool {
 func (m *making) partly(at room) bool {
 	only := m.call.Restriction
 	return !only.Open() && slices.ContainsFunc(sections[at].types, func(typ string) bool {
-		return !m.visible(typ) || len(only.Types[typ]) > 0
+		where, _ := only.Of(typ)
+		return !m.visible(typ) || len(where) > 0
 	})
 }
 
 func (m *making) visible(typ string) bool {
 	only := m.call.Restriction
-	_, listed := only.Types[typ]
+	_, listed := only.Of(typ)
 	return only.Open() || listed
 }

@@ -40,7 +40,7 @@ func (s *service) may(ctx context.Context, call *operation.Call, h *terminology.
 	if h.Ref == (fhir.Ref{}) || call.Restriction.Open() {
 		return nil
 	}
-	if _, restricted := call.Restriction.Types[h.Ref.Type]; !restricted {
+	if _, restricted := call.Restriction.Of(h.Ref.Type); !restricted {
 		return nil
 	}
 	ok, err := s.visible(ctx, h.Ref, call.Restriction)

@@ -148,7 +148,8 @@ func (d *Desk) count(ctx context.Context, a Asked, r *search.Restriction) (*Repo
 // conditions reports whether some Patients are not to be seen. Who sees no Patient at all
 // may be shown statistics of all.
 func conditions(r *search.Restriction) bool {
-	return r != nil && !r.Open() && len(r.Types["Patient"]) > 0
+	where, _ := r.Of("Patient")
+	return !r.Open() && len(where) > 0
 }
 
 // countSeen counts those whom a caller may see, some at a time.
