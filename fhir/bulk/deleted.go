@@ -113,7 +113,7 @@ func (e *exporting) seesPatients(ctx context.Context, ix *search.Index, only *se
 // beside returns an export of something else that goes on from the place of e, and what
 // takes its place back.
 func (e *exporting) beside(other *asked) (x *exporting, back func()) {
-	x = &exporting{Exporter: e.Exporter, asked: other, run: e.run, at: e.at, shows: e.shows, file: e.file, buffer: e.buffer}
+	x = &exporting{Exporter: e.Exporter, asked: other, run: e.run, at: e.at, total: e.total, shows: e.shows, file: e.file, buffer: e.buffer}
 	return x, func() { e.at, e.file, e.buffer = x.at, x.file, x.buffer }
 }
 

@@ -60,6 +60,7 @@ type exporting struct {
 	run     *Run
 	at      place
 	records map[string]bool // whose records are exported; nil for everybody's
+	total   int64           // resources in all, about; 0 when that is not known
 	shows   *Rights
 	stale   bool // a scan ends behind this page, to be gone on with under other rights
 	file    *File
@@ -75,6 +76,9 @@ func (x *Exporter) run(ctx context.Context, r *Run) error {
 		return err
 	}
 	if _, err := r.Position(&e.at); err != nil {
+		return err
+	}
+	if err := e.count(ctx); err != nil {
 		return err
 	}
 	steps := e.steps()
@@ -321,7 +325,7 @@ func (e *exporting) append(ctx context.Context, typ string, list List, found []f
 		e.file.Add(int64(len(found)))
 	}
 	e.at.After, e.at.Done = after, e.at.Done+int64(len(found))
-	e.run.Progress(e.at.Done, 0, typ)
+	e.progress(e.at.Done, typ)
 	if e.run.Due() {
 		return e.run.Save(ctx, e.at)
 	}

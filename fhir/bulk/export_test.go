@@ -235,3 +235,40 @@ func TestExpired(t *testing.T) {
 		t.Error(err, len(w.disk))
 	}
 }
+
+// TestProgress: how far an export is, of how much where that is known.
+func TestProgress(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]string{
+		"?_type=Patient,Condition":                             "7 of 22: Condition, type 1 of 2|11 of 22: Condition, type 1 of 2|18 of 22: Patient, type 2 of 2|22 of 23: Patient, type 2 of 2",
+		"?_type=Patient&_outputFormat=parquet":                 "7 of 11: Patient, type 1 of 1|11 of 12: Patient, type 1 of 1",
+		"?_type=Patient,Condition&_since=2026-02-27T00:00:00Z": "3 of 6: Condition, type 1 of 2|6 of 7: Patient, type 2 of 2|6 of 7: Bundle|6 of 7: Bundle",
+		"?_type=Patient&_typeFilter=Patient%3Fgender=female":   "7 of 0: Patient, type 1 of 1|11 of 0: Patient, type 1 of 1",
+		"Patient?_type=Patient&patient=Patient/p001":           "1 of 0: Patient, type 1 of 1",
+	} {
+		w, _ := people(11)
+		w.versions = slices.DeleteFunc(w.versions, func(r fhir.Resource) bool { return r.Ref.ID == "later" })
+		w.exported(t, path)
+		if got := strings.Join(w.told, "|"); got != want {
+			t.Errorf("%s:\n%s, not\n%s", path, got, want)
+		}
+	}
+	w, _ := people(11)
+	id, err := w.order("?_type=Patient")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, state := range map[string]bulk.State{
+		"queued":                           {},
+		"at work":                          {Begun: true},
+		"12 so far (Patient, type 1 of 2)": {Begun: true, Done: 12, Note: "Patient, type 1 of 2"},
+		"41 %: 5 of about 12":              {Begun: true, Done: 5, Total: 12},
+		"99 %: 12 of about 12 (Patient)":   {Begun: true, Done: 12, Total: 12, Note: "Patient"},
+		"1 so far":                         {Begun: true, Done: 1, Note: strings.Repeat("x", 100)},
+	} {
+		w.state[id] = state
+		if a, err := w.ask(bulk.StatusName, "order", id); err != nil || a.Progress != want {
+			t.Errorf("%+v: %v %v", state, a, err)
+		}
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -84,16 +83,22 @@ func (s *Service) underWay(ctx context.Context, o *Order) (*operation.Answer, er
 }
 
 // progress says how far the work is, in less than 100 characters.
+//
+// See https://hl7.org/fhir/uv/bulkdata/STU2/export.html#response---in-progress-status.
 func (st *State) progress() string {
+	text := "at work"
 	switch {
 	case !st.Begun:
 		return "queued"
 	case st.Total > 0:
-		return strconv.FormatInt(min(99, st.Done*100/st.Total), 10) + " %: " + strconv.FormatInt(st.Done, 10) + " of about " + strconv.FormatInt(st.Total, 10)
+		text = fmt.Sprintf("%d %%: %d of about %d", min(99, st.Done*100/st.Total), st.Done, st.Total)
 	case st.Done > 0:
-		return strconv.FormatInt(st.Done, 10) + " so far"
+		text = fmt.Sprintf("%d so far", st.Done)
 	}
-	return "at work"
+	if st.Note != "" && len(text)+len(st.Note) < 96 {
+		text += " (" + st.Note + ")"
+	}
+	return text
 }
 
 // retry is after how many seconds to ask again: soon at first, and then as the work takes.

@@ -68,7 +68,7 @@ func (e *exporting) partitions(ctx context.Context, typ string) error {
 			return err
 		}
 		last = after
-		e.run.Progress(e.at.Done+n, 0, typ)
+		e.progress(e.at.Done+n, typ)
 		if n >= partMost || len(months) > monthsMost || e.stale {
 			return closeAll(after)
 		}

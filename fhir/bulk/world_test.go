@@ -35,9 +35,10 @@ type world struct {
 	*place
 	versions []fhir.Resource // each after those before it
 	disk     map[string]*platter
-	kept     []byte // position of the work
-	volume   int64  // bytes of the disk
-	left     int    // steps until the server dies; below 0 it does not
+	told     []string // how far it was, each time
+	kept     []byte   // position of the work
+	volume   int64    // bytes of the disk
+	left     int      // steps until the server dies; below 0 it does not
 	clock    time.Time
 	rights   func() (*bulk.Rights, error)
 	service  *bulk.Service
@@ -155,6 +156,11 @@ func (w *world) Orders() (map[string]time.Time, error) {
 	return all, nil
 }
 
+// Progress keeps what is told.
+func (w *world) Progress(done, total int64, note string) {
+	w.told = append(w.told, fmt.Sprintf("%d of %d: %s", done, total, note))
+}
+
 func (w *world) Position(into any) (bool, error) {
 	if w.kept == nil {
 		return false, nil
@@ -254,7 +260,7 @@ func (w *world) Scan(_ context.Context, s *search.Scan, page func([]fhir.Resourc
 
 func (w *world) search(_ context.Context, q *search.Query) (*search.Result, error) {
 	found, err := meant(q, w.current(q.Type, w.clock))
-	return &search.Result{Matches: found}, err
+	return &search.Result{Matches: found, Total: int64(len(found))}, err
 }
 
 func (w *world) history(_ context.Context, h *search.History) (*search.Versions, error) {
