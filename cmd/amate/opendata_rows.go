@@ -24,7 +24,7 @@ func (o *opened) openSources() map[string]opendata.Source {
 	return map[string]opendata.Source{
 		"births":   {Columns: birthColumns, Rows: o.birthRows},
 		"children": {Columns: append([]string{"cohorte", "municipio", "sexo"}, coverageAntigens...), Rows: o.childRows},
-		"visits":   {Columns: []string{"mes", "estado", "edad", "minutos", "establecimiento"}, Rows: o.visitRows},
+		"visits":   {Columns: []string{"mes", "estado", "edad", "minutos", "establecimiento", "persona"}, Rows: o.visitRows},
 	}
 }
 
@@ -183,8 +183,8 @@ func (o *opened) visitRows(s opendata.Span) opendata.Rows {
 		if err != nil {
 			return err
 		}
-		out := make([]rows.Cell, 5)
-		return o.derivedRows(ctx, "amate_telehealth_visits", []string{"month", "status", "age_band", "minutes", "facility_id"}, func(d *element.Doc) string {
+		out := make([]rows.Cell, 6)
+		return o.derivedRows(ctx, "amate_telehealth_visits", []string{"month", "status", "age_band", "minutes", "facility_id", "patient_id"}, func(d *element.Doc) string {
 			subject, _ := analysis.Subject(d)
 			return born[subject.ID]
 		}, func(row []string) error {

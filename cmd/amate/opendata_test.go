@@ -289,6 +289,7 @@ func (w *openWorld) expect(what string, got map[string]string, want ...string) {
 func (w *openWorld) births2024() {
 	at := w.table("nacimientos/2024-1/nacimientos/municipio-sexo.csv")
 	w.expect("births", at("lugar", "total", "sexo", "total"), "casos", "483", "nota", "")
+	w.expect("births of Guadalajara", at("lugar", "14039", "sexo", "total"), "lugar_nombre", "Guadalajara, Jalisco", "lugar_name", "Guadalajara, Jalisco")
 	w.expect("births of three", at("lugar", "14070", "sexo", "total"), "casos", "", "nota", "S")
 	w.expect("births of Jalisco", at("lugar", "14", "sexo", "total"), "lugar_nombre", "Jalisco", "casos", "483")
 	w.expect("mothers", w.table("nacimientos/2024-1/nacimientos/entidad-edad-parto.csv")("lugar", "total", "edad_madre", "20-24", "parto", "total"), "edad_madre_nombre", "20 a 24 años", "edad_madre_name", "20 to 24 years")

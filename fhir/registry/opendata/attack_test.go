@@ -32,15 +32,16 @@ func (d disk) create(name string) (io.WriteCloser, error) {
 // attacker has put together what the files say: a number for each cell, -1 where it is
 // hidden. A cell is named by its codes, dimension by dimension.
 type attacker struct {
-	dims  []string
-	cells map[string]float64
-	kept  map[string]bool
+	dims   []string
+	cells  map[string]float64
+	kept   map[string]bool
+	listed map[string]bool // hidden ones that count somebody, for rows of nobody are left out
 }
 
 // read takes all tables of a release. Dimensions that a table does not have are total.
 func read(t testing.TB, files disk, dims, rates []string) *attacker {
 	t.Helper()
-	a := &attacker{dims: slices.Concat(dims, rates), cells: map[string]float64{}, kept: map[string]bool{}}
+	a := &attacker{dims: slices.Concat(dims, rates), cells: map[string]float64{}, kept: map[string]bool{}, listed: map[string]bool{}}
 	for name, content := range files {
 		if !strings.HasSuffix(name, ".csv") || strings.Contains(name, "diccionario") {
 			continue
@@ -93,6 +94,7 @@ func read(t testing.TB, files disk, dims, rates []string) *attacker {
 					a.put(t, one, whole-part, kept)
 				} else {
 					a.put(t, one, -1, false)
+					a.listed[strings.Join(one, "|")] = whole >= 0 // of few it may be that all count in it
 				}
 			}
 		}
@@ -107,6 +109,19 @@ func (a *attacker) put(t testing.TB, where []string, v float64, kept bool) {
 	}
 	a.cells[name] = v
 	a.kept[name] = kept
+	a.listed[name] = v < 0
+}
+
+// after forgets that somebody is in cells that an earlier release hid: they stay listed.
+func (a *attacker) after(earlier ...*attacker) *attacker {
+	for _, e := range earlier {
+		for name, v := range e.cells {
+			if v < 0 {
+				a.listed[name] = false
+			}
+		}
+	}
+	return a
 }
 
 // above returns the code that a code of a dimension, the first of which is of places, is part of.
@@ -156,6 +171,7 @@ type system struct {
 	names  []string
 	index  map[string]int
 	matrix [][]float64 // the last column is the right side
+	least  []float64   // what a cell counts at least; the equations are of what it counts beyond
 }
 
 func (a *attacker) system() *system {
@@ -169,6 +185,10 @@ func (a *attacker) system() *system {
 	slices.Sort(s.names)
 	for i, name := range s.names {
 		s.index[name] = i
+		s.least = append(s.least, 0)
+		if a.listed[name] && !a.kept[name] {
+			s.least[i] = 1
+		}
 	}
 	for _, sum := range a.sums() {
 		line, any := make([]float64, len(s.names)+1), false
@@ -179,6 +199,7 @@ func (a *attacker) system() *system {
 			}
 			if at, ok := s.index[name]; ok {
 				line[at] += sign
+				line[len(s.names)] -= sign * s.least[at]
 				any = true
 			} else {
 				line[len(s.names)] -= sign * a.cells[name]
@@ -235,7 +256,7 @@ func (s *system) solve() map[string]float64 {
 			}
 		}
 		if at >= 0 && !many {
-			found[s.names[at]] = m[r][n]
+			found[s.names[at]] = m[r][n] + s.least[at]
 		}
 	}
 	return found
@@ -244,7 +265,7 @@ func (s *system) solve() map[string]float64 {
 // bounded adds what is known of cells that are as published before: that they changed by
 // less than k.
 func (s *system) bounded(a *attacker, k float64) *system {
-	out := &system{names: s.names, index: s.index}
+	out := &system{names: s.names, index: s.index, least: s.least}
 	var kept []int
 	for i, name := range s.names {
 		if a.kept[name] {
@@ -322,7 +343,7 @@ func (s *system) extreme(name string, sign float64) float64 {
 	if !pivotAll(t, basis, n+m, n) {
 		return math.Inf(int(sign))
 	}
-	return sign * t[m][n+m]
+	return sign*t[m][n+m] + s.least[goal]
 }
 
 // pivotAll goes on until the last line has nothing negative; it is false without bound.
@@ -390,7 +411,7 @@ func differences(before, after *attacker, k float64) (found []string) {
 // combined is what somebody knows who has two releases, and holds that a cell counts the
 // same people in both where it is hidden in one of them.
 func combined(before, after *attacker) *attacker {
-	all := &attacker{dims: after.dims, cells: map[string]float64{}, kept: map[string]bool{}}
+	all := &attacker{dims: after.dims, cells: map[string]float64{}, kept: map[string]bool{}, listed: map[string]bool{}}
 	for name, v := range after.cells {
 		if v < 0 {
 			if w, ok := before.cells[name]; ok && w >= 0 {

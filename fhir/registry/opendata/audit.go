@@ -17,6 +17,9 @@ func Audit(ctx context.Context, c *Cube, p *Protection) error {
 	if err := a.small(); err != nil {
 		return err
 	}
+	if err := a.together(); err != nil {
+		return err
+	}
 	if err := a.propagate(ctx); err != nil {
 		return err
 	}
@@ -86,6 +89,7 @@ func (a *auditor) small() error {
 	}
 	for i := range a.c.cells {
 		one := &a.c.cells[i]
+		a.low[i] = a.p.least[i]
 		switch a.p.reason[i] {
 		case Shown:
 			if a.c.primary(one) != Shown {
@@ -99,6 +103,28 @@ func (a *auditor) small() error {
 				return a.fault(int32(i), "is hidden without a proof")
 			}
 			a.high[i] = far
+		}
+	}
+	return nil
+}
+
+// together refuses hidden cells of which what is shown tells the sum, where too few people
+// or contributors are in it: many rows may be of few.
+func (a *auditor) together() error {
+	f := a.c.Family
+	if f.Person == "" && f.Contributor == "" {
+		return nil // a sum of K rows is of K people
+	}
+	for e := range a.sums {
+		var all cell
+		for _, i := range a.sums[e].parts {
+			switch a.p.reason[i] {
+			case Small, FewOthers, Dominated, Complementary:
+				all.add(&a.c.cells[i], f)
+			}
+		}
+		if a.p.reason[a.sums[e].whole] == Shown && all.count > 0 && (f.Person != "" && len(all.people) < f.K || len(all.givers) < f.Contributors) {
+			return a.fault(a.sums[e].whole, "tells of too few people, less others")
 		}
 	}
 	return nil
@@ -186,8 +212,8 @@ func (a *auditor) proved(one *proof, differs map[int32]int64, by int64) error {
 		if d != 0 && a.p.reason[i] == Shown {
 			return a.fault(i, "is shown, and a proof has it otherwise")
 		}
-		if a.c.cells[i].count+d < 0 {
-			return a.fault(i, "is less than nobody in a proof")
+		if a.c.cells[i].count+d < a.p.least[i] {
+			return a.fault(i, "counts nobody in a proof, where it would not be listed")
 		}
 		for _, e := range a.of[i] {
 			sum := int64(0)

@@ -217,6 +217,20 @@ func (a *axis) at(n int32, depth int8) int32 {
 	return n
 }
 
+// used says which values of a dimension may be named: those that are defined, and those of
+// the cells. Detail that was withdrawn is not told by naming what it was of.
+func (c *Cube) used(d int) []bool {
+	a := c.axes[d]
+	used := make([]bool, len(a.codes))
+	for n := range used {
+		used[n] = n == 0 || a.def.Kind != Place && a.def.Kind != Month && a.codes[n] != unknown
+	}
+	for i := range c.cells {
+		used[a.of(c.cells[i].key)] = true
+	}
+	return used
+}
+
 func (a *axis) of(key uint64) int32 { return int32(key >> a.shift & (1<<a.width - 1)) }
 
 func (a *axis) with(key uint64, n int32) uint64 {

@@ -2,6 +2,7 @@ package opendata
 
 import (
 	"context"
+	"hash/maphash"
 	"slices"
 	"strconv"
 
@@ -45,14 +46,30 @@ type cell struct {
 	key    uint64
 	count  int64
 	sums   []sum
-	people map[uint32]int64 // rows by contributor; nil where they are not told apart
+	people set // who is counted, where rows are not all of somebody else
+	givers set // who contributed them, where that is told
+}
+
+// set holds some members of a group, by their hashes, and no more of them than matter.
+type set []uint64
+
+func (s set) with(most int, members ...uint64) set {
+	for _, m := range members {
+		if len(s) >= most {
+			break
+		}
+		if !slices.Contains(s, m) {
+			s = append(s, m)
+		}
+	}
+	return s
 }
 
 // sum is of one measure in one cell.
 type sum struct {
 	n        int64   // rows that have a value
 	total    float64 //
-	most     float64 // the greatest value, or part of one contributor
+	most     float64 // the greatest value
 	negative bool    // a value is below 0
 }
 
@@ -63,20 +80,21 @@ func (s *sum) add(o *sum) {
 // counting is an aggregation under way.
 type counting struct {
 	*Cube
-	tables       [][]int8 // levels of each table
-	found        []map[uint64]int32
-	accounts     [][]cell
-	column       []int // of each axis
-	sums         []int // columns of sums
-	period       int
-	contributor  int
-	contributors map[string]uint32
+	tables      [][]int8 // levels of each table
+	found       []map[uint64]int32
+	accounts    [][]cell
+	column      []int // of each axis
+	sums        []int // columns of sums
+	period      int
+	person      int // -1 where each row is of somebody else
+	contributor int // -1 where it does not matter
+	seed        maphash.Seed
 }
 
 // Aggregate counts the rows of a period. It takes memory for the cells, and none for rows.
 // Errors: those of the rows; fhir.Invalid for columns that the source lacks.
 func Aggregate(ctx context.Context, f *Family, s Source, span Span) (*Cube, error) {
-	c := &counting{Cube: &Cube{Family: f, Span: span, at: map[uint64]int32{}}, contributor: -1, contributors: map[string]uint32{}}
+	c := &counting{Cube: &Cube{Family: f, Span: span, at: map[uint64]int32{}}, person: -1, contributor: -1, seed: maphash.MakeSeed()}
 	if err := c.prepare(&s); err != nil {
 		return nil, err
 	}
@@ -98,6 +116,9 @@ func (c *counting) prepare(s *Source) error {
 	}
 	f := c.Family
 	c.period = find(f.Period)
+	if f.Person != "" {
+		c.person = find(f.Person)
+	}
 	if f.Contributor != "" {
 		c.contributor = find(f.Contributor)
 	}
@@ -221,23 +242,19 @@ func (c *counting) row(row []table.Cell) error {
 		}
 		leaves[i] = n
 	}
-	who := uint32(0)
-	if c.contributor >= 0 {
-		text := row[c.contributor].Text
-		n, ok := c.contributors[text]
-		if !ok {
-			n = uint32(len(c.contributors))
-			c.contributors[text] = n
-		}
-		who = n
+	one := cell{count: 1}
+	if c.person >= 0 {
+		one.people = set{maphash.String(c.seed, row[c.person].Text)}
 	}
-	var sums []sum
+	if c.contributor >= 0 {
+		one.givers = set{maphash.String(c.seed, row[c.contributor].Text)}
+	}
 	for _, column := range c.sums {
 		var s sum
 		if v, err := strconv.ParseFloat(row[column].Text, 64); err == nil {
 			s = sum{1, v, v, v < 0}
 		}
-		sums = append(sums, s)
+		one.sums = append(one.sums, s)
 	}
 	for t, levels := range c.tables {
 		key := uint64(0)
@@ -250,12 +267,12 @@ func (c *counting) row(row []table.Cell) error {
 			c.found[t][key] = at
 			c.accounts[t] = append(c.accounts[t], cell{key: key})
 		}
-		c.accounts[t][at].add(&cell{count: 1, sums: sums}, c.contributor >= 0, who)
+		c.accounts[t][at].add(&one, c.Family)
 	}
 	return nil
 }
 
-func (c *cell) add(o *cell, apart bool, who uint32) {
+func (c *cell) add(o *cell, f *Family) {
 	c.count += o.count
 	if c.sums == nil && len(o.sums) > 0 {
 		c.sums = make([]sum, len(o.sums))
@@ -263,18 +280,8 @@ func (c *cell) add(o *cell, apart bool, who uint32) {
 	for i := range o.sums {
 		c.sums[i].add(&o.sums[i])
 	}
-	if !apart {
-		return
-	}
-	if c.people == nil {
-		c.people = map[uint32]int64{}
-	}
-	if o.people == nil {
-		c.people[who] += o.count
-	}
-	for p, n := range o.people {
-		c.people[p] += n
-	}
+	c.people = c.people.with(f.K, o.people...)
+	c.givers = c.givers.with(f.Contributors, o.givers...)
 }
 
 // roll adds the margins.
@@ -292,7 +299,7 @@ func (c *counting) roll() {
 				c.at[key] = at
 				c.cells = append(c.cells, cell{key: key})
 			}
-			c.cells[at].add(one, c.contributor >= 0, 0)
+			c.cells[at].add(one, c.Family)
 		}
 	}
 }

@@ -48,6 +48,7 @@ type Family struct {
 	Margin  int `json:"margin"`  // by how much at least a hidden cell may be larger; 0 is half of K
 	Rounded int `json:"rounded"` // base to which counts are rounded; 0 and 1 leave them
 
+	Person       string `json:"person"`       // column of whom a row is of; "" where each is of somebody else
 	Contributor  string `json:"contributor"`  // column of who contributed a row, such as a facility; "" for none
 	Contributors int    `json:"contributors"` // how many a cell must have; 0 is 3 where Contributor is given
 

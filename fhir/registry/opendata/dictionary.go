@@ -66,18 +66,23 @@ func (w *writing) dictionary() error {
 
 func (w *writing) entries() []Entry {
 	var all []Entry
-	for _, col := range w.out.Columns {
+	for at, col := range w.out.Columns {
 		all = append(all, Entry{Column: col.Name, Type: col.Type, Text: col.Title})
 		d := w.c.Family.dimension(col.Name)
 		if d < 0 {
 			continue
 		}
 		a := w.c.axes[d]
+		used := w.c.used(d)
 		for _, n := range a.sorted() {
+			if !used[n] {
+				continue
+			}
 			e := Entry{Column: col.Name, Type: "code", Code: a.codes[n], Text: a.titles[n]}
 			if p := a.parent[n]; p > 0 {
 				e.Parent = a.codes[p]
 			}
+			w.out.Columns[at].Codes++
 			all = append(all, e)
 		}
 	}

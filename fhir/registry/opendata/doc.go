@@ -17,17 +17,23 @@
 // # What is hidden
 //
 // A cell that counts fewer than K people (11 unless a family says otherwise) is hidden, and
-// so is one of whose sum one contributor makes up nearly all, or to which too few of them
-// contribute. Then others are hidden, so that no hidden cell follows from what is shown:
-// for each of them there are two other tables, which have the same published cells and in
-// which it is larger and smaller by so much that nobody can tell that it is small. These
-// tables are kept as proofs while a release is made, and checked by other code than that
-// which found them.
+// so is one of whose sum one row makes up nearly all, or to which too few establishments
+// contribute. People are counted, not rows, where a family says of whom a row is. Then others
+// are hidden, so that no hidden cell follows from what is shown: for each of them there are
+// two other tables, which have the same published cells and rows, and in which it is larger and
+// (where it can be) smaller by so much that nobody can tell that it is small. They are kept as
+// proofs while a release is made, and checked by other code than that which found them.
 //
 // A release covers one period that is over. It may be made anew, and then a cell that
-// differs by less than K from what was published keeps what was published, and is held to
-// be hidden; what was hidden and has not changed much stays hidden. What the first release
-// of a period left out, or did not have, no later one tells. Where that cannot be done, the
-// earlier release stands: so it does where few people were registered late in many places,
-// while late ones of one place, or many of them, can be published.
+// differs by less than K from what any release before published keeps what that published,
+// and is held to be hidden; what was hidden and has not changed much stays hidden. What the
+// first release of a period left out, or did not have, no later one tells. Where that cannot
+// be done, the earlier release stands: so it does where few people were registered late in
+// many places, while late ones of one place, or many of them, can be published.
+//
+// # What is not hidden
+//
+// Families are protected each by itself. Two of them that count nearly the same people by the
+// same dimensions may tell together what neither does: define them as one. That nobody is in
+// a cell is told, and so is that a large group is all in one category.
 package opendata

@@ -26,6 +26,8 @@ type trial struct {
 
 	neighboursMost, triedMost int
 
+	others bool // whether a cell that has enough people by itself is needed
+
 	effort int64 // cells that may still be looked at
 }
 
@@ -51,6 +53,7 @@ const (
 func (p *protector) search(i int32, sign, want int64) (move, bool) {
 	t := &p.trial
 	key := p.cells[i].key
+	t.others = (p.Family.Person != "" || p.Family.Contributor != "") && p.primary(&p.cells[i]) != Shown
 	var dims []int
 	t.neighbours = t.neighbours[:0]
 	for d, a := range p.axes {
@@ -140,6 +143,9 @@ func (p *protector) near(key uint64, d int, sign, want int64) []neighbour {
 			at, there := p.at[a.with(key, n)]
 			if n == below || !there || p.lo[at] == p.hi[at] {
 				continue
+			}
+			if p.trial.others && p.primary(&p.cells[at]) != Shown {
+				continue // of both together too few people would be told
 			}
 			v := p.cells[at].count + p.delta[at]
 			free := v - p.lo[at]

@@ -27,6 +27,7 @@ const (
 type Protection struct {
 	reason []Reason        // by cell
 	kept   map[int32]int64 // of Changed: what was published
+	least  []int64         // by cell: how many there are at least where it is hidden, as everybody can tell
 	proofs []proof
 
 	// Withdrawn are tables that could not be protected in all their detail: "table: dimension".
@@ -39,12 +40,6 @@ type proof struct {
 	up, down int64           // by how much it must be possible that it is larger and smaller
 	larger   map[int32]int64 // by how much the cells differ in a table where it is up larger
 	smaller  map[int32]int64 // likewise, smaller
-}
-
-// Past is what earlier releases of a period told of a cell.
-type Past struct {
-	Shown  int64 // what was published last, -1 for nothing
-	Hidden int64 // its count when it was hidden last, -1 for never
 }
 
 // far is more than any count.
@@ -109,8 +104,8 @@ func protectWithin(ctx context.Context, c *Cube, past map[string]Past, effort in
 type protector struct {
 	*Cube
 	*Protection
-	lo, hi []int64         // what others may hold to be possible of a hidden cell
-	before map[int32]int64 // of HiddenBefore: its count when it was hidden
+	lo, hi []int64            // what others may hold to be possible of a hidden cell
+	before map[int32][2]int64 // of HiddenBefore: its least and greatest count when it was hidden
 	delta  map[int32]int64
 	trial  trial
 }
@@ -119,41 +114,52 @@ func newProtector(c *Cube, past map[string]Past) *protector {
 	c.addHidden(past)
 	c.order()
 	n := len(c.cells)
-	p := &protector{Cube: c, Protection: &Protection{reason: make([]Reason, n), kept: map[int32]int64{}}, lo: make([]int64, n), hi: make([]int64, n), before: map[int32]int64{}}
-	k := int64(c.Family.K)
+	p := &protector{Cube: c, Protection: &Protection{reason: make([]Reason, n), kept: map[int32]int64{}, least: make([]int64, n)}, lo: make([]int64, n), hi: make([]int64, n), before: map[int32][2]int64{}}
 	for i := range c.cells {
-		one := &c.cells[i]
 		p.hi[i] = far
-		p.reason[i] = c.primary(one)
-		if len(past) == 0 {
-			continue
+		p.reason[i] = c.primary(&c.cells[i])
+		if c.cells[i].count > 0 {
+			p.least[i] = 1 // or it would not be listed
 		}
-		if one.count == 0 {
-			p.hi[i] = 0 // unless it is hidden, everybody knows that there is nobody
+		if len(past) > 0 {
+			p.told(int32(i), past)
 		}
-		before, ok := past[c.Coordinates(one.key)]
-		if !ok {
-			continue
-		}
-		apart := one.count - before.Shown
-		switch {
-		case before.Shown >= 0 && apart != 0 && apart > -k && apart < k:
-			p.reason[i], p.kept[int32(i)] = Changed, before.Shown
-			p.lo[i], p.hi[i] = max(0, before.Shown-k+1), before.Shown+k-1
-		case before.Hidden >= 0 && one.count-before.Hidden > -k && one.count-before.Hidden < k:
-			p.reason[i], p.hi[i], p.before[int32(i)] = HiddenBefore, far, before.Hidden
-		case before.Shown >= 0 && apart == 0:
-			p.lo[i], p.hi[i] = one.count, one.count // everybody knows it
-		}
+		p.lo[i] = max(p.lo[i], p.least[i])
 	}
 	return p
+}
+
+// told takes into account what was told of a cell.
+func (p *protector) told(i int32, past map[string]Past) {
+	one, k := &p.cells[i], int64(p.Family.K)
+	if one.count == 0 {
+		p.hi[i] = 0 // unless it is hidden, everybody knows that there is nobody
+	}
+	before, ok := past[p.Coordinates(one.key)]
+	if !ok {
+		return
+	}
+	if before.few(k) {
+		p.least[i] = 0
+	}
+	published, near := before.nearest(one.count, k)
+	ends, hidden := before.around(one.count, k)
+	switch {
+	case near && published != one.count:
+		p.reason[i], p.kept[i] = Changed, published
+		p.lo[i], p.hi[i] = max(0, published-k+1), published+k-1
+	case hidden:
+		p.reason[i], p.hi[i], p.before[i] = HiddenBefore, far, ends
+	case near:
+		p.lo[i], p.hi[i] = one.count, one.count // everybody knows it
+	}
 }
 
 // addHidden adds cells that count nothing now, and were hidden when they counted few: that
 // there is nobody any more would tell of them.
 func (c *Cube) addHidden(past map[string]Past) {
 	for text, before := range past {
-		if before.Hidden < 0 || before.Hidden >= int64(c.Family.K) {
+		if !before.few(int64(c.Family.K)) {
 			continue
 		}
 		key, ok := c.keyOf(text)
@@ -184,7 +190,10 @@ func (c *Cube) primary(one *cell) Reason {
 	if one.count > 0 && one.count < int64(f.K) {
 		return Small
 	}
-	if f.Contributor != "" && one.count > 0 && len(one.people) < f.Contributors {
+	if f.Person != "" && one.count > 0 && len(one.people) < f.K {
+		return Small
+	}
+	if f.Contributor != "" && one.count > 0 && len(one.givers) < f.Contributors {
 		return FewOthers
 	}
 	for i, at := range c.columns {
@@ -193,7 +202,7 @@ func (c *Cube) primary(one *cell) Reason {
 		if share == 0 {
 			share = 0.8
 		}
-		if m.Kind == Sum && s.n > 0 && s.most > share*s.total {
+		if m.Kind == Sum && s.n > 0 && (s.negative || s.most > share*s.total) { // of some below 0 no part can be told
 			return Dominated
 		}
 		if s.n > 0 && s.n < int64(f.K) {
@@ -241,19 +250,37 @@ func (p *protector) needs(i int32) (up, down int64) {
 		}
 		return before - v, min(1, v-p.lo[i])
 	case HiddenBefore:
-		switch apart := v - p.before[i]; { // as many as before must be possible
-		case v >= k && apart > 0:
-			return 0, apart
-		case v >= k && apart < 0:
-			return -apart, 0
-		case v >= k: // enough not to be exact, so that what it hid before stays hidden
-			return 1, 0
+		if v < k {
+			return max(k-v, margin), min(1, v-p.lo[i])
 		}
-		return max(k-v, margin), min(1, v)
+		ends := p.before[i] // as many as before must be possible
+		return max(0, ends[1]-v), max(0, v-ends[0])
 	case Small, FewOthers, Dominated:
-		return max(k-v, margin), min(1, v)
+		return max(k-v, margin), min(1, v-p.lo[i])
 	}
 	return 0, 0
+}
+
+// prove finds the proof of a cell. It is false where there is none.
+func (p *protector) prove(i int32) (one proof, ok bool) {
+	one.cell = i
+	one.up, one.down = p.needs(i)
+	if one.up == 0 && one.down == 0 && p.reason[i] == HiddenBefore {
+		// Enough not to be exact, so that what it hid before stays hidden.
+		if one.larger, ok = p.shift(i, 1, 1); ok {
+			one.up = 1
+			return one, true
+		}
+		one.down = 1
+	}
+	if one.larger, ok = p.shift(i, one.up, 1); !ok {
+		return one, false
+	}
+	if one.smaller, ok = p.shift(i, one.down, -1); !ok && one.down == 1 && p.reason[i] != Changed && p.cells[i].count < int64(p.Family.K) {
+		// As many rows below it are listed: it is no fewer, and may be more.
+		one.down, one.smaller, ok = 0, nil, true
+	}
+	return one, ok
 }
 
 // run protects all cells that need it, coarse ones first. failed is one that it cannot
@@ -288,17 +315,8 @@ func (p *protector) run(ctx context.Context) (failed int32, err error) {
 		if p.trial.effort < 0 {
 			return i, nil
 		}
-		one := proof{cell: i}
-		one.up, one.down = p.needs(i)
-		var ok bool
-		if one.larger, ok = p.shift(i, one.up, 1); !ok && p.reason[i] == HiddenBefore && one.up == 1 {
-			one.up, one.down = 0, 1
-			one.larger, ok = nil, true
-		}
+		one, ok := p.prove(i)
 		if !ok {
-			return i, nil
-		}
-		if one.smaller, ok = p.shift(i, one.down, -1); !ok {
 			return i, nil
 		}
 		p.proofs = append(p.proofs, one)

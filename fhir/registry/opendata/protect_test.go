@@ -202,14 +202,14 @@ func TestAttacksFindFaults(t *testing.T) {
 		}
 		return read(t, files, smallDims, smallRates)
 	}
-	none := &Protection{reason: make([]Reason, len(c.cells))}
+	none := &Protection{reason: make([]Reason, len(c.cells)), least: p.least}
 	if found := write(none).small(float64(f.K)); len(found) == 0 {
 		t.Error("small cells that are shown are not found")
 	}
 	if Audit(context.Background(), c, none) == nil {
 		t.Error("small cells that are shown pass the audit")
 	}
-	primary := &Protection{reason: make([]Reason, len(c.cells))}
+	primary := &Protection{reason: make([]Reason, len(c.cells)), least: p.least}
 	for i := range c.cells {
 		primary.reason[i] = c.primary(&c.cells[i])
 	}
@@ -274,6 +274,7 @@ func TestReleasesAreNotSubtracted(t *testing.T) {
 		}
 		again++
 		one, two := read(t, first, smallDims, smallRates), read(t, second, smallDims, smallRates)
+		two.after(one)
 		for _, what := range differences(one, two, float64(f.K)) {
 			rt.Error(what)
 		}

@@ -233,9 +233,8 @@ func (w *writing) columns(levels []int) (all []table.Column, axes []int) {
 			axes = append(axes, d)
 			title := w.c.Family.Dimensions[d].Title
 			add(w.c.axes[d].name, "string", title)
-			w.out.Columns[slices.IndexFunc(w.out.Columns, func(c ReleasedColumn) bool { return c.Name == w.c.axes[d].name })].Codes = len(w.c.axes[d].codes)
-			add(w.c.axes[d].name+"_nombre", "string", Text{title.Spanish + " (nombre)", title.English + " (name, in Spanish)"})
-			add(w.c.axes[d].name+"_name", "string", Text{title.Spanish + " (nombre en inglés)", title.English + " (name)"})
+			add(w.c.axes[d].name+"_nombre", "string", title.and(" ", Text{"(nombre)", "(name, in Spanish)"}))
+			add(w.c.axes[d].name+"_name", "string", title.and(" ", Text{"(nombre en inglés)", "(name)"}))
 		}
 	}
 	add(countName, "integer64", Text{"Número de " + w.c.Family.Unit.Spanish, "Number of " + w.c.Family.Unit.English})
@@ -388,31 +387,4 @@ func (r *Release) Files() []File {
 // Same reports whether two releases of a period hold the same files.
 func (r *Release) Same(other *Release) bool {
 	return slices.EqualFunc(r.Files(), other.Files(), func(x, y File) bool { return x.SHA256 == y.SHA256 })
-}
-
-// Remember returns what releases have told of the cells of a period, this one included.
-func Remember(c *Cube, p *Protection, past map[string]Past) map[string]Past {
-	all := make(map[string]Past, len(c.cells))
-	for text, before := range past {
-		if before.Shown > 0 {
-			before.Shown = 0 // unless it is there
-		}
-		all[text] = before
-	}
-	for i := range c.cells {
-		text := c.Coordinates(c.cells[i].key)
-		now, ok := past[text]
-		if !ok {
-			now = Past{-1, -1}
-		}
-		switch p.reason[i] {
-		case Shown:
-			now.Shown = c.cells[i].count
-		case Changed:
-		default:
-			now.Hidden = c.cells[i].count
-		}
-		all[text] = now
-	}
-	return all
 }
