@@ -31,6 +31,10 @@ type Change struct {
 	// With an Encounter comes what that refers to.
 	Targets []Ref
 	Many    bool // there are so many targets that they are not listed
+
+	// Touches are the hashes of Ref, of its type, which is a Ref without an id, and of
+	// Targets: what is of interest is looked for among them.
+	Touches []uint64
 }
 
 // Hash returns a number that stands for r without its version. Others may have the same.

@@ -24,10 +24,8 @@ func (f *Feed) add(changes []fhir.Change) {
 		if c.Many {
 			f.many = c.At
 		}
-		f.last[c.Ref.Hash()] = c.At
-		f.last[fhir.Ref{Type: c.Ref.Type}.Hash()] = c.At
-		for _, ref := range c.Targets {
-			f.last[ref.Hash()] = c.At
+		for _, hash := range c.Touches {
+			f.last[hash] = c.At
 		}
 	}
 	if len(f.tail) > tailLength+tailLength/4 || f.size > tailBytes+tailBytes/4 {
@@ -39,7 +37,7 @@ func (f *Feed) add(changes []fhir.Change) {
 
 // tailSize returns how many bytes a change takes in the tail, about, with what it adds to
 // last: resources that many refer to are counted each time.
-func tailSize(c *fhir.Change) int { return 256 + len(c.Ref.ID) + 48*len(c.Targets) }
+func tailSize(c *fhir.Change) int { return 272 + len(c.Ref.ID) + 56*len(c.Targets) }
 
 // shorten drops the oldest of the tail.
 func (f *Feed) shorten() {

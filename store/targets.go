@@ -89,10 +89,12 @@ func (f *Feed) load(ctx context.Context, after fhir.Mark, limit int) ([]fhir.Cha
 		}
 		slices.Sort(list)
 		list = slices.Compact(list)
-		changes[i].Targets = make([]fhir.Ref, 0, len(list))
+		ch := &changes[i]
+		ch.Targets, ch.Touches = make([]fhir.Ref, 0, len(list)), make([]uint64, 0, len(list)+2)
+		ch.Touches = append(ch.Touches, ch.Ref.Hash(), fhir.Ref{Type: ch.Ref.Type}.Hash())
 		for _, key := range list {
 			if ref, ok := refs[key]; ok {
-				changes[i].Targets = append(changes[i].Targets, ref)
+				ch.Targets, ch.Touches = append(ch.Targets, ref), append(ch.Touches, ref.Hash())
 			}
 		}
 	}

@@ -106,7 +106,7 @@ func (w *work) candidate(ref fhir.Ref) {
 
 // changed takes in those changes that may matter to the copy.
 func (w *work) changed(changes []fhir.Change) {
-	in, d := interest{w.v.deps, w.c.roots}, w.v.deps
+	in, d := w.v.deps.interest(w.c), w.v.deps
 	for i := range changes {
 		ch := &changes[i]
 		if !in.has(ch) {
@@ -157,7 +157,7 @@ func (w *work) members(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	in := interest{w.v.deps, w.c.roots}
+	in := w.v.deps.interest(w.c)
 	for _, p := range patients {
 		if in.touches(p) {
 			w.dirty[p] = true
@@ -331,7 +331,7 @@ func (f *Feed) visible(ctx context.Context, store Store, v *view, refs []fhir.Re
 // are of it, those whom what leads to it is about, such as an encounter, and those whom
 // what is reached by that is about, who may be others.
 func (f *Feed) firstRoots(ctx context.Context, v *view, c *copied) error {
-	c.roots, c.buckets = map[fhir.Ref]bool{}, map[int]*bucket{}
+	c.roots, c.buckets = map[uint64]fhir.Ref{}, map[int]*bucket{}
 	w := &work{Feed: f, v: v, c: c}
 	done := map[string]bool{} // most types lead through the same patients
 	for _, link := range v.deps.chains {

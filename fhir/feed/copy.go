@@ -37,7 +37,7 @@ type copied struct {
 	Used int64 `json:"used"`           // about when it was last asked for, microseconds since 1970 UTC; see notedAfter
 	Dead bool  `json:"dead,omitempty"` // it is being removed: as good as none
 
-	roots        map[fhir.Ref]bool // patients who have a part in the scope, at least
+	roots        map[uint64]fhir.Ref // by their hashes: patients who have a part in the scope, at least
 	rootsVersion int64
 	rootsChanged bool
 	buckets      map[int]*bucket // as far as they were needed
@@ -88,7 +88,7 @@ func (f *Feed) copy(ctx context.Context, id string) (*copied, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &copied{id: id, version: e.Version, roots: map[fhir.Ref]bool{}, buckets: map[int]*bucket{}}
+	c := &copied{id: id, version: e.Version, roots: map[uint64]fhir.Ref{}, buckets: map[int]*bucket{}}
 	if err := json.Unmarshal(e.Value, c); err != nil {
 		return nil, err
 	}
@@ -114,15 +114,19 @@ func (f *Feed) readRoots(ctx context.Context, c *copied) error {
 	}
 	c.rootsVersion = e.Version
 	for _, id := range ids {
-		c.roots[fhir.Ref{Type: "Patient", ID: id}] = true
+		ref := fhir.Ref{Type: "Patient", ID: id}
+		c.roots[ref.Hash()] = ref
 	}
 	return nil
 }
 
 // root notes a patient of interest.
 func (c *copied) root(ref fhir.Ref) {
-	if ref.Type == "Patient" && !c.roots[ref] {
-		c.roots[ref], c.rootsChanged = true, true
+	if ref.Type != "Patient" {
+		return
+	}
+	if hash := ref.Hash(); c.roots[hash] == (fhir.Ref{}) {
+		c.roots[hash], c.rootsChanged = ref, true
 	}
 }
 
@@ -255,7 +259,7 @@ func (f *Feed) save(ctx context.Context, c *copied, logs []logged) error {
 	}
 	if c.rootsChanged {
 		ids := []string{}
-		for ref := range c.roots {
+		for _, ref := range c.roots {
 			ids = append(ids, ref.ID)
 		}
 		slices.Sort(ids)

@@ -43,6 +43,8 @@ type deps struct {
 	// not bound to certain resources is there as a whole.
 	refs  map[fhir.Ref]bool
 	types map[string]bool
+
+	hashes map[uint64]bool // of both, once they were asked for
 }
 
 // shapes remembers the dependencies that all establishments have in common under the same
@@ -75,7 +77,7 @@ func (s *shapes) dependencies(v *view) *deps {
 		return known.clone()
 	}
 	d := known.clone()
-	d.refs, d.chains = map[fhir.Ref]bool{}, nil
+	d.hashes, d.refs, d.chains = nil, map[fhir.Ref]bool{}, nil
 	for _, typ := range v.types {
 		d.bind(typ, v.only.Types[typ])
 	}
@@ -281,32 +283,38 @@ func bounds(typ string, e search.Expr) (refs []fhir.Ref, chains []link, ok bool)
 
 // interest is what a change must touch to matter to a copy.
 type interest struct {
-	deps  *deps
-	roots map[fhir.Ref]bool // what chains lead through
+	deps  map[uint64]bool     // hashes of resources, and of types, which are Refs without an id
+	roots map[uint64]fhir.Ref // what chains lead through
 }
 
-// hashes returns what stands for everything that is of interest; a type is a Ref
-// without an id.
-func (i interest) hashes() []uint64 {
-	all := make([]uint64, 0, len(i.deps.types)+len(i.deps.refs)+len(i.roots))
-	for typ := range i.deps.types {
-		all = append(all, fhir.Ref{Type: typ}.Hash())
-	}
-	for _, refs := range []map[fhir.Ref]bool{i.deps.refs, i.roots} {
-		for ref := range refs {
-			all = append(all, ref.Hash())
+// interest returns what is of interest to a copy under dependencies.
+func (d *deps) interest(c *copied) interest {
+	if d.hashes == nil {
+		d.hashes = make(map[uint64]bool, len(d.types)+len(d.refs))
+		for typ := range d.types {
+			d.hashes[fhir.Ref{Type: typ}.Hash()] = true
+		}
+		for ref := range d.refs {
+			d.hashes[ref.Hash()] = true
 		}
 	}
-	return all
+	return interest{d.hashes, c.roots}
+}
+
+// hashes returns what stands for everything that is of interest.
+func (i interest) hashes() []uint64 {
+	return slices.AppendSeq(slices.AppendSeq(make([]uint64, 0, len(i.deps)+len(i.roots)), maps.Keys(i.deps)), maps.Keys(i.roots))
+}
+
+func (i interest) of(hash uint64) bool {
+	_, root := i.roots[hash]
+	return root || i.deps[hash]
 }
 
 // touches reports whether a change of a resource may matter.
 func (i interest) touches(ref fhir.Ref) bool {
-	return i.deps.types[ref.Type] || i.deps.refs[ref] || i.roots[ref]
+	return i.of(ref.Hash()) || i.of(fhir.Ref{Type: ref.Type}.Hash())
 }
 
 // has reports whether a change may matter.
-func (i interest) has(c *fhir.Change) bool {
-	of := func(ref fhir.Ref) bool { return i.deps.refs[ref] || i.roots[ref] }
-	return c.Many || i.deps.types[c.Ref.Type] || of(c.Ref.Current()) || slices.ContainsFunc(c.Targets, of)
-}
+func (i interest) has(c *fhir.Change) bool { return c.Many || slices.ContainsFunc(c.Touches, i.of) }

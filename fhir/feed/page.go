@@ -64,7 +64,7 @@ func (f *Feed) pageOf(ctx context.Context, v *view, at *cursor) (*page, error) {
 			continue
 		}
 		if p.next.Done = p.next.Done && !more; p.next.Done {
-			f.recent.put(c.id, &caughtUp{mark: p.next.Mark, day: v.day, looked: c.Looked, interest: interest{v.deps, c.roots}.hashes()})
+			f.recent.put(c.id, &caughtUp{mark: p.next.Mark, day: v.day, looked: c.Looked, interest: v.deps.interest(c).hashes()})
 		}
 		return p, nil
 	}
@@ -124,7 +124,7 @@ func (f *Feed) changesPage(ctx context.Context, v *view, c *copied, at cursor, c
 	if at.Mark.Compare(c.Mark) > 0 { // another request for the copy has looked less far
 		c.Mark = at.Mark
 	}
-	in := interest{v.deps, c.roots}
+	in := v.deps.interest(c)
 	for len(t.refs) < count && !next.Done {
 		logs, err := f.logs(ctx, c, &next)
 		if err != nil {

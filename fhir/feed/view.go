@@ -34,6 +34,7 @@ type view struct {
 	members []string   // patients of the group, or the one patient; nil where the scope is not a list of them
 	orgs    []fhir.Ref // of the scope
 	deps    *deps
+	ofOrgs  map[*spec.SearchParam]search.Expr // see ofOrg
 
 	kept *copied // what is kept of the copy, if it was just read
 }
@@ -231,8 +232,9 @@ func (f *Feed) findEstablishment(ctx context.Context, v *view) error {
 // restrict puts the scope into the restriction.
 func (f *Feed) restrict(v *view) {
 	given := v.call.Restriction
-	v.only, v.can = &search.Restriction{Types: map[string][]search.Expr{}}, map[string]bool{}
-	for _, typ := range spec.Resources() {
+	all := spec.Resources()
+	v.only, v.can = &search.Restriction{Types: make(map[string][]search.Expr, len(all))}, make(map[string]bool, len(all))
+	for _, typ := range all {
 		where, listed := given.Of(typ)
 		if !listed && !given.Open() || typ == "AuditEvent" || v.asked.types != nil && !slices.Contains(v.asked.types, typ) {
 			continue
@@ -328,11 +330,20 @@ var belongings = sync.OnceValue(func() map[string][]belonging {
 	return all
 })
 
+// ofOrg returns the condition that a resource refers to the establishment by p; the same
+// one each time, since most types ask it.
 func (v *view) ofOrg(p *spec.SearchParam) search.Expr {
+	if known, ok := v.ofOrgs[p]; ok {
+		return known
+	}
 	m := search.Match{Param: p, Compared: p.Type}
 	for _, ref := range v.orgs {
 		m.Values = append(m.Values, search.Value{Raw: ref.String(), Refs: []fhir.Ref{ref}})
 	}
+	if v.ofOrgs == nil {
+		v.ofOrgs = map[*spec.SearchParam]search.Expr{}
+	}
+	v.ofOrgs[p] = m
 	return m
 }
 
