@@ -183,6 +183,8 @@ func TestExport(t *testing.T) {
 		t.Errorf("without Prefer: %d", status)
 	}
 
+	exportRights(t, where, sys)
+
 	// Given up, it is gone with its files.
 	if status, _, _ := sys.do("DELETE", at, ""); status != http.StatusAccepted {
 		t.Errorf("given up: %d", status)
