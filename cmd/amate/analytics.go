@@ -171,17 +171,26 @@ type tabled struct {
 // analyst is whom the tables are made for: who sees what every analyst may see.
 var analyst = &authz.Principal{ID: "analytics", Roles: []string{"analyst"}, Scopes: []string{"user/*.rs"}, Purpose: "PUBHLTH"}
 
+// guardian is the guard that says what an analyst may see.
+func (o *opened) guardian() *authz.Guard {
+	if o.guarded != nil {
+		return o.guarded
+	}
+	o.analytic.alone.Do(func() {
+		o.analytic.guard = authz.NewGuard(authz.GuardConfig{Store: o.engine, Base: o.indexing.Base, Seen: o.Feed().Seen})
+	})
+	return o.analytic.guard
+}
+
+// heed has it looked anew whether anything is blocked. For a second it is believed that
+// nothing is, and another server may have blocked the first record meanwhile: who asks for
+// that record a moment later is refused, but a table would show it for good.
+func (o *opened) heed() { o.guardian().Written(&fhir.Resource{Ref: fhir.Ref{Type: "Consent"}}) }
+
 // asAnalyst returns what an analyst may see of a type, in the form of a decision.
 func (o *opened) asAnalyst(ctx context.Context, typ string) (rest.Decision, error) {
-	guard := o.guarded
-	if guard == nil {
-		o.analytic.alone.Do(func() {
-			o.analytic.guard = authz.NewGuard(authz.GuardConfig{Store: o.engine, Base: o.indexing.Base})
-		})
-		guard = o.analytic.guard
-	}
 	// Analysts view records, and read none.
-	d, err := guard.Check(analyst.With(ctx), &rest.Request{Interaction: rest.Operation, Operation: "viewdefinition-run"})
+	d, err := o.guardian().Check(analyst.With(ctx), &rest.Request{Interaction: rest.Operation, Operation: "viewdefinition-run"})
 	if err != nil {
 		return d, err
 	}

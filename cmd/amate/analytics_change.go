@@ -128,19 +128,16 @@ func (f *tabulator) record(ctx context.Context, patient string) error {
 func (f *tabulator) update(ctx context.Context, typ string, ids []string) (map[string]bool, error) {
 	seen := map[string]bool{}
 	for some := range slices.Chunk(ids, analyticsLook) {
-		d, err := f.asAnalyst(ctx, typ)
-		if err != nil && fhir.CodeOf(err) != fhir.Forbidden {
+		d, found, err := f.found(ctx, typ, some)
+		if err != nil {
 			return nil, err
-		}
-		found := &search.Result{}
-		if err == nil {
-			found, err = f.Search(ctx, &search.Query{Type: typ, Where: []search.Expr{search.IDs{Any: some}}, Count: len(some), Restriction: d.Restriction})
-			if err != nil {
-				return nil, err
-			}
 		}
 		for i := range found.Matches {
 			seen[found.Matches[i].Ref.ID] = true
+		}
+		plain, err := f.plain(ctx, &d, found.Matches)
+		if err != nil {
+			return nil, err
 		}
 		var all []analytics.Replacement
 		for i := range f.tables {
@@ -149,7 +146,7 @@ func (f *tabulator) update(ctx context.Context, typ string, ids []string) (map[s
 			if s.Resource != typ || kept == nil {
 				continue
 			}
-			out, err := f.rows(ctx, &d, found.Matches, s)
+			out, err := f.rows(ctx, plain, s)
 			if err != nil {
 				return nil, err
 			}
@@ -163,6 +160,41 @@ func (f *tabulator) update(ctx context.Context, typ string, ids []string) (map[s
 		}
 	}
 	return seen, nil
+}
+
+// found returns those of some resources that analysts may see, and by which decision.
+func (f *tabulator) found(ctx context.Context, typ string, ids []string) (d rest.Decision, found *search.Result, err error) {
+	for again := false; ; again = true {
+		d, err = f.asAnalyst(ctx, typ)
+		if fhir.CodeOf(err) == fhir.Forbidden {
+			return d, &search.Result{}, nil
+		}
+		if err != nil {
+			return d, nil, err
+		}
+		found, err = f.Search(ctx, &search.Query{Type: typ, Where: []search.Expr{search.IDs{Any: ids}}, Count: len(ids), Restriction: d.Restriction})
+		if err != nil || again || !slices.ContainsFunc(found.Matches, func(r fhir.Resource) bool { return blocked(&r) }) {
+			return d, found, err
+		}
+		f.heed() // it is the first one
+	}
+}
+
+// blocked reports whether a resource says so itself.
+func blocked(r *fhir.Resource) bool {
+	if !bytes.Contains(r.JSON, []byte(blockedLabel.Code)) {
+		return false
+	}
+	d, err := element.Parse(r.JSON)
+	if err != nil {
+		return false
+	}
+	for label := range d.Items(d.Get(0, "meta"), "security") {
+		if d.TextAt(label, "code") == blockedLabel.Code && d.TextAt(label, "system") == blockedLabel.System {
+			return true
+		}
+	}
+	return false
 }
 
 // replacements puts the rows of resources into the table that is shown and into that which
@@ -215,26 +247,44 @@ type rowsMade struct {
 	cells [][]tables.Cell
 }
 
-// rows returns the rows that a view makes of resources, without who they are of: as the
-// role of analysts sees them, and then by pseudonyms. A resource that cannot be brought
-// into that form has none. They stand in the order of their keys, so that nothing is told by
-// that in which things were written, which is known from elsewhere.
-func (f *tabulator) rows(ctx context.Context, d *rest.Decision, found []fhir.Resource, s *tabled) (*rowsMade, error) {
+// plainResource is a resource without who it is of.
+type plainResource struct {
+	of  fhir.Ref
+	doc *element.Doc
+}
+
+// plain returns resources without who they are of: as the role of analysts sees them, and
+// then by pseudonyms. One that cannot be brought into that form is left out. It is done once
+// for all tables.
+func (f *tabulator) plain(ctx context.Context, d *rest.Decision, found []fhir.Resource) ([]plainResource, error) {
 	docs, born, err := f.bornOf(ctx, search.Unrestricted, found)
 	if err != nil {
 		return nil, err
 	}
-	out := &rowsMade{}
+	all := make([]plainResource, 0, len(found))
 	for i := range found {
-		begun := len(out.cells)
 		subject, _ := analysis.Subject(docs[i])
 		plain, err := f.without(d, docs[i], found[i].JSON, born[subject.ID])
-		if err == nil {
-			err = s.view.Each(ctx, plain, 0, func(row []tables.Cell) error {
-				out.of, out.cells = append(out.of, found[i].Ref.Current()), append(out.cells, slices.Clone(row))
-				return nil
-			})
+		if err != nil {
+			f.at.Refused++
+			continue
 		}
+		all = append(all, plainResource{found[i].Ref.Current(), plain})
+	}
+	return all, nil
+}
+
+// rows returns the rows that a view makes of resources. One that it does not fit has none.
+// They stand in the order of their keys, so that nothing is told by that in which things
+// were written, which is known from elsewhere.
+func (f *tabulator) rows(ctx context.Context, plain []plainResource, s *tabled) (*rowsMade, error) {
+	out := &rowsMade{}
+	for i := range plain {
+		begun := len(out.cells)
+		err := s.view.Each(ctx, plain[i].doc, 0, func(row []tables.Cell) error {
+			out.of, out.cells = append(out.of, plain[i].of), append(out.cells, slices.Clone(row))
+			return nil
+		})
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}

@@ -185,6 +185,9 @@ func (f *tabulator) fill(ctx context.Context, s *tabled) error {
 		}
 		return f.keeper.Create(ctx, f.at, &s.Table, kept.Next)
 	}
+	if kept.After == "" {
+		f.heed()
+	}
 	d, err := f.asAnalyst(ctx, s.Resource)
 	if fhir.CodeOf(err) == fhir.Forbidden {
 		return f.filled(ctx, kept) // nothing of it is for analysts
@@ -195,7 +198,11 @@ func (f *tabulator) fill(ctx context.Context, s *tabled) error {
 	began := time.Now()
 	scan := &search.Scan{Query: search.Query{Type: s.Resource, Restriction: d.Restriction}, After: kept.After}
 	err = f.Scan(ctx, scan, func(found []fhir.Resource, after string) error {
-		made, err := f.rows(ctx, &d, found, s)
+		plain, err := f.plain(ctx, &d, found)
+		if err != nil {
+			return err
+		}
+		made, err := f.rows(ctx, plain, s)
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"math"
+	"time"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/operation"
@@ -70,6 +71,52 @@ func (o ordered) Run(ctx context.Context, query json.RawMessage, begin func([]ta
 		return err
 	}
 	// What goes to a file is as long as it is.
-	_, err = o.analytic.runner.Run(ctx, &analytics.Query{Statement: s, Arguments: q.Arguments, Rows: math.MaxInt32}, begin, row)
+	_, err = o.ask(ctx, &analytics.Query{Statement: s, Arguments: q.Arguments, Rows: math.MaxInt32}, begin, row)
 	return err
+}
+
+// ask runs a query. Errors: those of analytics.Runner; fhir.Unavailable where a table that it
+// names is to be there, and is not yet.
+func (o *opened) ask(ctx context.Context, q *analytics.Query, begin func([]tables.Column) error, row func([]tables.Cell) error) (more bool, err error) {
+	more, err = o.analytic.runner.Run(ctx, q, begin, row)
+	if fhir.CodeOf(err) != fhir.Unprocessable {
+		return more, err
+	}
+	missing, failed := o.missing(ctx, q.Statement)
+	if failed != nil || missing == "" {
+		return more, err
+	}
+	soon := fhir.Errorf(fhir.Unavailable, "a table that the query names is being made for the first time: it is there once all that is stored was gone through").With("%s", missing)
+	soon.RetryAfter = 10
+	return false, soon
+}
+
+// shownTables asks for the tables that are there.
+const shownTables = `SELECT table_name FROM dictionary WHERE position = 0`
+
+// missing returns a table that a query names and that is to be kept, but is not there yet;
+// "" for none.
+func (o *opened) missing(ctx context.Context, s *analytics.Statement) (string, error) {
+	look, err := analytics.Parse(shownTables)
+	if err != nil {
+		return "", err
+	}
+	there := map[string]bool{}
+	_, err = o.analytic.runner.Run(ctx, &analytics.Query{Statement: look, Rows: math.MaxInt32}, func([]tables.Column) error { return nil }, func(row []tables.Cell) error {
+		there[row[0].Text] = true
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	kept, err := o.tables(ctx, time.Time{})
+	if err != nil {
+		return "", err
+	}
+	for i := range kept {
+		if name := kept[i].Name; !there[name] && s.Mentions(name) {
+			return name, nil
+		}
+	}
+	return "", nil
 }

@@ -41,7 +41,6 @@ func (o *opened) queryable(all []operation.Operation) {
 			continue
 		}
 		views := all[i].Run
-		all[i].Media = tables.Media()
 		all[i].Run = func(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
 			q, err := o.queryOf(ctx, call, call.In.All)
 			if err != nil {
@@ -344,7 +343,7 @@ func (o *opened) runQuery(ctx context.Context, call *operation.Call, q *sqlQuery
 	var w tables.Writer
 	more := false
 	err = call.Idle(ctx, func(ctx context.Context) (err error) {
-		more, err = o.analytic.runner.Run(ctx, run, func(columns []tables.Column) error {
+		more, err = o.ask(ctx, run, func(columns []tables.Column) error {
 			w, err = format.Open(&out, columns, tables.Options{NoHeader: header == "false"})
 			return err
 		}, func(row []tables.Cell) error {
