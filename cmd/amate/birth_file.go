@@ -35,7 +35,7 @@ func (e *birthExport) Run(ctx context.Context, out streams, log *slog.Logger) (e
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	if err := e.Storage.recordExport(ctx, store, log); err != nil {
+	if err := e.Storage.recordExport(ctx, store, "$giis-export", log); err != nil {
 		return err
 	}
 	into := out.out

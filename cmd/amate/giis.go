@@ -141,7 +141,7 @@ func (c *exchangeExport) Run(ctx context.Context, out streams, log *slog.Logger)
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	if err := c.Storage.recordExport(ctx, store, log); err != nil {
+	if err := c.Storage.recordExport(ctx, store, "$giis-export", log); err != nil {
 		return err
 	}
 	made, err := e.Run(ctx, store)
@@ -163,8 +163,8 @@ func (c *exchangeExport) Run(ctx context.Context, out streams, log *slog.Logger)
 }
 
 // recordExport puts into the audit trail that somebody on this machine takes records out,
-// before they do.
-func (s storage) recordExport(ctx context.Context, store *opened, log *slog.Logger) error {
+// before they do: by what an operation would be called.
+func (s storage) recordExport(ctx context.Context, store *opened, operation string, log *slog.Logger) error {
 	trail, err := audit.Open(audit.Config{Chains: store, Dir: filepath.Join(s.Data, "audit"), Log: log})
 	if err != nil {
 		return err
@@ -174,7 +174,7 @@ func (s storage) recordExport(ctx context.Context, store *opened, log *slog.Logg
 		who = u.Username
 	}
 	err = trail.Record(ctx, audit.Record{
-		Kind: audit.Access, Action: "E", Interaction: "$giis-export", Agent: audit.Agent{Account: "os:" + who, Client: "amate"}, Detail: "from the command line",
+		Kind: audit.Access, Action: "E", Interaction: operation, Agent: audit.Agent{Account: "os:" + who, Client: "amate"}, Detail: "from the command line",
 	})
 	return errors.Join(err, trail.Close())
 }

@@ -23,6 +23,7 @@ type commands struct {
 
 	Serve        serve         `cmd:"" help:"Serve the FHIR API over HTTP."`
 	Import       load          `cmd:"" help:"Load transaction bundles and NDJSON files."`
+	Export       bulkExport    `cmd:"" help:"Write all that is stored into files, as NDJSON or Parquet."`
 	Terminology  terms         `cmd:"" help:"Work with code systems."`
 	Seed         seed          `cmd:"" help:"Make up a Mexican population, for trying things out."`
 	Reindex      reindexing    `cmd:"" help:"Make the index of stored resources anew."`

@@ -30,6 +30,7 @@ func (r *Run) open(o Output, whole bool) (*File, error) {
 	if f := r.files[o.Name]; f != nil {
 		return f, nil
 	}
+	o.Coded = o.Coded && !r.service.Plain
 	f := &File{run: r, saved: savedFile{Output: o}, whole: whole}
 	if i := slices.IndexFunc(r.saved.Files, func(s savedFile) bool { return s.Name == o.Name }); i >= 0 {
 		f.saved = r.saved.Files[i]

@@ -152,12 +152,8 @@ func (s *Service) begin(ctx context.Context, r *Run) error {
 
 // finish makes an order done.
 func (s *Service) finish(ctx context.Context, r *Run) error {
-	files, err := r.settle()
-	if err != nil {
+	if err := r.outputs(); err != nil {
 		return err
-	}
-	for i := range files {
-		r.Outputs = append(r.Outputs, files[i].Output)
 	}
 	if s.Record != nil {
 		if err := s.Record(ctx, r.Order); err != nil {
@@ -165,6 +161,15 @@ func (s *Service) finish(ctx context.Context, r *Run) error {
 		}
 	}
 	return s.end(ctx, r.Order)
+}
+
+// outputs makes all files durable, and lists them as what came of the order.
+func (r *Run) outputs() error {
+	files, err := r.settle()
+	for i := range files {
+		r.Outputs = append(r.Outputs, files[i].Output)
+	}
+	return err
 }
 
 func (s *Service) end(ctx context.Context, o *Order) error {

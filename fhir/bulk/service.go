@@ -29,6 +29,8 @@ type Config struct {
 	// Record tells the audit trail what came of an order; nil tells nobody.
 	Record func(ctx context.Context, o *Order) error
 
+	Plain bool // files are kept as they are, and not as zstd
+
 	Keep time.Duration // how long what came of an order is kept; 0 is a day
 	Most int           // orders of one principal at a time that are not done; 0 is 4
 	Disk int64         // bytes that the files of all orders may take, which are never more than half of what is free; 0 is no less than that
