@@ -106,6 +106,13 @@ func (o *opened) queryOf(ctx context.Context, call *operation.Call, get givenBy)
 	}
 	ref = strings.TrimPrefix(ref, call.Base+"/")
 	switch subjects := len(get("subjectResource")) + len(get("subjectCanonical")) + len(get("subjectReference")); {
+	case call.Type == "Library" && call.ID != "":
+		if text != "" || subjects > 0 {
+			return nil, fhir.Errorf(fhir.Invalid, "the operation is called on a Library, so that no other query can be given")
+		}
+		return o.storedQuery(ctx, call, search.IDs{Any: []string{call.ID}})
+	case call.ID != "" && text != "":
+		return nil, fhir.Errorf(fhir.Invalid, "the operation is called on a ViewDefinition, so that no query can be given")
 	case text != "" && subjects > 0, subjects > 1 && (library || strings.HasPrefix(ref, "Library/")):
 		return nil, fhir.Errorf(fhir.Invalid, "one query is run: give one of query, subjectCanonical, subjectReference and subjectResource")
 	case text != "":

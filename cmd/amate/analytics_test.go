@@ -134,6 +134,27 @@ func (s *rightsScene) library() {
 		}
 	}
 	s.must(http.StatusNotFound, "analyst", "POST", "$sql-run", call(`{"name":"subjectReference","valueReference":{"reference":"Library/none"}}`, ""))
+	values := `{"resourceType":"Parameters","parameter":[{"name":"parameters","resource":{"resourceType":"Parameters","parameter":[` + least + `]}}]}`
+	if got := s.must(http.StatusOK, "analyst", "POST", "Library/l/$sql-run?_format=json", values); strings.TrimSpace(got) != `[{"n":2}]` {
+		s.Errorf("on the Library: %s", got)
+	}
+	if got := s.must(http.StatusOK, "analyst", "GET", "ViewDefinition/amate-patients/$sql-run?_format=csv", ""); !strings.HasPrefix(got, "patient_id,") || strings.Contains(got, "SECRETO") {
+		s.Errorf("on a view: %s", got)
+	}
+	for path, want := range map[string]int{"Library/none/$sql-run": 404, "Library/l/$sql-run?query=select+1+as+x": 400, "Library/l/$sql-run?subjectReference=Library/l": 400,
+		"ViewDefinition/amate-patients/$sql-run?query=select+1+as+x": 400, "Library/l/$sql-run": 400, "Patient/q/$sql-run": 404} {
+		if status, got := s.do("analyst", "GET", path, ""); status != want {
+			s.Errorf("%s: %d, want %d: %s", path, status, want, got)
+		}
+	}
+	for who, want := range map[string]int{"clinician": 403, "patient": 403, "auditor": 403, "nobody": 401} {
+		if status, got := s.do(who, "POST", "Library/l/$sql-run?_format=json", values); status != want {
+			s.Errorf("%s asks a stored query: %d, want %d: %s", who, status, want, got)
+		}
+	}
+	if status, got := s.do("analyst", "GET", "$sql-run?query=select+1+as+x&_format=xls", ""); status != http.StatusNotAcceptable || !strings.Contains(got, "text/csv") || strings.Contains(got, "fhir+xml") {
+		s.Errorf("another format: %d %s", status, got)
+	}
 	s.ordered(body)
 	if got := s.must(http.StatusOK, "auditor", "GET", "AuditEvent?_count=200", ""); !strings.Contains(got, "Library/sql-") || strings.Contains(got, "1990") {
 		s.Errorf("the trail has no hash of a query: %.3000s", got)

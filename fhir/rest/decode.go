@@ -39,7 +39,7 @@ func (a *API) decode(x *exchange) error {
 		x.media = contentType(mediaFHIR) // of what goes wrong
 	} else if x.media, err = chooseMedia(asked, r.Header["Accept"]); err != nil {
 		x.media = contentType(mediaFHIR)
-		return err
+		return req.unoffered(err)
 	}
 	req.Prefer = parsePrefer(r.Header["Prefer"])
 	req.Language = r.Header.Get("Accept-Language")

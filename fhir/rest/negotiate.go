@@ -146,6 +146,19 @@ func notAcceptable() error {
 	return fhir.Errorf(fhir.NotAcceptable, "this server writes FHIR R4 in JSON and XML only: ask for %s or %s", mediaFHIR, mediaFHIRXML)
 }
 
+// unoffered says of an operation that has formats of its own which they are, in place of what
+// chooseMedia says. One that writes JSON of its own writes none of FHIR.
+func (r *Request) unoffered(err error) error {
+	if r.operation == nil || len(r.operation.Media) == 0 {
+		return err
+	}
+	all := slices.Clone(r.operation.Media)
+	if !slices.Contains(all, mediaJSON) {
+		all = append(all, mediaFHIR, mediaFHIRXML)
+	}
+	return fhir.Errorf(fhir.NotAcceptable, "$%s does not answer in that format: ask for one of %s", r.operation.Name, strings.Join(all, ", "))
+}
+
 // rightVersion reports whether the fhirVersion parameter of a media type names R4.
 //
 // See https://hl7.org/fhir/R4/versioning.html#mt-version.

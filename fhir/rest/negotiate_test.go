@@ -146,3 +146,24 @@ func TestOffered(t *testing.T) {
 		t.Errorf("an operation without other media types answers in %q", got)
 	}
 }
+
+// TestUnoffered: what an operation does not answer in is refused by what it does.
+func TestUnoffered(t *testing.T) {
+	plain := notAcceptable()
+	for _, tt := range []struct {
+		media []string
+		want  string
+	}{
+		{nil, plain.Error()},
+		{[]string{"application/pdf"}, "$x does not answer in that format: ask for one of application/pdf, application/fhir+json, application/fhir+xml"},
+		{[]string{"application/json", "text/csv"}, "$x does not answer in that format: ask for one of application/json, text/csv"},
+	} {
+		err := (&Request{operation: &operation.Operation{Name: "x", Media: tt.media}}).unoffered(plain)
+		if fhir.CodeOf(err) != fhir.NotAcceptable || err.Error() != tt.want {
+			t.Errorf("%v: %v", tt.media, err)
+		}
+	}
+	if err := (&Request{}).unoffered(plain); err != plain {
+		t.Errorf("of no operation: %v", err)
+	}
+}

@@ -218,6 +218,8 @@ func (s *Service) definition(ctx context.Context, call *operation.Call, get func
 	switch {
 	case call.ID != "" && len(given) > 0:
 		return nil, nil, fhir.Errorf(fhir.Invalid, "the operation is called on a ViewDefinition, so that no other can be given").At(at)
+	case call.ID != "" && call.Type != viewDefinition:
+		return nil, nil, fhir.Errorf(fhir.NotSupported, "what is run here is a ViewDefinition").At(at)
 	case call.ID != "":
 		return s.stored(ctx, call, viewDefinition+"/"+call.ID)
 	case len(given) != 1:

@@ -99,7 +99,8 @@ func (s *Service) Operations() []operation.Operation {
 	}
 	short, ballot := one, one
 	short.Name, short.URL, short.Scope = "run", shortURL, operation.OnType|operation.OnInstance
-	ballot.Name, ballot.URL, ballot.Scope, ballot.Types = "sql-run", ballotURL, operation.OnSystem, nil
+	// The ballot has it on the system alone; on what is to be run it was before, by another name.
+	ballot.Name, ballot.URL, ballot.Scope, ballot.Types = "sql-run", ballotURL, operation.OnSystem|operation.OnInstance, []string{viewDefinition, "Library"}
 	all := []operation.Operation{one, short, ballot}
 	if s.Orders == nil {
 		return all
