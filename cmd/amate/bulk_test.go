@@ -154,6 +154,8 @@ func TestExport(t *testing.T) {
 		t.Errorf("deleted: %s", out)
 	}
 
+	t.Run("parquet", func(t *testing.T) { parquetRead(t, sys) })
+
 	// Others neither order nor fetch it.
 	file := strings.TrimPrefix(m.Output[0].URL, sys.base)
 	for role, a := range by {
