@@ -65,16 +65,17 @@ type rule struct {
 // world is a server with a population, a policy and consents, all random. What it
 // shows is judged by reading the resources as plain JSON.
 type world struct {
-	t     *testing.T
-	rand  *rand.Rand
-	store rest.Store
-	guard *authz.Guard
-	api   *rest.API
-	all   map[string]object // by Type/id
-	order []string
-	rules []rule // of the one role, "nurse"
-	also  []rule // that are among them in any case
-	bound bool
+	t       *testing.T
+	rand    *rand.Rand
+	store   rest.Store
+	guard   *authz.Guard
+	api     *rest.API
+	all     map[string]object // by Type/id
+	order   []string
+	rules   []rule   // of the one role, "nurse"
+	also    []rule   // that are among them in any case
+	exports *exports // that were ordered
+	bound   bool
 
 	asking *authz.Principal
 }
@@ -374,7 +375,7 @@ func (w *world) policy() {
 func (w *world) serve() {
 	var err error
 	w.api, err = rest.New(rest.Config{
-		Store: w.store, Guard: w.guard, BaseURL: base, CursorKey: bytes.Repeat([]byte{1}, 32), Operations: append(append(chart.Operations(w.store), mhd.Operations(w.store)...), append(summary.Operations(summary.Config{Store: w.store, Software: "Amate"}), append(record.Operations(record.Config{Store: w.store}), append(append(w.rightsOperations(), w.changesOperations()...), append(w.giisOperations(), append(append(append(append(append(append(append(w.doseOperations(), w.forecastOperations()...), w.campaignOperations()...), append(append(append(w.cardOperations(), w.agendaOperations()...), append(w.subscriptionOperations(), append(w.prescriptionOperations(), append(w.viewOperations(), w.referralOperations()...)...)...)...), w.measureOperations()...)...), w.identityOperations()...), w.mergeOperations()...), w.birthOperations()...), w.documentOperations()...)...)...)...)...)...), DeleteMany: true,
+		Store: w.store, Guard: w.guard, BaseURL: base, CursorKey: bytes.Repeat([]byte{1}, 32), Operations: append(append(chart.Operations(w.store), mhd.Operations(w.store)...), append(summary.Operations(summary.Config{Store: w.store, Software: "Amate"}), append(record.Operations(record.Config{Store: w.store}), append(append(w.rightsOperations(), w.changesOperations()...), append(w.giisOperations(), append(append(append(append(append(append(append(w.doseOperations(), w.forecastOperations()...), w.campaignOperations()...), append(append(append(w.cardOperations(), w.agendaOperations()...), append(w.subscriptionOperations(), append(w.prescriptionOperations(), append(append(w.viewOperations(), w.exportOperations()...), w.referralOperations()...)...)...)...), w.measureOperations()...)...), w.identityOperations()...), w.mergeOperations()...), w.birthOperations()...), w.documentOperations()...)...)...)...)...)...), DeleteMany: true,
 	})
 	if err != nil {
 		w.t.Fatal(err)
