@@ -17,7 +17,7 @@ const countParquet = `import duckdb, sys
 rows = f"read_parquet('{sys.argv[1]}/*/*/*.parquet', hive_partitioning = true, hive_types_autocast = false)"
 for row in duckdb.sql(f"select type, month, count(distinct id) from {rows} group by all").fetchall():
     print(*row)
-print("women", "-", *duckdb.sql(f"select count(*) from {rows} where type = 'Patient' and resource::json->>'gender' = 'female'").fetchall()[0])`
+print("women", "-", *duckdb.sql(f"select count(*) from {rows} where type = 'Patient' and (resource::json->>'gender') = 'female'").fetchall()[0])`
 
 // parquetRead: DuckDB reads what a server exports as Parquet, put away by type and month as
 // the manifest says, and counts what the server counts.
