@@ -274,11 +274,25 @@ func (x *Derived) stay(d *element.Doc) {
 	}
 	nights := int(b.Sub(a).Hours() / 24)
 	x.number(StayDays, min(nights, 365))
-	start, bad := time.Parse(time.RFC3339, from)
-	end, worse := time.Parse(time.RFC3339, to)
-	if minutes := int(end.Sub(start).Minutes()); bad == nil && worse == nil && minutes >= 0 && minutes < 24*60 {
+	minutes, told := lasted(d)
+	if !told {
+		start, bad := time.Parse(time.RFC3339, from)
+		end, worse := time.Parse(time.RFC3339, to)
+		minutes, told = int(end.Sub(start).Minutes()), bad == nil && worse == nil
+	}
+	if told && minutes >= 0 && minutes < 24*60 {
 		x.number(Minutes, (minutes+4)/5*5)
 	}
+}
+
+// lasted returns how many minutes an Encounter says that it lasted: that of a visit has a time
+// of waiting before it.
+func lasted(d *element.Doc) (minutes int, ok bool) {
+	if d.TextAt(0, "length", "code") != "min" {
+		return 0, false
+	}
+	n, err := strconv.ParseFloat(d.TextAt(0, "length", "value"), 64)
+	return int(min(n, 24*60)), err == nil && n >= 0
 }
 
 // certificateOfBirth is the LOINC code of a Composition that certifies a birth.

@@ -21,6 +21,8 @@ func TestDerived(t *testing.T) {
 		{"nobody knows when they were born", `{"resourceType":"Immunization","occurrenceDateTime":"2024-03-15"}`, "", ""},
 		{"a hexavalent vaccine", `{"resourceType":"Immunization","vaccineCode":{"coding":[{"system":"http://hl7.org/fhir/sid/cvx","code":"146"}]}}`, "", "antigen=Diphtheria antigen=Tetanus antigen=Pertussis antigen=Polio antigen=Hib antigen=HepB"},
 		{"a stay", `{"resourceType":"Encounter","period":{"start":"2024-03-01T22:00:00Z","end":"2024-03-05T01:00:00Z"}}`, "1984-03-02", "age-band=35-39 stay-days=4"},
+		{"a visit that waited", `{"resourceType":"Encounter","period":{"start":"2024-03-01T10:00:00Z","end":"2024-03-01T10:46:30Z"},"length":{"value":16.2,"code":"min"}}`, "", "stay-days=0 minutes=20"},
+		{"a length in days", `{"resourceType":"Encounter","period":{"start":"2024-03-01T10:00:00Z","end":"2024-03-01T10:16:30Z"},"length":{"value":1,"code":"d"}}`, "", "stay-days=0 minutes=20"},
 		{"a visit", `{"resourceType":"Encounter","period":{"start":"2024-03-01T10:00:00Z","end":"2024-03-01T10:16:30Z"}}`, "", "stay-days=0 minutes=20"},
 		{"a diagnosis", `{"resourceType":"Condition","recordedDate":"2024-03-01"}`, "2020-03-01", "age-band=1-4"},
 		{"a birth", `{"resourceType":"Composition","type":{"coding":[{"code":"68998-4"}]},"date":"2024-03-09T10:00:00Z","event":[{"period":{"start":"2024-03-01T03:00:00-06:00"}}]}`, "", "days-to-certification=8-30"},

@@ -5,5 +5,6 @@ SELECT month, COUNT(*) AS visits,
        SUM(CASE WHEN status = 'cancelled' THEN 1 ELSE 0 END) AS cancelled,
        ROUND(AVG(CASE WHEN status = 'finished' THEN 1.0 * minutes END), 1) AS mean_minutes
 FROM amate_telehealth_visits
+WHERE month IS NOT NULL
 GROUP BY month
 ORDER BY month
