@@ -64,7 +64,7 @@ func (f *Feed) batch(ctx context.Context, v *view, c *copied, changes []fhir.Cha
 	w := &work{Feed: f, v: v, c: c, candidates: map[fhir.Ref]bool{}, dirty: map[fhir.Ref]bool{}}
 	w.noted = f.Now().Sub(time.UnixMicro(c.Used)) > notedAfter
 	w.changed(changes)
-	if err := w.members(ctx); err != nil {
+	if err := w.members(ctx, len(changes) < batch); err != nil {
 		return err
 	}
 	if err := w.spread(ctx); err != nil {
@@ -106,7 +106,7 @@ func (w *work) candidate(ref fhir.Ref) {
 
 // changed takes in those changes that may matter to the copy.
 func (w *work) changed(changes []fhir.Change) {
-	in, d := w.v.deps.interest(w.c), w.v.deps
+	in, d := w.v.deps.interest(w.c).and(w.c.Members), w.v.deps // what has left a former member as well
 	for i := range changes {
 		ch := &changes[i]
 		if !in.has(ch) {
@@ -136,8 +136,9 @@ func (w *work) changed(changes []fhir.Change) {
 }
 
 // members finds who has joined the scope and who has left it since the copy was last
-// looked at, and whose consents have begun or ended to say something.
-func (w *work) members(ctx context.Context) error {
+// looked at, and whose consents have begun or ended to say something. Until the last of
+// the changes is looked at, former members are of interest.
+func (w *work) members(ctx context.Context, last bool) error {
 	if w.v.members != nil && !slices.Equal(w.v.members, w.c.Members) {
 		for _, list := range [][2][]string{{w.v.members, w.c.Members}, {w.c.Members, w.v.members}} {
 			for _, id := range list[0] {
@@ -147,7 +148,9 @@ func (w *work) members(ctx context.Context) error {
 				}
 			}
 		}
-		w.c.Members, w.noted = w.v.members, true
+		if w.noted = true; last {
+			w.c.Members = w.v.members
+		}
 	}
 	if w.v.deps.rules == nil {
 		return nil

@@ -22,6 +22,7 @@ type client struct {
 	oldCursor string // of a backup
 	oldCopy   map[string]string
 	lost      int
+	most      int // resources that it ever had
 }
 
 // answer is what a client reads of a Bundle.
@@ -100,6 +101,7 @@ func (c *client) apply(a *answer) {
 			c.copy[e.Request.URL] = string(e.Resource)
 		}
 	}
+	c.most = max(c.most, len(c.copy))
 	for _, l := range a.Link {
 		if l.Relation == "next" {
 			c.cursor = l.URL

@@ -301,6 +301,25 @@ func (d *deps) interest(c *copied) interest {
 	return interest{d.hashes, c.roots}
 }
 
+// and returns what is of interest beside some patients, too.
+func (i interest) and(patients []string) interest {
+	var more map[uint64]bool
+	for _, id := range patients {
+		hash := fhir.Ref{Type: "Patient", ID: id}.Hash()
+		if i.deps[hash] {
+			continue
+		}
+		if more == nil {
+			more = maps.Clone(i.deps)
+		}
+		more[hash] = true
+	}
+	if more != nil {
+		i.deps = more
+	}
+	return i
+}
+
 // hashes returns what stands for everything that is of interest.
 func (i interest) hashes() []uint64 {
 	return slices.AppendSeq(slices.AppendSeq(make([]uint64, 0, len(i.deps)+len(i.roots)), maps.Keys(i.deps)), maps.Keys(i.roots))

@@ -77,6 +77,8 @@ var people = map[string]*authz.Principal{
 	"clinician":  {ID: "clinician", Roles: []string{"clinician"}, Scopes: []string{"system/*.cruds"}, Purpose: "TREAT", Org: "CLUES0"},
 	"other":      {ID: "other", Roles: []string{"clinician"}, Scopes: []string{"system/*.rs"}, Purpose: "TREAT", Org: "CLUES1"},
 	"vaccinator": {ID: "vaccinator", Roles: []string{"vaccinator"}, Scopes: []string{"system/*.rs"}, Purpose: "TREAT", Org: "CLUES0"},
+	"clinic":     {ID: "clinic", Roles: []string{"clinic-system"}, Scopes: []string{"system/*.rs"}, Purpose: "TREAT", Org: "CLUES0"},
+	"far":        {ID: "far", Roles: []string{"clinic-system"}, Scopes: []string{"system/*.rs"}, Purpose: "TREAT", Org: "CLUES1"},
 	"certifier":  {ID: "certifier", Roles: []string{"birth-certifier"}, Scopes: []string{"system/*.rs"}, Purpose: "TREAT", Org: "CLUES0"},
 	"patient":    {ID: "patient", Roles: []string{"patient"}, Scopes: []string{"patient/*.rs"}, Purpose: "PATRQT", Patient: "p1"},
 }
@@ -88,6 +90,7 @@ type world struct {
 	rand *rand.Rand
 
 	engine engine
+	shown  *hooked // what answers are read from
 }
 
 func newWorld(t testing.TB, seed uint64, open func(testing.TB) engine) *world {
@@ -103,8 +106,9 @@ func newWorld(t testing.TB, seed uint64, open func(testing.TB) engine) *world {
 	w := &world{t: t, url: server.URL + "/fhir", rand: rand.New(rand.NewPCG(seed, 7)), engine: s}
 	guard := authz.NewGuard(authz.GuardConfig{Store: s, Base: w.url, Seen: s.Feed().Seen})
 	h := &heeded{s, guard}
+	w.shown = &hooked{engine: s}
 	s.Feed().Pause(5 * time.Millisecond)
-	f := feed.New(feed.Config{Store: s, Inside: s, Changes: s.Feed(), Key: bytes.Repeat([]byte{1}, 32), Shown: func(context.Context, []fhir.Resource) error { return nil }})
+	f := feed.New(feed.Config{Store: w.shown, Inside: s, Changes: s.Feed(), Key: bytes.Repeat([]byte{1}, 32), Shown: func(context.Context, []fhir.Resource) error { return nil }})
 	api, err := rest.New(rest.Config{Store: h, State: s, Guard: guard, BaseURL: w.url, CursorKey: bytes.Repeat([]byte{2}, 32), Operations: f.Operations()})
 	if err != nil {
 		t.Fatal(err)
