@@ -61,6 +61,7 @@ func during(at *atomic.Pointer[func()], do func()) { at.Store(&do) }
 // answer to a client that asks once more; it is told when it is back.
 func TestHiddenWhileTold(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
+		w.refuse("p2", "active") // so that consents are looked at by every request
 		w.observe("b1", "p1", 1)
 		w.refuse("p1", "active")
 		c := &client{w: w, who: "clinician"}
