@@ -248,6 +248,7 @@ func (m *maternity) state(who, folio string) returned {
 // TestBirthLife is the life of one birth: certified, delivered, registered, joined with
 // its CURP, with all who may and may not take part.
 func TestBirthLife(t *testing.T) {
+	t.Parallel()
 	eachMaternity(t, func(m *maternity) {
 		c := m.certify("María", nil)
 		folio, newborn, mother := c.text("folio"), c.ref("newborn"), c.ref("mother")
@@ -293,6 +294,7 @@ func TestBirthLife(t *testing.T) {
 			m.Errorf("not found by CURP: %s", found)
 		}
 		_ = mother
+		m.counted(c)
 	})
 }
 
