@@ -111,7 +111,7 @@ func (s *subscriptions) mount(r chi.Router, m *metrics) {
 		return
 	}
 	if u, err := url.Parse(s.SocketURL()); err == nil {
-		r.Handle(u.Path, newCallers().before(s.Service))
+		r.Handle(u.Path, newCallers(time.Now).before(s.Service))
 	}
 	m.registry.MustRegister(s.sent, s.told, s.lag)
 	m.gauge("amate_subscriptions", "Subscriptions that this server sends to.", func() float64 { all, _ := s.Lag(); return float64(all) })

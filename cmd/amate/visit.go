@@ -202,7 +202,7 @@ func (o *opened) mountVisits(r chi.Router, m *metrics) {
 		people.Set(float64(p))
 		rooms.Set(float64(n))
 	}
-	r.Handle(v.Prefix+video.Path+"*", newCallers().before(v))
+	r.Handle(v.Prefix+video.Path+"*", newCallers(time.Now).before(v))
 	r.Handle(v.Prefix+strings.TrimSuffix(video.Path, "/"), http.RedirectHandler(v.Prefix+video.Path, http.StatusPermanentRedirect))
 }
 

@@ -63,7 +63,7 @@ func (p *Portal) card(w http.ResponseWriter, r *http.Request, v *view) {
 		v.answer(w, r, http.StatusMethodNotAllowed, pageMethod)
 		return
 	}
-	if wait := p.limiter.take(addressOf(r), costHit); wait > 0 {
+	if wait := p.limiter.Take(AddressOf(r), costHit); wait > 0 {
 		p.Observe(Limited)
 		w.Header().Set("Retry-After", seconds(wait))
 		v.answer(w, r, http.StatusTooManyRequests, pageLimited)

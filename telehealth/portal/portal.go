@@ -101,7 +101,7 @@ type Config struct {
 // Portal serves the pages. It implements http.Handler, for Path and all below it.
 type Portal struct {
 	Config
-	limiter *limiter
+	limiter *Limiter
 }
 
 // central is the time of most of Mexico, which has no summer time since 2022.
@@ -124,7 +124,7 @@ func New(cfg Config) *Portal {
 	if cfg.Rate == (Rate{}) {
 		cfg.Rate = DefaultRate
 	}
-	return &Portal{Config: cfg, limiter: newLimiter(cfg.Rate, cfg.Now)}
+	return &Portal{Config: cfg, limiter: NewLimiter(cfg.Rate, cfg.Now)}
 }
 
 // ServeHTTP implements http.Handler.
@@ -145,8 +145,8 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		v.answer(w, r, http.StatusOK, pageWelcome)
 		return
 	}
-	address := addressOf(r)
-	if wait := p.limiter.take(address, costHit); wait > 0 {
+	address := AddressOf(r)
+	if wait := p.limiter.Take(address, costHit); wait > 0 {
 		p.Observe(Limited)
 		w.Header().Set("Retry-After", seconds(wait))
 		v.answer(w, r, http.StatusTooManyRequests, pageLimited)
@@ -155,7 +155,7 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	kind, found, err := p.find(r.Context(), token)
 	switch {
 	case fhir.CodeOf(err) == fhir.NotFound:
-		p.limiter.take(address, costMiss)
+		p.limiter.Take(address, costMiss)
 		p.Observe(Unknown)
 		v.answer(w, r, http.StatusNotFound, pageUnknown)
 	case err != nil:

@@ -296,7 +296,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	for i := range mostAddresses + 500 {
 		r := httptest.NewRequest("GET", Path, nil)
 		r.RemoteAddr = fmt.Sprintf("10.%d.%d.%d:1", i>>16, i>>8&255, i&255)
-		c.limiter.take(addressOf(r), costHit)
+		c.limiter.Take(AddressOf(r), costHit)
 	}
 	if n := len(c.limiter.all); n > mostAddresses {
 		t.Errorf("%d addresses are kept", n)

@@ -28,9 +28,9 @@ const (
 // mostAddresses is how many addresses are kept apart: some 100 bytes each.
 const mostAddresses = 20_000
 
-// limiter counts by address. It is for this server alone: several servers allow as many
-// times as much.
-type limiter struct {
+// Limiter counts by address. It is for this server alone: several servers allow as many
+// times as much. It may be used by several goroutines.
+type Limiter struct {
 	rate Rate
 	now  func() time.Time
 
@@ -44,13 +44,14 @@ type account struct {
 	at   time.Time // when left was so much
 }
 
-func newLimiter(rate Rate, now func() time.Time) *limiter {
-	return &limiter{rate: rate, now: now, all: map[netip.Prefix]*account{}}
+// NewLimiter returns one that has counted nothing yet; now tells the time.
+func NewLimiter(rate Rate, now func() time.Time) *Limiter {
+	return &Limiter{rate: rate, now: now, all: map[netip.Prefix]*account{}}
 }
 
-// take takes from what an address may ask, and returns how long it has to wait where that
+// Take takes from what an address may ask, and returns how long it has to wait where that
 // is not enough; 0 when it need not.
-func (l *limiter) take(address netip.Prefix, cost float64) time.Duration {
+func (l *Limiter) Take(address netip.Prefix, cost float64) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
@@ -71,7 +72,7 @@ func (l *limiter) take(address netip.Prefix, cost float64) time.Duration {
 	return 0
 }
 
-func (l *limiter) refill(a *account, now time.Time) {
+func (l *Limiter) refill(a *account, now time.Time) {
 	if passed := now.Sub(a.at); passed > 0 {
 		a.left = min(float64(l.rate.Burst), a.left+float64(passed)/float64(l.rate.Every))
 	}
@@ -80,7 +81,7 @@ func (l *limiter) refill(a *account, now time.Time) {
 
 // room forgets addresses that may ask all they ever might, and where that is not enough
 // any other one: memory stays bounded, whoever asks.
-func (l *limiter) room(now time.Time) {
+func (l *Limiter) room(now time.Time) {
 	if len(l.all) < mostAddresses {
 		return
 	}
@@ -97,9 +98,9 @@ func (l *limiter) room(now time.Time) {
 	}
 }
 
-// addressOf returns whom a request is counted for: an address, and of IPv6 the network of
+// AddressOf returns whom a request is counted for: an address, and of IPv6 the network of
 // 64 bits that one subscriber has.
-func addressOf(r *http.Request) netip.Prefix {
+func AddressOf(r *http.Request) netip.Prefix {
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return netip.Prefix{}
