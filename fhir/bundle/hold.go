@@ -21,6 +21,17 @@ type Hold struct {
 	Check func(before, after *fhir.Resource) error
 }
 
+// Refused returns the error of a change that a rule does not let pass: with the name of the
+// rule, and why, which ends with the way out. code is fhir.Conflict where it is the current
+// version that forbids it, else fhir.Unprocessable.
+func Refused(code fhir.Code, rule, why string) error {
+	kind := "business-rule"
+	if code == fhir.Conflict {
+		kind = "conflict"
+	}
+	return &fhir.Error{Code: code, Issues: []fhir.Issue{{Severity: "error", Type: kind, Rule: rule, Details: why}}}
+}
+
 // Held asks the holds of b about a change. Errors: those of Hold.Check.
 func (b *Batch) Held(before, after *fhir.Resource) error {
 	for i := range b.Holds {

@@ -1,8 +1,6 @@
 package document
 
 import (
-	"bytes"
-
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
 	"github.com/amate-health/amate/fhir/compose"
@@ -48,18 +46,13 @@ func kept(deleted bool) error {
 
 // refused names the rule, and the way out.
 func refused(code fhir.Code, what, instead string) error {
-	kind := "business-rule"
-	if code == fhir.Conflict {
-		kind = "conflict"
-	}
-	return &fhir.Error{Code: code, Issues: []fhir.Issue{{Severity: "error", Type: kind, Rule: Right, Details: what + ": " + instead}}}
+	return bundle.Refused(code, Right, what+": "+instead)
 }
 
 // Signed returns the id of the Bundle of the signed document that a stored resource is part
 // of, and whether it is part of one.
 func Signed(json []byte) (id string, signed bool) {
-	// A string can be written with escapes: then it has to be read to be known.
-	if !bytes.Contains(json, []byte(TagSystem)) && !bytes.Contains(json, []byte(`\u`)) && !bytes.Contains(json, []byte(`\/`)) {
+	if !element.Mentions(json, TagSystem) {
 		return "", false
 	}
 	d, err := element.Parse(json)

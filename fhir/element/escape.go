@@ -1,9 +1,17 @@
 package element
 
 import (
+	"bytes"
 	"unicode/utf16"
 	"unicode/utf8"
 )
+
+// Mentions reports whether a JSON text may have text in one of its strings, without reading
+// it: text has no quotes, backslashes or control characters. A string can be written with
+// escapes, and then it has to be read to be known.
+func Mentions(json []byte, text string) bool {
+	return bytes.Contains(json, []byte(text)) || bytes.Contains(json, []byte(`\u`)) || bytes.Contains(json, []byte(`\/`))
+}
 
 // escapeLen returns the length of the escape that src begins with: 2, 6, or 12
 // for a pair of surrogates. It returns 0 when there is none, and for a lone

@@ -1,7 +1,6 @@
 package birth
 
 import (
-	"bytes"
 	"slices"
 
 	"github.com/amate-health/amate/fhir"
@@ -59,7 +58,7 @@ func composed(before, after *fhir.Resource) error {
 
 // composedOf returns the folio of the certificate that a Composition is of, "" for none.
 func composedOf(json []byte) string {
-	if !mentions(json, FolioSystem) {
+	if !element.Mentions(json, FolioSystem) {
 		return ""
 	}
 	d, err := element.Parse(json)
@@ -100,22 +99,12 @@ func folioKept(before, after *fhir.Resource) error {
 
 // refused names the rule, and the way out.
 func refused(code fhir.Code, what, instead string) error {
-	kind := "business-rule"
-	if code == fhir.Conflict {
-		kind = "conflict"
-	}
-	return &fhir.Error{Code: code, Issues: []fhir.Issue{{Severity: "error", Type: kind, Rule: Right, Details: what + ": " + instead}}}
-}
-
-// mentions reports whether a stored resource may have a text in it: a string can be
-// written with escapes, and then it has to be read to be known.
-func mentions(json []byte, text string) bool {
-	return bytes.Contains(json, []byte(text)) || bytes.Contains(json, []byte(`\u`)) || bytes.Contains(json, []byte(`\/`))
+	return bundle.Refused(code, Right, what+": "+instead)
 }
 
 // tagOf returns the id of the document that a resource was made with, "" for none.
 func tagOf(json []byte) string {
-	if !mentions(json, TagSystem) {
+	if !element.Mentions(json, TagSystem) {
 		return ""
 	}
 	d, err := element.Parse(json)
@@ -131,7 +120,7 @@ func tagOf(json []byte) string {
 }
 
 func foliosIn(json []byte) (all []string) {
-	if !mentions(json, FolioSystem) {
+	if !element.Mentions(json, FolioSystem) {
 		return nil
 	}
 	d, err := element.Parse(json)

@@ -1,7 +1,6 @@
 package prescription
 
 import (
-	"bytes"
 	"time"
 
 	"github.com/amate-health/amate/fhir"
@@ -30,18 +29,11 @@ func held(before, after *fhir.Resource) error {
 }
 
 // refused names the rule, and the way out.
-func refused(code fhir.Code, why string) error {
-	kind := "business-rule"
-	if code == fhir.Conflict {
-		kind = "conflict"
-	}
-	return &fhir.Error{Code: code, Issues: []fhir.Issue{{Severity: "error", Type: kind, Rule: Right, Details: why}}}
-}
+func refused(code fhir.Code, why string) error { return bundle.Refused(code, Right, why) }
 
 // folioIn is the folio of the prescription that a stored resource belongs to, "" for none.
 func folioIn(json []byte) string {
-	// A string can be written with escapes: then it has to be read to be known.
-	if !bytes.Contains(json, []byte(FolioSystem)) && !bytes.Contains(json, []byte(`\u`)) && !bytes.Contains(json, []byte(`\/`)) {
+	if !element.Mentions(json, FolioSystem) {
 		return ""
 	}
 	d, err := element.Parse(json)

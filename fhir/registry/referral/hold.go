@@ -1,8 +1,6 @@
 package referral
 
 import (
-	"bytes"
-
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
 	"github.com/amate-health/amate/fhir/element"
@@ -29,18 +27,11 @@ func held(before, after *fhir.Resource) error {
 }
 
 // refused names the rule, and the way out.
-func refused(code fhir.Code, why string) error {
-	kind := "business-rule"
-	if code == fhir.Conflict {
-		kind = "conflict"
-	}
-	return &fhir.Error{Code: code, Issues: []fhir.Issue{{Severity: "error", Type: kind, Rule: Right, Details: why}}}
-}
+func refused(code fhir.Code, why string) error { return bundle.Refused(code, Right, why) }
 
 // isReferral reports whether a stored Task or ServiceRequest is of a referral.
 func isReferral(json []byte) bool {
-	// A string can be written with escapes: then it has to be read to be known.
-	if !bytes.Contains(json, []byte(System)) && !bytes.Contains(json, []byte(`\u`)) && !bytes.Contains(json, []byte(`\/`)) {
+	if !element.Mentions(json, System) {
 		return false
 	}
 	d, err := element.Parse(json)

@@ -4,7 +4,6 @@
 package check
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 	"time"
@@ -141,7 +140,7 @@ func Hold() bundle.Hold {
 }
 
 func held(before, after *fhir.Resource) error {
-	if after.JSON == nil || !mentions(after.JSON) {
+	if after.JSON == nil || !element.Mentions(after.JSON, identity.RenapoVerified) {
 		return nil
 	}
 	allowed := map[string]bool{}
@@ -159,12 +158,6 @@ func held(before, after *fhir.Resource) error {
 		}
 	}
 	return nil
-}
-
-// mentions reports whether a resource may claim it. A string can be written with escapes:
-// then it has to be read to be known.
-func mentions(json []byte) bool {
-	return bytes.Contains(json, []byte(identity.RenapoVerified)) || bytes.Contains(json, []byte(`\u`)) || bytes.Contains(json, []byte(`\/`))
 }
 
 // claims returns the identifiers of which a resource says that RENAPO has confirmed them,
