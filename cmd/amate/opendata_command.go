@@ -35,17 +35,28 @@ type openLibrary struct {
 	Opening opening `embed:"" prefix:"opendata-"`
 }
 
-// open returns the library, and what ends its use.
-func (o *openLibrary) open(ctx context.Context, log *slog.Logger) (*library, func() error, error) {
+// with calls work with the library, and closes it.
+func (o *openLibrary) with(ctx context.Context, log *slog.Logger, work func(*library) error) error {
 	store, err := o.Storage.open(ctx, log)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	l, err := o.Opening.library(o.Storage, store)
-	if err != nil {
-		return nil, nil, errors.Join(err, store.Close())
+	if err == nil {
+		err = work(l)
 	}
-	return l, store.Close, nil
+	return errors.Join(err, store.Close())
+}
+
+// withReleases calls work with the library, and all that was published.
+func (o *openLibrary) withReleases(ctx context.Context, log *slog.Logger, work func(*library, []shelved) error) error {
+	return o.with(ctx, log, func(l *library) error {
+		all, err := l.releases(ctx)
+		if err != nil {
+			return err
+		}
+		return work(l, all)
+	})
 }
 
 type openPublish struct {
@@ -55,29 +66,26 @@ type openPublish struct {
 	Period string `help:"Period: YYYY or YYYY-MM. The last one that is settled, when left out." placeholder:"PERIOD"`
 }
 
-func (c *openPublish) Run(ctx context.Context, out streams, log *slog.Logger) (err error) {
-	l, end, err := c.Of.open(ctx, log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, end()) }()
-	if err := c.record(ctx, l.store, log); err != nil {
-		return err
-	}
-	made, changed, err := l.publish(ctx, c.Family, c.Period)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(out.out, openNote(made, changed))
-	for i := range made.Sets {
-		for _, t := range made.Sets[i].Tables {
-			fmt.Fprintf(out.out, "  %s/%s: %d rows, of %d something is suppressed\n", made.Sets[i].Name, t.Name, t.Rows, t.Hidden)
+func (c *openPublish) Run(ctx context.Context, out streams, log *slog.Logger) error {
+	return c.Of.with(ctx, log, func(l *library) error {
+		if err := c.record(ctx, l.store, log); err != nil {
+			return err
 		}
-	}
-	for _, w := range made.Withdrawn {
-		fmt.Fprintf(out.out, "  without %s, which could not be protected\n", w)
-	}
-	return nil
+		made, changed, err := l.publish(ctx, c.Family, c.Period)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(out.out, openNote(made, changed))
+		for i := range made.Sets {
+			for _, t := range made.Sets[i].Tables {
+				fmt.Fprintf(out.out, "  %s/%s: %d rows, of %d something is suppressed\n", made.Sets[i].Name, t.Name, t.Rows, t.Hidden)
+			}
+		}
+		for _, w := range made.Withdrawn {
+			fmt.Fprintf(out.out, "  without %s, which could not be protected\n", w)
+		}
+		return nil
+	})
 }
 
 // record puts into the audit trail that somebody on this machine publishes, before they do,
@@ -102,56 +110,42 @@ type openList struct {
 	Of openLibrary `embed:""`
 }
 
-func (c *openList) Run(ctx context.Context, out streams, log *slog.Logger) (err error) {
-	l, end, err := c.Of.open(ctx, log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, end()) }()
-	all, err := l.releases(ctx)
-	if err != nil {
-		return err
-	}
-	for _, f := range l.families {
-		fmt.Fprintf(out.out, "%s: by %s, %d datasets, k=%d; the last settled period is %s\n", f.Name, f.Every, len(f.Datasets), f.K, f.Last(time.Now()).Name)
-		for i := range all {
-			if r := &all[i]; r.Family == f.Name {
-				fmt.Fprintf(out.out, "  %s, number %d, of %s\n", r.Period, r.Number, r.Issued.Format(time.DateOnly))
+func (c *openList) Run(ctx context.Context, out streams, log *slog.Logger) error {
+	return c.Of.withReleases(ctx, log, func(l *library, all []shelved) error {
+		for _, f := range l.families {
+			fmt.Fprintf(out.out, "%s: by %s, %d datasets, k=%d; the last settled period is %s\n", f.Name, f.Every, len(f.Datasets), f.K, f.Last(time.Now()).Name)
+			for i := range all {
+				if r := &all[i]; r.Family == f.Name {
+					fmt.Fprintf(out.out, "  %s, number %d, of %s\n", r.Period, r.Number, r.Issued.Format(time.DateOnly))
+				}
 			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 type openCheck struct {
 	Of openLibrary `embed:""`
 }
 
-func (c *openCheck) Run(ctx context.Context, out streams, log *slog.Logger) (err error) {
-	l, end, err := c.Of.open(ctx, log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, end()) }()
-	all, err := l.releases(ctx)
-	if err != nil {
-		return err
-	}
-	files, wrong := 0, 0
-	for i := range all {
-		for _, f := range all[i].Files() {
-			files++
-			if err := l.verify(all[i].Folder, f); err != nil {
-				wrong++
-				fmt.Fprintf(out.out, "%s: %v\n", f.Name, err)
+func (c *openCheck) Run(ctx context.Context, out streams, log *slog.Logger) error {
+	return c.Of.withReleases(ctx, log, func(l *library, all []shelved) error {
+		files, wrong := 0, 0
+		for i := range all {
+			for _, f := range all[i].Files() {
+				files++
+				if err := l.verify(all[i].Folder, f); err != nil {
+					wrong++
+					fmt.Fprintf(out.out, "%s: %v\n", f.Name, err)
+				}
 			}
 		}
-	}
-	fmt.Fprintf(out.out, "%d releases, %d files, %d wrong\n", len(all), files, wrong)
-	if wrong > 0 {
-		return errTold
-	}
-	return nil
+		fmt.Fprintf(out.out, "%d releases, %d files, %d wrong\n", len(all), files, wrong)
+		if wrong > 0 {
+			return errTold
+		}
+		return nil
+	})
 }
 
 // verify compares a file with its checksum.
