@@ -228,8 +228,12 @@ func (c *analystsGrant) Run(ctx context.Context, log *slog.Logger) error {
 	if c.Storage.Database == "" {
 		return usagef("logins are for PostgreSQL; the file %s is for who may read it", c.Storage.analyticsFile())
 	}
-	if err := analytics.Admit(ctx, c.Storage.Database, c.Login); err != nil {
+	unbounded, err := analytics.Admit(ctx, c.Storage.Database, c.Login)
+	if err != nil {
 		return err
+	}
+	if unbounded != nil {
+		log.Warn("the login is let in, with no bound on the files of its queries", "login", c.Login, "error", unbounded)
 	}
 	log.Info("the login reads the tables of analysts and nothing else", "login", c.Login, "role", analytics.Role, "schema", "analytics")
 	return nil

@@ -243,7 +243,8 @@ func TestAnalystByThemselves(t *testing.T) {
 		}
 		fill(t, e.keeper, person("a", "1980"))
 		login := "amate_metabase"
-		if err := analytics.Admit(t.Context(), e.url, login); err != nil {
+		unbounded, err := analytics.Admit(t.Context(), e.url, login)
+		if err != nil {
 			t.Fatal(err)
 		}
 		url := strings.Replace(e.url, "postgres://amate@", "postgres://"+login+"@", 1)
@@ -252,6 +253,7 @@ func TestAnalystByThemselves(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close(context.Background())
+		bounded(t, conn, url, unbounded)
 		var id, comment string
 		if err := conn.QueryRow(t.Context(), `SELECT id, obj_description('analytics.patient'::regclass) FROM patient`).Scan(&id, &comment); err != nil || id != "p-a" || comment != "People, it's said." {
 			t.Errorf("%s %s %v", id, comment, err)
@@ -282,6 +284,43 @@ func TestAnalystByThemselves(t *testing.T) {
 			t.Errorf("%s %v", got, err)
 		}
 	})
+}
+
+// bounded expects that a login takes a bounded part of the database.
+func bounded(t *testing.T, conn *pgx.Conn, url string, unbounded error) {
+	t.Helper()
+	want := map[string]string{"work_mem": "16MB", "hash_mem_multiplier": "1", "max_parallel_workers_per_gather": "0", "statement_timeout": "10min", "idle_in_transaction_session_timeout": "5min", "temp_file_limit": "2GB"}
+	if unbounded != nil { // the role of the test may not say so
+		if !strings.Contains(unbounded.Error(), "ALTER ROLE") {
+			t.Errorf("an administrator is not told what to do: %v", unbounded)
+		}
+		want["temp_file_limit"] = "-1"
+	}
+	for name, is := range want {
+		var got string
+		if err := conn.QueryRow(t.Context(), `SHOW `+name).Scan(&got); err != nil || got != is {
+			t.Errorf("%s is %s, want %s (%v)", name, got, is, err)
+		}
+	}
+	if _, err := conn.Exec(t.Context(), `SET temp_file_limit = '100GB'`); err == nil {
+		t.Error("an analyst raises the bound on files")
+	}
+	var open []*pgx.Conn
+	defer func() {
+		for _, c := range open {
+			c.Close(context.Background())
+		}
+	}()
+	for range 5 {
+		c, err := pgx.Connect(t.Context(), url)
+		if err != nil {
+			break
+		}
+		open = append(open, c)
+	}
+	if len(open) != 4 {
+		t.Errorf("%d connections beside the first, want 4", len(open))
+	}
 }
 
 // TestServingRole: the role that serves and owns nothing else keeps the tables, also where

@@ -357,30 +357,51 @@ func (p *postgresKeeper) Count(ctx context.Context, base string) (n int64, err e
 	return n, err
 }
 
+// admitted are the settings of a login of Admit. All of them but the last a session may change
+// for itself: they keep who means well from taking a database away from others.
+//
+// See https://www.postgresql.org/docs/15/runtime-config-resource.html.
+var admitted = []string{
+	`SET search_path = analytics`, `SET default_transaction_read_only = on`, `SET statement_timeout = '10min'`, `SET idle_in_transaction_session_timeout = '5min'`,
+	`SET lock_timeout = '5s'`, `SET work_mem = '16MB'`, `SET hash_mem_multiplier = 1`, `SET max_parallel_workers_per_gather = 0`, `SET jit = off`,
+	`CONNECTION LIMIT 5`,
+}
+
+// boundFiles is the setting that bounds the files which queries of a session sort in. Only a
+// superuser may give it, or who was granted to.
+const boundFiles = `SET temp_file_limit = '2GB'`
+
 // Admit lets a role of PostgreSQL that can log in read what analysts read: it is made when
-// it is not there, without a password. Who calls it may make roles.
-func Admit(ctx context.Context, url, login string) (err error) {
+// it is not there, without a password. Who calls it may make roles. unbounded says that its
+// queries may fill the disk, since who calls may not bound them; nil where they are bound.
+func Admit(ctx context.Context, url, login string) (unbounded, err error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
-		return errors.New("the database URL cannot be read") // the cause would quote its password
+		return nil, errors.New("the database URL cannot be read") // the cause would quote its password
 	}
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
-		return fmt.Errorf("connect: %w", err)
+		return nil, fmt.Errorf("connect: %w", err)
 	}
 	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
 	name := pgx.Identifier{login}.Sanitize()
 	if _, err := conn.Exec(ctx, `CREATE ROLE `+name+` LOGIN NOINHERIT`); err != nil && state(err) != stateDuplicate {
-		return fmt.Errorf("create the role: %w", err)
+		return nil, fmt.Errorf("create the role: %w", err)
 	}
-	for _, sql := range []string{
-		`ALTER ROLE ` + name + ` INHERIT`, `GRANT ` + Role + ` TO ` + name,
-		`ALTER ROLE ` + name + ` SET search_path = analytics`, `ALTER ROLE ` + name + ` SET default_transaction_read_only = on`,
-		`ALTER ROLE ` + name + ` SET statement_timeout = '10min'`,
-	} {
+	all := []string{`ALTER ROLE ` + name + ` INHERIT`, `GRANT ` + Role + ` TO ` + name}
+	for _, setting := range admitted {
+		all = append(all, `ALTER ROLE `+name+` `+setting)
+	}
+	for _, sql := range all {
 		if _, err := conn.Exec(ctx, sql); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	bound := `ALTER ROLE ` + name + ` ` + boundFiles
+	switch _, err := conn.Exec(ctx, bound); {
+	case state(err) == stateDenied:
+		return fmt.Errorf("queries of the login may fill the disk with what they sort: let an administrator %s: %w", bound, err), nil
+	default:
+		return nil, err
+	}
 }
