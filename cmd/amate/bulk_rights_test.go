@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -16,6 +17,37 @@ var plainOf = map[string]func(r io.Reader) (io.Reader, error){
 	"":     func(r io.Reader) (io.Reader, error) { return r, nil },
 	"gzip": func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) },
 	"zstd": func(r io.Reader) (io.Reader, error) { return zstd.NewReader(r) },
+}
+
+// exportParts: of a file as it is kept, a client that was interrupted asks for the rest; what
+// is coded anew on the way is sent as a whole.
+func exportParts(t *testing.T, a *asker, file string) {
+	t.Helper()
+	_, h, whole := a.do("GET", file, "", "Accept-Encoding", "zstd")
+	tag, half := h.Get("ETag"), len(whole)/2
+	if tag == "" || h.Get("Accept-Ranges") != "bytes" || h.Get("Content-Length") != fmt.Sprint(len(whole)) {
+		t.Fatalf("%v", h)
+	}
+	rest := fmt.Sprintf("bytes=%d-", half)
+	for name, tt := range map[string]struct {
+		status int
+		want   string
+		header []string
+	}{
+		"the rest":                {http.StatusPartialContent, whole[half:], []string{"Accept-Encoding", "zstd", "Range", rest, "If-Range", tag}},
+		"the rest of another one": {http.StatusOK, whole, []string{"Accept-Encoding", "zstd", "Range", rest, "If-Range", `"other"`}},
+		"what is there already":   {http.StatusNotModified, "", []string{"Accept-Encoding", "zstd", "If-None-Match", tag}},
+		"what is beyond it":       {http.StatusRequestedRangeNotSatisfiable, "", []string{"Accept-Encoding", "zstd", "Range", "bytes=99999999-"}},
+	} {
+		status, h, out := a.do("GET", file, "", tt.header...)
+		if status != tt.status || status < 400 && out != tt.want || status == http.StatusPartialContent && h.Get("Content-Encoding") != "zstd" {
+			t.Errorf("%s: %d, %d bytes of %d: %v", name, status, len(out), len(whole), h)
+		}
+	}
+	status, h, out := a.do("GET", file, "", "Accept-Encoding", "identity", "Range", "bytes=0-9")
+	if status != http.StatusOK || len(out) < 1000 || h.Get("ETag") == tag {
+		t.Errorf("a part of what is not kept so: %d, %d bytes, %v", status, len(out), h)
+	}
 }
 
 // exportRights: an app that consents bind exports what nobody refuses it, as each client
@@ -56,6 +88,7 @@ func exportRights(t *testing.T, where []string, sys *asker) {
 			t.Errorf("%s: %v, %d bytes of %d", asked, err, len(got), len(want))
 		}
 	}
+	exportParts(t, steward, file)
 	refused := func(why string, a *asker, want int) {
 		t.Helper()
 		if status, _, out := a.do("GET", file, ""); status != want {

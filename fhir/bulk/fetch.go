@@ -185,7 +185,7 @@ func (s *Service) answer(o *Order, f *Output) (*operation.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	file := &operation.File{ReadCloser: r, Size: size, Name: f.Name}
+	file := &operation.File{ReadCloser: r, Size: size, Name: f.Name, Tag: o.ID + "." + f.Name}
 	if f.Coded {
 		file.Coded = "zstd"
 	}

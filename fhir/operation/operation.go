@@ -173,6 +173,10 @@ type File struct {
 	Coded         string // "zstd" when the content is coded so; "" for plain. It goes out as the client likes it.
 	Size          int64  // bytes of the content; 0 when that is not known
 	Name          string // that it is to be saved under; "" for none
+
+	// Tag stands for the content, which never changes, in letters, digits, dots and hyphens:
+	// of a content that can be sought in, parts can be asked for then. "" when it may change.
+	Tag string
 }
 
 // Set is a page of stored resources, which go out as they are. Next of its Result

@@ -57,6 +57,13 @@ func (x *exchange) sendFile(resp *Response) error {
 	if file.Size > 0 && coding == file.Coded {
 		h.Set("Content-Length", strconv.FormatInt(file.Size, 10))
 	}
+	if from, ok := file.ReadCloser.(io.Seeker); ok && file.Tag != "" && coding == file.Coded {
+		x.sendPart(struct {
+			io.Reader
+			io.Seeker
+		}{file, from}, file.Tag+coding)
+		return nil
+	}
 	x.record.Status = resp.Status
 	x.w.WriteHeader(resp.Status)
 	if x.r.Method == http.MethodHead {
@@ -70,6 +77,33 @@ func (x *exchange) sendFile(resp *Response) error {
 		panic(http.ErrAbortHandler)
 	}
 	return nil
+}
+
+// sendPart sends a content that stands for itself by tag, or what Range asks for of it, so
+// that whoever was interrupted goes on. Of a content that is coded, these are parts of what
+// is coded: another coding has another tag.
+//
+// See https://www.rfc-editor.org/rfc/rfc9110#section-14.2 and section 13.1.5.
+func (x *exchange) sendPart(content io.ReadSeeker, tag string) {
+	x.w.Header().Set("ETag", strconv.Quote(tag))
+	if x.r.Header.Get("Range") != "" {
+		x.w.Header().Del("Content-Length") // of the whole
+	}
+	out := &pacedResponse{countWriter{ResponseWriter: x.w}, http.NewResponseController(x.w), x.timeout}
+	http.ServeContent(out, x.r, "", time.Time{}, content)
+	x.record.Status, x.record.BytesOut = out.status, out.n
+}
+
+// pacedResponse is a countWriter that moves the write deadline on, as pacedWriter does.
+type pacedResponse struct {
+	countWriter
+	control *http.ResponseController
+	timeout time.Duration
+}
+
+func (p *pacedResponse) Write(b []byte) (int, error) {
+	_ = p.control.SetWriteDeadline(time.Now().Add(p.timeout + time.Duration(len(b)/slowest)*time.Second))
+	return p.countWriter.Write(b)
 }
 
 // codings returns which codings of those that are made here a client takes.
