@@ -92,16 +92,24 @@ func recordAccess(ctx context.Context, trail *audit.Trail, e *smart.Event, log *
 // accounts, apps or tokens, before they do. It does not say which: a command line can
 // hold a name.
 func (s storage) recordCommand(ctx context.Context, store *opened, log *slog.Logger) error {
+	return s.record(ctx, store, audit.Record{Kind: audit.AccountChange, Detail: "accounts, apps or tokens managed from the command line"}, log)
+}
+
+// record puts into the audit trail what a command is about to do, in the name of whoever
+// runs it.
+func (s storage) record(ctx context.Context, store *opened, r audit.Record, log *slog.Logger) error {
 	trail, err := audit.Open(audit.Config{Chains: store, Dir: filepath.Join(s.Data, "audit"), Log: log})
 	if err != nil {
 		return err
 	}
-	who := "unknown"
+	r.Agent = audit.Agent{Account: osAccount(), Client: "amate"}
+	return errors.Join(trail.Record(ctx, r), trail.Close())
+}
+
+// osAccount is who runs this process, as the audit trail names them.
+func osAccount() string {
 	if u, err := user.Current(); err == nil {
-		who = u.Username
+		return "os:" + u.Username
 	}
-	err = trail.Record(ctx, audit.Record{
-		Kind: audit.AccountChange, Agent: audit.Agent{Account: "os:" + who, Client: "amate"}, Detail: "accounts, apps or tokens managed from the command line",
-	})
-	return errors.Join(err, trail.Close())
+	return "os:unknown"
 }

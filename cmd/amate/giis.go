@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/user"
 	"path/filepath"
 	"strings"
 	"time"
@@ -165,16 +164,5 @@ func (c *exchangeExport) Run(ctx context.Context, out streams, log *slog.Logger)
 // recordExport puts into the audit trail that somebody on this machine takes records out,
 // before they do: by what an operation would be called.
 func (s storage) recordExport(ctx context.Context, store *opened, operation string, log *slog.Logger) error {
-	trail, err := audit.Open(audit.Config{Chains: store, Dir: filepath.Join(s.Data, "audit"), Log: log})
-	if err != nil {
-		return err
-	}
-	who := "unknown"
-	if u, err := user.Current(); err == nil {
-		who = u.Username
-	}
-	err = trail.Record(ctx, audit.Record{
-		Kind: audit.Access, Action: "E", Interaction: operation, Agent: audit.Agent{Account: "os:" + who, Client: "amate"}, Detail: "from the command line",
-	})
-	return errors.Join(err, trail.Close())
+	return s.record(ctx, store, audit.Record{Kind: audit.Access, Action: "E", Interaction: operation, Detail: "from the command line"}, log)
 }

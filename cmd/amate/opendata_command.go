@@ -9,8 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/user"
-	"path/filepath"
 	"time"
 
 	"github.com/amate-health/amate/authz/audit"
@@ -68,7 +66,9 @@ type openPublish struct {
 
 func (c *openPublish) Run(ctx context.Context, out streams, log *slog.Logger) error {
 	return c.Of.with(ctx, log, func(l *library) error {
-		if err := c.record(ctx, l.store, log); err != nil {
+		// As the operation is of those who call it.
+		published := audit.Record{Kind: audit.Access, Action: "E", Interaction: "$publish-open-data", Detail: "datasets published from the command line"}
+		if err := c.Of.Storage.record(ctx, l.store, published, log); err != nil {
 			return err
 		}
 		made, changed, err := l.publish(ctx, c.Family, c.Period)
@@ -86,24 +86,6 @@ func (c *openPublish) Run(ctx context.Context, out streams, log *slog.Logger) er
 		}
 		return nil
 	})
-}
-
-// record puts into the audit trail that somebody on this machine publishes, before they do,
-// as the operation does of those who call it.
-func (c *openPublish) record(ctx context.Context, store *opened, log *slog.Logger) error {
-	trail, err := audit.Open(audit.Config{Chains: store, Dir: filepath.Join(c.Of.Storage.Data, "audit"), Log: log})
-	if err != nil {
-		return err
-	}
-	who := "unknown"
-	if u, err := user.Current(); err == nil {
-		who = u.Username
-	}
-	err = trail.Record(ctx, audit.Record{
-		Kind: audit.Access, Action: "E", Interaction: "$publish-open-data", Agent: audit.Agent{Account: "os:" + who, Client: "amate"},
-		Detail: "datasets published from the command line",
-	})
-	return errors.Join(err, trail.Close())
 }
 
 type openList struct {

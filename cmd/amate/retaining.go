@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os/user"
 	"path/filepath"
 	"strings"
 	"time"
@@ -40,10 +39,7 @@ func keeperOf(ctx context.Context, s storage, keep keeping, log *slog.Logger, re
 	if o.indexing.Base, err = rememberedBase(ctx, o); err != nil {
 		return err
 	}
-	k := &keeper{opened: o, keeping: keep, log: log, by: "os:unknown", long: true, tell: func(string) {}, now: time.Now}
-	if u, err := user.Current(); err == nil {
-		k.by = "os:" + u.Username
-	}
+	k := &keeper{opened: o, keeping: keep, log: log, by: osAccount(), long: true, tell: func(string) {}, now: time.Now}
 	if recorded {
 		trail, err := audit.Open(audit.Config{Chains: o, Dir: filepath.Join(s.Data, "audit"), Log: log})
 		if err != nil {
