@@ -92,7 +92,7 @@ func New(cfg Config) *Service {
 // taken, $viewdefinition-export and $sql-export. All show what the caller may read and
 // search anyway, so that whoever is signed in may try views.
 func (s *Service) Operations() []operation.Operation {
-	const runs = "Makes a table of resources, as a ViewDefinition says, in JSON, NDJSON, CSV or Parquet (_format)."
+	const runs = "Makes a table of resources, as a ViewDefinition says, in JSON, NDJSON, CSV or Parquet (_format), as one answer without pages. Its rows stand in no order that can be relied on, and _limit takes any of them."
 	one := operation.Operation{
 		Name: "viewdefinition-run", URL: OperationURL, Scope: operation.OnSystem | operation.OnType | operation.OnInstance,
 		Types: []string{viewDefinition}, Sees: true, Media: table.Media(), Documentation: runs, Run: s.run,
