@@ -47,6 +47,7 @@ func (e *recorded) of() (things []string, request string) {
 
 // TestEveryAccessIsRecorded uses the API in every way, and compares the audit trail.
 func TestEveryAccessIsRecorded(t *testing.T) {
+	t.Parallel()
 	onBothEngines(t, func(t *testing.T, s storage) {
 		base, _ := auditedServer(t, s)
 		const observation = `{"resourceType":"Observation","id":"o1","status":"final","code":{"text":"x"},"subject":{"reference":"Patient/p1"}}`

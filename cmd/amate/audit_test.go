@@ -168,6 +168,7 @@ func verified(t *testing.T, s storage) {
 // TestAuditFailsClosed: where the journal cannot be written nothing is answered, and
 // nothing is changed without its record.
 func TestAuditFailsClosed(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	p := startServe(t, "--data", dir)
 	if status, _ := get(t, p.base+"/Patient/x"); status != http.StatusNotFound {

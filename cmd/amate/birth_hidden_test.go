@@ -15,6 +15,7 @@ import (
 // learns nothing of that record by certifying, and makes no second one with that CURP. The
 // birth is certified all the same, without it.
 func TestBirthOfHidden(t *testing.T) {
+	t.Parallel()
 	m := newMaternity(t, []string{"--data", t.TempDir()})
 	curp := motherCURP("Marta")
 	record := fmt.Sprintf(`"identifier":[{"system":%q,"value":%q}],"telecom":[{"system":"phone","value":"5599887766"}],"birthDate":"2000-05-17"`, identity.SystemCURP, curp)
@@ -40,6 +41,7 @@ func TestBirthOfHidden(t *testing.T) {
 // TestBirthLinkOfOthers: who may write a Patient, and not merge, cannot lead the acta of a
 // newborn to another one by a link.
 func TestBirthLinkOfOthers(t *testing.T) {
+	t.Parallel()
 	m := newMaternity(t, []string{"--data", t.TempDir()})
 	c := m.certify("Luz", nil)
 	newborn, folio := c.ref("newborn"), c.text("folio")
@@ -68,6 +70,7 @@ func TestBirthLinkOfOthers(t *testing.T) {
 // TestBirthTwiceAtOnce: two who certify one birth at the same moment, one with the CURP of
 // the mother and one without, do not both succeed.
 func TestBirthTwiceAtOnce(t *testing.T) {
+	t.Parallel()
 	eachMaternity(t, func(m *maternity) {
 		for _, given := range []string{"Alba", "Berta", "Celia", "Dora", "Elena", "Flora", "Gema", "Hilda"} {
 			var bodies [2]string

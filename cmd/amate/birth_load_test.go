@@ -162,6 +162,7 @@ func (m *maternity) whole(answered *sync.Map) {
 
 // TestBirthFolios: a node brings a folio of its own range, once.
 func TestBirthFolios(t *testing.T) {
+	t.Parallel()
 	m := newMaternity(t, []string{"--data", t.TempDir()})
 	run := func(want int, args ...string) string {
 		t.Helper()

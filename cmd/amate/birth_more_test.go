@@ -21,6 +21,7 @@ func twin(order string) map[string]string {
 // TestTwins: two certificates of one mother, told apart by the order; a second one of
 // either is refused, however the mother is named.
 func TestTwins(t *testing.T) {
+	t.Parallel()
 	eachMaternity(t, func(m *maternity) {
 		first, second := m.certify("Rosa", twin("1")), m.certify("Rosa", twin("2"))
 		if first.ref("mother") != second.ref("mother") || first.ref("newborn") == second.ref("newborn") || first.text("folio") == second.text("folio") {
@@ -56,6 +57,7 @@ func TestTwins(t *testing.T) {
 
 // TestBirthRefused: every rule of a certificate, and every signature that is not the certifier's.
 func TestBirthRefused(t *testing.T) {
+	t.Parallel()
 	eachMaternity(t, func(m *maternity) {
 		day := m.born.Format("02/01/2006")
 		tomorrow := m.born.AddDate(0, 0, 1).Format("02/01/2006")
@@ -161,6 +163,7 @@ func (m *maternity) signers() {
 
 // TestBirthRevoked: between the two steps the certificate is revoked.
 func TestBirthRevoked(t *testing.T) {
+	t.Parallel()
 	m := newMaternity(t, []string{"--data", t.TempDir()})
 	revoked := signtest.Revoked{Certificate: m.doctor.Certificate, At: time.Now().Add(-time.Hour)}
 	if err := os.WriteFile(filepath.Join(m.trust, "ac.crl"), m.root.List(t, time.Now(), revoked), 0o600); err != nil {
@@ -174,6 +177,7 @@ func TestBirthRevoked(t *testing.T) {
 // TestBirthWithdrawn: a certificate is replaced by another folio, that one withdrawn, and
 // the birth certified anew.
 func TestBirthWithdrawn(t *testing.T) {
+	t.Parallel()
 	eachMaternity(t, func(m *maternity) {
 		c := m.certify("Luz", nil)
 		again := m.claim(m.doctor, "Luz", map[string]string{"PESO": "3200", "replaces": c.text("folio"), "reason": "peso mal escrito"})
@@ -212,6 +216,7 @@ func TestBirthWithdrawn(t *testing.T) {
 // TestBirthJoined: the CURP is that of a Patient who was there already. What was recorded
 // of the newborn meanwhile goes there, and what was certified is as it was.
 func TestBirthJoined(t *testing.T) {
+	t.Parallel()
 	eachMaternity(t, func(m *maternity) {
 		c := m.certify("Flor", nil)
 		newborn, folio := c.ref("newborn"), c.text("folio")
@@ -246,6 +251,7 @@ func TestBirthJoined(t *testing.T) {
 // TestBirthMerged: the newborn was registered elsewhere as well, and both Patients were
 // made one before the CURP came. The certificate follows.
 func TestBirthMerged(t *testing.T) {
+	t.Parallel()
 	m := newMaternity(t, []string{"--data", t.TempDir()})
 	c := m.certify("Sol", nil)
 	newborn, folio := c.ref("newborn"), c.text("folio")

@@ -313,6 +313,7 @@ func (m *maternity) reported(folio string) {
 // TestReportForAnalysts: of eleven births an analyst sees the figures, and who is in none
 // of them; of the one that has no hour, nothing.
 func TestReportForAnalysts(t *testing.T) {
+	t.Parallel()
 	m := newMaternity(t, []string{"--data", t.TempDir()})
 	for i := range paper.Smallest {
 		more := map[string]string{}
@@ -339,6 +340,7 @@ func TestReportForAnalysts(t *testing.T) {
 // TestPaperInBrowser opens the public page in a browser, with scripts and without, on a
 // telephone and in both languages.
 func TestPaperInBrowser(t *testing.T) {
+	t.Parallel()
 	m := newMaternity(t, []string{"--data", t.TempDir()})
 	c := m.certify("María", map[string]string{"newborn": fmt.Sprintf(
 		`{"resourceType":"Patient","gender":"female","birthDate":%q,"name":[{"family":"<script>document.title='x'</script>","given":["<img src=x onerror=alert(1)>"]}]}`, m.born.Format(time.DateOnly))})
@@ -382,6 +384,7 @@ func TestPaperInBrowser(t *testing.T) {
 
 // TestPaperMetrics: they count, and hold no token.
 func TestPaperMetrics(t *testing.T) {
+	t.Parallel()
 	m := newMaternity(t, []string{"--data", t.TempDir()})
 	c := m.certify("María", nil)
 	address := issuerOf(m.base) + "/verify/" + c.text("token")

@@ -42,6 +42,7 @@ func sent(t *testing.T, method, at, media, body string, headers ...string) (int,
 // TestCards follows a card through a server: issued, published, shared, verified on the
 // page and from the command line, and revoked when its dose is.
 func TestCards(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	p := startServe(t, "--data", data)
 	const media = "application/fhir+json"

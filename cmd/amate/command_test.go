@@ -56,6 +56,7 @@ func TestImportCommand(t *testing.T) {
 // TestSeedCommand holds that a population is the same whichever way it goes into a
 // database, and that it goes in once.
 func TestSeedCommand(t *testing.T) {
+	t.Parallel()
 	direct, files, viaFiles := t.TempDir(), t.TempDir(), t.TempDir()
 	for range 2 {
 		if status, _, errs := amate("seed", "--data", direct, "--patients", "20", "--random-seed", "5"); status != exitDone {

@@ -63,6 +63,7 @@ func paths(at, changed string) map[string]attempt {
 // TestSignedStaysAsItIs: by no path does a signed document change or go, nor is anything of
 // a transaction done that tries.
 func TestSignedStaysAsItIs(t *testing.T) {
+	t.Parallel()
 	eachWard(t, func(w *ward) {
 		made := w.sign(doctor, w.doctor, "n1")
 		places := []string{"Composition/n1", made.ref("document"), made.ref("provenance")}

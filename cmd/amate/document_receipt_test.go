@@ -33,6 +33,7 @@ func (w *ward) kept(pending string) string {
 // TestSignedLeavesReceipt: once it is signed, nothing of the document stays where it
 // waited, and the same call gets the same answer, whoever signed in which capacity.
 func TestSignedLeavesReceipt(t *testing.T) {
+	t.Parallel()
 	eachWard(t, func(w *ward) {
 		for _, c := range []struct {
 			who    string

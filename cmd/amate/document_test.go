@@ -254,6 +254,7 @@ func (w *ward) sign(who string, h *signtest.Holder, id string, more ...string) r
 // TestSignedDocument is the life of a document, as its author, a witness, a verifier
 // elsewhere and who draws it back meet it.
 func TestSignedDocument(t *testing.T) {
+	t.Parallel()
 	eachWard(t, func(w *ward) {
 		draft := w.must(200, doctor, "GET", "Composition/n1/$document", "")
 		for _, one := range []string{`"type":"document"`, "/Composition/n1", "/Patient/p1", "/Practitioner/dr", "/Encounter/e1", "/Observation/o1", "/Organization/clinic", "/Practitioner/nurse", "70.50", "urn:uuid:"} {
@@ -447,6 +448,7 @@ func (w *ward) voided(b, before string) {
 // TestSignatureRefused holds whose signature of what is not taken, and that nothing is
 // stored then.
 func TestSignatureRefused(t *testing.T) {
+	t.Parallel()
 	eachWard(t, func(w *ward) {
 		now := time.Now()
 		issue := func(s signtest.Subject) *signtest.Holder {
@@ -520,6 +522,7 @@ func TestSignatureRefused(t *testing.T) {
 
 // TestDocumentScopes holds who may do what with documents.
 func TestDocumentScopes(t *testing.T) {
+	t.Parallel()
 	eachWard(t, func(w *ward) {
 		w.put("Composition/n2", note("p2", "Practitioner/dr", ""))
 		w.sign(doctor, w.doctor, "n2")
@@ -579,6 +582,7 @@ func TestDocumentScopes(t *testing.T) {
 
 // TestNothingIsSignedWithoutTrust holds what a server says that trusts nobody.
 func TestNothingIsSignedWithoutTrust(t *testing.T) {
+	t.Parallel()
 	where := []string{"--data", t.TempDir()}
 	w := &ward{T: t, where: where, tokens: map[string]string{}, root: signtest.NewCA(t, "AC")}
 	w.base = startGuarded(t, where...).base

@@ -108,6 +108,7 @@ func noise(n int) []byte {
 // TestContentOfBinaries sends and fetches content by itself and within resources, kills
 // the server between, and tries what must not pass.
 func TestContentOfBinaries(t *testing.T) {
+	t.Parallel()
 	onBothEngines(t, func(t *testing.T, s storage) {
 		where := []string{"--data", s.Data}
 		if s.Database != "" {
@@ -240,6 +241,7 @@ func (w *exchanger) refusals(token, at string, where []string, data string) {
 // TestOneFolderOfContent: a server that does not share the folder says so, and mixes up
 // nothing.
 func TestOneFolderOfContent(t *testing.T) {
+	t.Parallel()
 	database := storetest.Postgres(t)
 	first := []string{"--data", t.TempDir(), "--database", database}
 	a := &exchanger{t: t, p: startGuarded(t, first...)}
@@ -279,6 +281,7 @@ func (w *exchanger) cutOff(token string) {
 
 // TestContentIsNotHeld sends 200 MB up and down, and looks at the memory of the server.
 func TestContentIsNotHeld(t *testing.T) {
+	t.Parallel()
 	where := []string{"--data", t.TempDir()}
 	w := &exchanger{t: t, p: startGuarded(t, where...)}
 	token := w.token(where, "--role", "clinician", "--user", "Practitioner/d")

@@ -11,6 +11,7 @@ import (
 // about somebody else, whether it was corrected or deleted and made again, and however
 // it is tied to them.
 func TestVersionsOfAnother(t *testing.T) {
+	t.Parallel()
 	eachRightsEngine(t, func(t *testing.T, where []string, _ func() string) {
 		s := newRightsScene(t, where)
 		s.fill()

@@ -10,6 +10,7 @@ import (
 // TestMergeResultClaims: who merges says how the target is to be, and not what only the
 // server says: that RENAPO has confirmed a CURP, or that a birth was certified.
 func TestMergeResultClaims(t *testing.T) {
+	t.Parallel()
 	eachRegistry(t, func(s *rightsScene) {
 		s.people()
 		for name, id := range map[string]string{

@@ -49,6 +49,7 @@ func (s *rightsScene) people() {
 // TestMergeScopes: who settles who is who may merge, and nobody else; what a patient sees
 // follows the record, and what binds one of the Patients binds the other.
 func TestMergeScopes(t *testing.T) {
+	t.Parallel()
 	eachRegistry(t, func(s *rightsScene) {
 		s.people()
 		for _, who := range []string{"clinician", "nurse", "patient", "other", "researcher", "auditor", "administrator", "officer", "readonly"} {
@@ -106,6 +107,7 @@ func TestMergeScopes(t *testing.T) {
 // TestMergeCarries: a legal hold stands on the Patient who is left, and what blocks one
 // blocks the other.
 func TestMergeCarries(t *testing.T) {
+	t.Parallel()
 	eachRegistry(t, func(s *rightsScene) {
 		s.people()
 		s.must(200, "officer", "POST", "Patient/p/$legal-hold", asks("action", codeValue("set"), "authority", textValue("Juzgado 1"), "number", textValue("7/2026"), "reason", textValue("juicio")))

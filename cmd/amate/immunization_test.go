@@ -12,6 +12,7 @@ import (
 // TestImmunizationCheck holds what the command prints and its exit status, for CDC's test
 // cases and for one that is made to fail.
 func TestImmunizationCheck(t *testing.T) {
+	t.Parallel()
 	data, cases := samples.Path(t, "cdsi"), samples.Path(t, "cdsi", "cases.json.gz")
 	status, out, errs := amate("immunization", "check", "--schedule", data, "--cases", cases, "--failures")
 	if status != exitDone || !strings.HasSuffix(out, "\n493 passed, 0 failed\n") || !strings.Contains(out, "DTAP      88       0  100.0") {

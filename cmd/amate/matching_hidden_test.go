@@ -10,6 +10,7 @@ import (
 // TestDuplicatesOfHidden: the work list tells nobody of a blocked record, whichever of the
 // pair it is of.
 func TestDuplicatesOfHidden(t *testing.T) {
+	t.Parallel()
 	s := newIdentityScene(t, []string{"--data", t.TempDir()})
 	status, out, errs := amate(append([]string{"token", "--role", "arco-officer"}, s.where...)...)
 	if status != exitDone {

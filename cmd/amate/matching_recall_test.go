@@ -17,6 +17,7 @@ import (
 // TestRecallAmongMany: who is asked for with a slip is found among as many people as
 // BenchmarkMatch measures on, though these have few names between them.
 func TestRecallAmongMany(t *testing.T) {
+	t.Parallel()
 	if os.Getenv(matchDatabase) == "" {
 		t.Skipf("there is no %s to look for people in", matchDatabase)
 	}

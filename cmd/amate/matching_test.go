@@ -274,6 +274,7 @@ func (o *opened) stored(t *testing.T, all []written) []match.Person {
 // TestDuplicatesOfAll: a run over everything makes a Task of each pair, once, and can
 // be stopped and taken up again.
 func TestDuplicatesOfAll(t *testing.T) {
+	t.Parallel()
 	onBothOpened(t, func(t *testing.T, o *opened) {
 		all, copies := peopleAndCopies(t)
 		o.writeRecords(t, all)

@@ -9,6 +9,7 @@ import (
 // TestMetadataSaysWhatElse: who reads /metadata learns what the server does that no element
 // of a CapabilityStatement shows, and nothing that it does not do.
 func TestMetadataSaysWhatElse(t *testing.T) {
+	t.Parallel()
 	for _, mllp := range []bool{false, true} {
 		args := []string{"--data", t.TempDir()}
 		if mllp {

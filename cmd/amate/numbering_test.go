@@ -27,6 +27,7 @@ const claimed = `,"extension":[{"url":"https://github.com/amate-health/amate/fhi
 // TestIdentifiersRefused: identifiers that cannot be one are refused with the element, the
 // rule and the position where the server is told to, and only there.
 func TestIdentifiersRefused(t *testing.T) {
+	t.Parallel()
 	eachRegistry(t, func(s *rightsScene) {
 		for name, c := range map[string]struct {
 			json string
@@ -74,6 +75,7 @@ func TestIdentifiersRefused(t *testing.T) {
 // TestIdentifiersWarned: by default what is doubtful is written, and said to a client that
 // asks for an outcome.
 func TestIdentifiersWarned(t *testing.T) {
+	t.Parallel()
 	eachRegistry(t, func(s *rightsScene) {
 		s.must(201, "system", "PUT", "Patient/a", patientWith("a", curpOf("PEGJ900512HJCRRS05", "")))
 		bundle := `{"resourceType":"Bundle","type":"batch","entry":[{"resource":` + patientWith("b", curpOf("SABC560626MDFLRN01", "")) + `,"request":{"method":"PUT","url":"Patient/b"}}]}`
@@ -94,6 +96,7 @@ func TestIdentifiersWarned(t *testing.T) {
 //
 // See https://profiles.ihe.net/ITI/PIXm/ITI-83.html.
 func TestPIX(t *testing.T) {
+	t.Parallel()
 	eachRegistry(t, func(s *rightsScene) {
 		s.must(201, "system", "PUT", "Patient/a", patientWith("a", `{"system":"urn:red","value":"R1"},{"system":"urn:blue","value":"B1"},{"system":"urn:blue","value":"B0","use":"old"}`))
 		s.must(201, "system", "PUT", "Patient/b", patientWith("b", `{"system":"urn:green","value":"G|1"}`))
@@ -177,6 +180,7 @@ func TestCURPVerified(t *testing.T) {
 // TestNothingMakesCURP: no operation says that it makes a CURP, and none of those that touch
 // identity answers with one that it was not told.
 func TestNothingMakesCURP(t *testing.T) {
+	t.Parallel()
 	shape := regexp.MustCompile(`[A-Z]{4}[0-9]{6}[HMX][A-Z]{5}[0-9A-Z][0-9]`)
 	s := newRightsScene(t, []string{"--data", t.TempDir()}, "--renapo-simulator")
 	s.must(201, "system", "PUT", "Patient/a", `{"resourceType":"Patient","id":"a","name":[{"use":"official","family":"Pérez García","given":["Juan"]}],"birthDate":"1990-05-12","gender":"male"}`)

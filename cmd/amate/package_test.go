@@ -43,6 +43,7 @@ func runCommand(t *testing.T, args ...string) (int, string) {
 
 // TestPackageInstall installs every guide, twice; the second time changes nothing.
 func TestPackageInstall(t *testing.T) {
+	t.Parallel()
 	files := guides(t)
 	data := t.TempDir()
 	args := append([]string{"package", "install", "--data", data, "--skip-missing"}, files...)
@@ -122,6 +123,7 @@ const clean = 469
 
 // TestGuideExamples holds the examples of all guides to the profiles that they claim.
 func TestGuideExamples(t *testing.T) {
+	t.Parallel()
 	files := guides(t)
 	log := slog.New(slog.DiscardHandler)
 	where := storage{Data: t.TempDir()}

@@ -79,6 +79,7 @@ func (w *ward) page(code string) (result, text string) {
 // TestPrescription is the life of a prescription, as its author, a pharmacy and whoever
 // finds the paper meet it.
 func TestPrescription(t *testing.T) {
+	t.Parallel()
 	eachWard(t, func(w *ward) {
 		pharmacyWard(w)
 		id := w.draftRx("Encounter/e1", medicine("Paracetamol", "N02BE01", ""), medicine("Ibuprofeno", "M01AE01", ""))

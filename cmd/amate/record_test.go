@@ -28,6 +28,7 @@ func clinicWard(w *ward) {
 // TestNotes is the way of a note: drafted, refused while something is missing, signed,
 // shown, added to, withdrawn.
 func TestNotes(t *testing.T) {
+	t.Parallel()
 	eachWard(t, func(w *ward) {
 		clinicWard(w)
 		w.must(405, doctor, "GET", "Encounter/e1/$draft-note?type=6.2", "")

@@ -112,6 +112,7 @@ func (w *ward) counterOf(task string, more ...string) string {
 
 // TestReferral is the way of a patient to another establishment and back.
 func TestReferral(t *testing.T) {
+	t.Parallel()
 	eachWard(t, func(w *ward) {
 		referralWard(w)
 		w.there()

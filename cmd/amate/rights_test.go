@@ -252,6 +252,7 @@ func TestRightsScopes(t *testing.T) {
 
 // TestRightsRefuse: what a request must have.
 func TestRightsRefuse(t *testing.T) {
+	t.Parallel()
 	s := newRightsScene(t, []string{"--data", t.TempDir()})
 	s.fill()
 	for body, want := range map[string]int{
@@ -316,6 +317,7 @@ func (s *rightsScene) plainTask() string {
 // TestRightsAccess: the package has all of the record, nothing of another, and what it
 // says of itself is so.
 func TestRightsAccess(t *testing.T) {
+	t.Parallel()
 	s := newRightsScene(t, []string{"--data", t.TempDir()})
 	s.fill()
 	s.must(201, "system", "PUT", "DocumentReference/doc", `{"resourceType":"DocumentReference","id":"doc","status":"current","subject":{"reference":"Patient/p"},"content":[{"attachment":{"contentType":"text/plain","data":"aG9sYQ=="}}]}`)
@@ -374,6 +376,7 @@ func TestRightsAccess(t *testing.T) {
 
 // TestRightsRectify: the correction is a new version, and says who made it and why.
 func TestRightsRectify(t *testing.T) {
+	t.Parallel()
 	s := newRightsScene(t, []string{"--data", t.TempDir()})
 	s.fill()
 	patch := `"resource":{"resourceType":"Parameters","parameter":[{"name":"operation","part":[{"name":"type","valueCode":"replace"},{"name":"path","valueString":"Observation.value.value"},{"name":"value","valueDecimal":99}]}]}`
@@ -406,6 +409,7 @@ func TestRightsRectify(t *testing.T) {
 
 // TestRightsOppose: research is refused from then on, treatment goes on.
 func TestRightsOppose(t *testing.T) {
+	t.Parallel()
 	s := newRightsScene(t, []string{"--data", t.TempDir()})
 	s.fill()
 	for who, want := range map[string]string{"researcher": `"total":3`, "clinician": `"total":3`} {

@@ -22,6 +22,7 @@ type example struct {
 // finds what is named behind it, in any order but where it is sorted; what comes
 // along is marked with a plus sign. Resources of other sections do not count.
 func TestExamplesOfTheSpecification(t *testing.T) {
+	t.Parallel()
 	engines := map[string]*searched{
 		"SQLite":     {name: "SQLite", base: startServe(t, "--data", t.TempDir()).base},
 		"PostgreSQL": {name: "PostgreSQL", base: startServe(t, "--database", storetest.Postgres(t), "--data", t.TempDir()).base},

@@ -32,6 +32,7 @@ func shell(t *testing.T, script string) string {
 
 // TestDemonstration starts the server as "make run" does, and does what it says can be tried.
 func TestDemonstration(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	p := startGuarded(t, "--data", dir, "--demo")
 	getToken := regexp.MustCompile(`(?m)^  (TOKEN=.*)$`).FindString(p.said)
@@ -127,6 +128,7 @@ func testedBlocks(t *testing.T) []string {
 
 // TestGreetingWithoutDemonstration does what an empty server says can be tried.
 func TestGreetingWithoutDemonstration(t *testing.T) {
+	t.Parallel()
 	p := startServe(t, "--data", t.TempDir())
 	tries := regexp.MustCompile(`(?m)^  (curl .*)$`).FindAllStringSubmatch(p.said, -1)
 	if len(tries) != 3 {
@@ -138,6 +140,7 @@ func TestGreetingWithoutDemonstration(t *testing.T) {
 }
 
 func TestHealthMetricsAndLog(t *testing.T) {
+	t.Parallel()
 	p := startServe(t, "--data", t.TempDir(), "--log-format", "json")
 	for path, want := range map[string]string{"/health/live": "live", "/health/ready": "ready"} {
 		if status, body := get(t, p.root(path)); status != 200 || !strings.Contains(body, want) {
@@ -192,6 +195,7 @@ func TestHealthMetricsAndLog(t *testing.T) {
 
 // TestStopFinishesWhatItAccepted stops the server while a request is on its way in.
 func TestStopFinishesWhatItAccepted(t *testing.T) {
+	t.Parallel()
 	p := startServe(t, "--data", t.TempDir())
 	body, write := io.Pipe()
 	req, err := http.NewRequest(http.MethodPost, p.base+"/Patient", body)

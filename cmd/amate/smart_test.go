@@ -239,6 +239,7 @@ func TestPasskey(t *testing.T) {
 
 // TestBackendClient lets npm's openid-client ask for tokens with a key of its own.
 func TestBackendClient(t *testing.T) {
+	t.Parallel()
 	dir := installed(t, "js", "package-lock.json", 3*time.Minute, "npm", "ci", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund")
 	key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	if err != nil {

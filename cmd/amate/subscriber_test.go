@@ -16,6 +16,7 @@ import (
 // What was subscribed to with a token is over when the consent or the visit is that the
 // token came from.
 func TestSubscriberOfGrant(t *testing.T) {
+	t.Parallel()
 	state, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "amate.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)

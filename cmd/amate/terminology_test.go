@@ -66,6 +66,7 @@ func table(t testing.TB, n int) string {
 // TestTerminologyLoad: a code system too large for one resource is there after it is
 // loaded and after a restart; loading a smaller one leaves nothing of it.
 func TestTerminologyLoad(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	const url = "http://e/large"
 	if status, said := loadFile(t, dir, table(t, 10)); status != exitUsage || !strings.Contains(said, "--system") {
@@ -126,6 +127,7 @@ func TestTerminologyFiles(t *testing.T) {
 // TestVocabularyFollows: what this process writes is known at once, deletions too;
 // what another one writes, when it is looked for; and a bad resource harms no other.
 func TestVocabularyFollows(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	mine, theirs := openTerms(t, dir), openTerms(t, dir)
 	put := func(o *opened, id, codes string) {

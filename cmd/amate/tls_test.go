@@ -88,6 +88,7 @@ func (ca *certified) client(own *certified, change func(*tls.Config)) *http.Clie
 // TestTLS: certificates of files, no old version, and a token that is bound to the
 // certificate of its client (RFC 8705) is good with that one only.
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	ca := certify(t, "authority", nil)
 	own, facility, other := certify(t, "server", ca), certify(t, "facility", ca), certify(t, "other", ca)
 	stranger := certify(t, "stranger", nil)
@@ -140,6 +141,7 @@ func TestTLS(t *testing.T) {
 // TestCertificateIsRenewed: new files are used without a restart, and files that do
 // not fit together are not.
 func TestCertificateIsRenewed(t *testing.T) {
+	t.Parallel()
 	first, second := certify(t, "first", nil), certify(t, "second", nil)
 	var log bytes.Buffer
 	f := &certificateFiles{cert: first.cert, key: first.key, log: slog.New(slog.NewTextHandler(&log, nil))}
@@ -184,6 +186,7 @@ func TestCertificateIsRenewed(t *testing.T) {
 
 // TestTransportIsChecked: settings that contradict one another are refused.
 func TestTransportIsChecked(t *testing.T) {
+	t.Parallel()
 	own := certify(t, "x", nil)
 	for want, s := range map[string]transport{
 		"go together":      {Cert: own.cert},

@@ -24,6 +24,7 @@ func post(t *testing.T, url, body string) (int, string) {
 
 // TestValidationModes serves with full checks of patients only.
 func TestValidationModes(t *testing.T) {
+	t.Parallel()
 	p := startServe(t, "--data", t.TempDir(), "--validation", "base,Patient=profiles")
 	for name, c := range map[string]struct {
 		typ, body string

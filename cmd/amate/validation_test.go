@@ -115,6 +115,7 @@ func again(t testing.TB, e map[string]any, base string, n int) (string, map[stri
 
 // TestSummary holds a summary to its profile, as it is and with faults planted.
 func TestSummary(t *testing.T) {
+	t.Parallel()
 	v, text := summaries(t)
 	for name, c := range map[string]struct{ from, to, rule string }{
 		"sound":                          {"", "", ""},

@@ -16,6 +16,7 @@ import (
 // TestVisitPages is a visit as its people see it: each opens their link in a browser of
 // their own, at a server with access control that is killed in the middle of it.
 func TestVisitPages(t *testing.T) {
+	t.Parallel()
 	doctor, patient := videotest.Start(t), videotest.Start(t)
 	c := &consulting{ward: &ward{T: t, where: []string{"--data", t.TempDir()}, tokens: map[string]string{}}, port: freePort(t), phones: newTelephones(t)}
 	c.serve()

@@ -14,6 +14,7 @@ import (
 // TestMessageGateway: where codes of patients may be sent to, and that what goes wrong says
 // nothing of them, nor of the key in the address.
 func TestMessageGateway(t *testing.T) {
+	t.Parallel()
 	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte("of the gateway\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -247,6 +247,7 @@ func (c *consulting) history(when, token string, first, other int) {
 // TestVisit is a visit at a distance from its booking to its note, and what an app sees of
 // the record meanwhile.
 func TestVisit(t *testing.T) {
+	t.Parallel()
 	eachConsulting(t, func(c *consulting) {
 		first, second := c.booked(0, "Patient/p1"), c.booked(0, "Patient/p1")
 		at := "Encounter/" + first
@@ -264,6 +265,7 @@ func TestVisit(t *testing.T) {
 		c.restarts(room, doctor, patient)
 		c.ends(first)
 		c.withdraws(second)
+		c.tabled()
 		c.attacks()
 		c.expires()
 		if log := c.p.log.String(); strings.Contains(log, room.token) || strings.Contains(log, doctor.secret) {
