@@ -12,7 +12,14 @@
 //
 // The work is done with the rights that the orderer has while it runs, not with those of
 // when it was ordered: Run.Rights asks again and again, and whoever has lost them gets no
-// file.
+// file. A file that is made is shown only as long as the orderer sees by the same conditions
+// as when it was begun: other roles, scopes or establishments, the first consent that binds
+// them and the first record that is blocked have it ordered again. It holds what could be
+// seen at its moment: that another patient refuses, when some have done so before, does not
+// reach files that are there, which Config.Keep has expire.
+//
+// The files of all orders take a part of the disk that is bounded by Config.Disk and by what
+// is free: nothing is ordered when it is full, and what would exceed it ends.
 //
 // See https://hl7.org/fhir/uv/bulkdata/STU2/export.html.
 package bulk

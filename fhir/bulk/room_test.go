@@ -68,7 +68,6 @@ type meeting struct {
 	mu sync.Mutex
 	*place
 	both sync.WaitGroup
-	once [2]sync.Once
 	came int
 }
 
