@@ -35,5 +35,5 @@
 //
 // Families are protected each by itself. Two of them that count nearly the same people by the
 // same dimensions may tell together what neither does: define them as one. That nobody is in
-// a cell is told, and so is that a large group is all in one category.
+// a cell is told, also of a small group, and so is that a group is all in one category.
 package opendata

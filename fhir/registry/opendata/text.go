@@ -51,5 +51,5 @@ var pageTexts = map[string]Text{
 	"method.groups": {"Grupos", "Groups"},
 	"method.5":      {"Las edades y los pesos se agrupan en intervalos, abiertos en los extremos; las fechas, en meses. Lo que no se registró se cuenta como no especificado (NE). Las claves y los nombres de entidades y municipios son los del Catálogo Único de Claves de Áreas Geoestadísticas del INEGI (2025).", "Ages and weights are grouped in bands that are open at the ends; dates, in months. What was not recorded is counted as not specified (NE). Keys and names of states and municipalities are those of INEGI’s Catálogo Único de Claves de Áreas Geoestadísticas (2025)."},
 	"method.limits": {"Qué no se oculta", "What is not hidden"},
-	"method.6":      {"Los ceros se publican. Un grupo grande que tiene todo en una misma categoría lo muestra.", "Zeros are published. A large group that is all in one category shows it."},
+	"method.6":      {"Los ceros se publican, también dentro de un grupo pequeño: que una categoría no aparezca dice que nadie de él está en ella. Un grupo que tiene todo en una misma categoría lo muestra.", "Zeros are published, also within a small group: that a category is not listed says that nobody of it is in it. A group that is all in one category shows it."},
 }
