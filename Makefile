@@ -10,9 +10,10 @@ STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # test" has it where goroutines meet most: the stores, jobs, tokens, limits, bundles;
 # "make race" has it wherever it finds anything to look at.
 RACED := /(store|store/job|store/postgres|store/sqlite|authz/token|authz/limit|fhir/bundle|fhir/terminology)$$
+PLAIN := /fhir/(r4|spec|element|xml|validate|profile|guide|registry|ucum|patch|fhirpath)(/|$$)
+
 # Tests wait for databases, browsers and clocks more than they compute.
 WIDE  := -p $(shell expr 2 '*' $$(nproc)) -parallel $(shell expr 2 '*' $$(nproc))
-PLAIN := /fhir/(r4|spec|element|xml|validate|profile|guide|registry|ucum|patch|fhirpath)(/|$$)
 
 .PHONY: help
 help: ## show the targets
@@ -32,8 +33,13 @@ test: prepare ## prepare this machine, then run all tests, with the race detecto
 	if [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v $$($(GO) env CC) >/dev/null; then race=-race; else
 		race=; echo 'THE RACE DETECTOR NEEDS A C COMPILER AND THERE IS NONE: testing without it' >&2
 	fi
-	$(GO) test $(WIDE) -timeout 30m $$(grep -vE '$(RACED)' <<<"$$packages")
-	$(GO) test $(WIDE) -timeout 30m $$race $$(grep -E '$(RACED)' <<<"$$packages")
+	raced=$$(mktemp); trap 'rm -f "$$raced"' EXIT
+	$(GO) test $(WIDE) -timeout 30m $$race $$(grep -E '$(RACED)' <<<"$$packages") >"$$raced" 2>&1 & beside=$$!
+	failed=0
+	$(GO) test $(WIDE) -timeout 30m $$(grep -vE '$(RACED)' <<<"$$packages") || failed=1
+	wait $$beside || failed=1
+	cat "$$raced"
+	exit $$failed
 
 .PHONY: race
 race: ## run the tests of all packages with goroutines under the race detector; takes half an hour

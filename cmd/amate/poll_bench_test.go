@@ -48,7 +48,10 @@ const (
 // and after, of which the cheaper one counts; and
 // what the polls add to that, which is taken from the same writes of patients whom clinics
 // follow. Before that, it is waited until the server has done what the import has left it to
-// do. Wall time is not looked at, so that the machine may do other things. Requests
+// do. Polls that come one by one to a server that has nothing else to do cost more than polls of a
+// busy one, by what it takes to wake up for each: so there is also the cost of a round of all
+// clinics, eight at a time, after as many writes, in percent of a core if there is one each minute.
+// Wall time is not looked at, so that the machine may do other things. Requests
 // come over a few connections that stay open, as from a proxy before the server.
 //
 // AMATE_POLL_CLINICS is how many clinics there are: 500 unless it says another number.
@@ -80,6 +83,9 @@ func BenchmarkClinics(b *testing.B) {
 			if again := f.run(0, pollFor); again.server < alone.server {
 				alone = again // the first had something else in it
 			}
+			round := f.round(pollFor)
+			b.ReportMetric(100*(round.server+round.database).Seconds()/60, "%-round-a-minute")
+			b.ReportMetric(float64(round.server.Microseconds())/float64(round.polls), "round-cpu-µs/poll")
 			b.ReportMetric(100*alone.server.Seconds()/pollFor.Seconds(), "%-writes-alone")
 			b.ReportMetric(100*(both.server-alone.server).Seconds()/pollFor.Seconds(), "%-polls")
 			b.ReportMetric(100*(both.database-alone.database).Seconds()/pollFor.Seconds(), "%-polls-database")
@@ -145,6 +151,7 @@ type followers struct {
 	next     []string // URL that each asks next
 	at       int
 	wrote    int
+	news     bool // write of patients whom clinics follow, also while nobody polls
 }
 
 // spent is what a while has cost.
@@ -242,6 +249,27 @@ func (f *followers) settle() {
 	}
 }
 
+// round has all clinics ask once, as fast as they can, after it has been written for a while.
+func (f *followers) round(writeFor time.Duration) spent {
+	f.news = true
+	f.run(0, writeFor)
+	f.news = false
+	before := f.cpu()
+	var all sync.WaitGroup
+	var at, told atomic.Int64
+	for range 8 {
+		all.Go(func() {
+			for n := at.Add(1) - 1; n < int64(len(f.next)); n = at.Add(1) - 1 {
+				news, _ := f.ask(int(n))
+				told.Add(int64(news))
+			}
+		})
+	}
+	all.Wait()
+	after := f.cpu()
+	return spent{after.server - before.server, after.database - before.database, int64(len(f.next)), told.Load()}
+}
+
 // run writes, and polls so many times a second, for a while.
 func (f *followers) run(polls int, pollFor time.Duration) spent {
 	before := f.cpu()
@@ -275,7 +303,7 @@ func (f *followers) run(polls int, pollFor time.Duration) spent {
 	every(writesPerSecond, 4, func(n int) {
 		n += f.wrote
 		clinic := len(f.next) // so that nothing waits to be told when the polls begin
-		if polls > 0 {
+		if polls > 0 || f.news {
 			clinic = n * 7919 % len(f.next)
 		}
 		f.write(n, clinic)
