@@ -13,7 +13,7 @@ RACED := /(store|store/job|store/postgres|store/sqlite|authz/token|authz/limit|f
 PLAIN := /fhir/(r4|spec|element|xml|validate|profile|guide|registry|ucum|patch|fhirpath)(/|$$)
 
 # Tests wait for databases, browsers and clocks more than they compute.
-WIDE  := -p $(shell expr 2 '*' $$(nproc)) -parallel $(shell expr 2 '*' $$(nproc))
+WIDE  := $(shell n=$$((2 * $$(getconf _NPROCESSORS_ONLN))); echo -p $$n -parallel $$n)
 
 .PHONY: help
 help: ## show the targets
