@@ -74,11 +74,12 @@ func parquetRead(t *testing.T, a *asker) {
 	}
 	for what, n := range read {
 		search := "/" + what + "?_summary=count"
+		growing := what == "ImmunizationRecommendation" // which the server itself writes, meanwhile
 		if what == "women" {
 			search = "/Patient?gender=female&_summary=count"
 		}
 		var found struct{ Total int }
-		if _, _, out := a.do("GET", search, ""); json.Unmarshal([]byte(out), &found) != nil || found.Total != n {
+		if _, _, out := a.do("GET", search, ""); json.Unmarshal([]byte(out), &found) != nil || found.Total != n && !(growing && found.Total > n) {
 			t.Errorf("DuckDB reads %d %s, and the server has %s", n, what, out)
 		}
 	}
