@@ -11,7 +11,8 @@ import (
 )
 
 // freshFor is how long it is believed that no consent denies anything to a caller, or
-// that nothing is blocked. Another server may have taken the first one in the meantime.
+// that nothing is blocked, where it is not known whether any was written: another server may
+// have taken the first one in the meantime.
 const freshFor = time.Second
 
 // foundFor is how long it is believed that there is something.

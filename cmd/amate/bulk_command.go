@@ -41,6 +41,11 @@ func (x *bulkExport) Run(ctx context.Context, out streams, log *slog.Logger) (er
 	if err != nil {
 		return err
 	}
+	defer func() {
+		if err != nil && files.fresh {
+			err = errors.Join(err, os.Remove(x.Out)) // nothing came into it, or it was removed
+		}
+	}()
 	store, err := x.Storage.open(ctx, log)
 	if err != nil {
 		return err
@@ -55,7 +60,7 @@ func (x *bulkExport) Run(ctx context.Context, out streams, log *slog.Logger) (er
 	order, err := service.Do(ctx, bulk.ExportName, call, &toldExport{to: out.err})
 	var told *fhir.Error
 	if errors.As(err, &told) && told.Code == fhir.Invalid {
-		err = usagef("%s %s", told.Details, told.Diagnostics)
+		err = usagef("%s: %s", told.Details, told.Diagnostics)
 	}
 	if err != nil {
 		return errors.Join(err, files.Remove("")) // a part would pass for the whole
@@ -107,12 +112,15 @@ func (t *toldExport) Save(ctx context.Context, _ any) error {
 
 // folder is where the files of one order are, whatever that is.
 type folder struct {
-	dir  string
-	made map[string]bool // names of the files
+	dir   string
+	fresh bool            // it was not there before
+	made  map[string]bool // names of the files
 }
 
 // openFolder makes a folder, or takes one that is empty.
 func openFolder(dir string) (*folder, error) {
+	_, err := os.Stat(dir)
+	fresh := errors.Is(err, os.ErrNotExist)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -120,7 +128,7 @@ func openFolder(dir string) (*folder, error) {
 	if err == nil && len(there) > 0 {
 		err = usagef("--out %s: the folder is not empty", dir)
 	}
-	return &folder{dir, map[string]bool{}}, err
+	return &folder{dir, fresh, map[string]bool{}}, err
 }
 
 func (f *folder) Name() string { return f.dir }

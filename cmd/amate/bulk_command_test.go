@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -114,6 +115,9 @@ func TestExportCommand(t *testing.T) {
 	} {
 		if status, _, errs := amate(append(append([]string{"export"}, args...), here...)...); status != exitUsage || !strings.Contains(errs, what) {
 			t.Errorf("export %v: %d %s", args, status, errs)
+		}
+		if _, err := os.Stat(args[1]); args[1] != first && !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("export %v leaves its folder: %v", args, err)
 		}
 	}
 	if after, err := os.ReadDir(first); err != nil || len(after) != len(before) {
