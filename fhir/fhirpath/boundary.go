@@ -6,7 +6,8 @@ import (
 	"github.com/cockroachdb/apd/v3"
 )
 
-// What a value can lie between, given the digits it was written with.
+// What a value can lie between, given the digits it was written with. Those of a Period are
+// of its start and its end, as SQL on FHIR 2.0 asks for.
 //
 // See https://hl7.org/fhirpath/#lowboundaryprecision-integer-decimal--date--datetime--time
 // and the functions that follow it there.
@@ -29,6 +30,15 @@ func boundary(high bool) func(*run, scope, Collection, []node) (Collection, erro
 		places, given, err := integer(arg)
 		if err != nil {
 			return nil, err
+		}
+		if len(in) == 1 && in[0].Type.Is("Period") {
+			end := "start"
+			if high {
+				end = "end"
+			}
+			if in, err = r.members(nil, in[0].Doc, in[0].Type, in[0].Node, end); err != nil || len(in) == 0 {
+				return nil, err
+			}
 		}
 		v, err := single(in)
 		if err != nil {

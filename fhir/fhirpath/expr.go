@@ -88,6 +88,15 @@ func (e *Expr) Eval(d *element.Doc, root element.Node, env *Env) (Collection, er
 
 // EvalItem evaluates e for any item.
 func (e *Expr) EvalItem(root Item, env *Env) (Collection, error) {
+	return e.eval(root, Collection{root}, env)
+}
+
+// EvalEmpty evaluates e for an empty collection, with root as %context and %resource.
+func (e *Expr) EvalEmpty(root Item, env *Env) (Collection, error) {
+	return e.eval(root, nil, env)
+}
+
+func (e *Expr) eval(root Item, this Collection, env *Env) (Collection, error) {
 	if env == nil {
 		env = &Env{}
 	}
@@ -96,7 +105,7 @@ func (e *Expr) EvalItem(root Item, env *Env) (Collection, error) {
 		r.steps = DefaultSteps
 	}
 	r.asked = r.steps
-	s := scope{this: Collection{root}}
+	s := scope{this: this}
 	if e.defines {
 		s.vars = &frame{}
 	}

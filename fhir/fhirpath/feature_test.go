@@ -204,6 +204,23 @@ func TestContained(t *testing.T) {
 	}
 }
 
+// TestPeriodBoundaries holds that a Period lies between the boundaries of its ends.
+func TestPeriodBoundaries(t *testing.T) {
+	d, err := element.Parse([]byte(`{"resourceType":"Encounter","period":{"start":"2010-10"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, expr := range []string{"period.lowBoundary() = @2010-10-01T00:00:00.000+14:00", "period.highBoundary().empty()"} {
+		e, err := fhirpath.Compile(expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok, err := e.Holds(fhirpath.Root(d, 0), nil); !ok || err != nil {
+			t.Errorf("%s: got %t, %v", expr, ok, err)
+		}
+	}
+}
+
 // TestDone holds that an evaluation ends when its caller does not want it any more.
 func TestDone(t *testing.T) {
 	d, err := element.Parse([]byte(patient))

@@ -289,6 +289,16 @@ func (p *parser) invocation(x node) (node, error) {
 		_, err := p.advance()
 		return n, err
 	}
+	if fn.bare && p.ahead.kind == tokString { // as an example of SQL on FHIR has it
+		t, err := p.advance()
+		if err != nil {
+			return nil, err
+		}
+		if n.typ = lookupType([]string{t.text}); n.typ == nil {
+			return nil, fault(t.at, "unknown type %s", t.text)
+		}
+		return n, p.expect(")")
+	}
 	if fn.typed != nil {
 		if n.typ, err = p.typeName(); err != nil {
 			return nil, err
