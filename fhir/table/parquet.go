@@ -39,6 +39,11 @@ const (
 	pageBytes  = 8 << 20
 )
 
+// dictionaryBytes is how large a dictionary becomes: one that is larger gets no smaller than
+// the values, and is given up. Whether it is, is looked at when a page ends, and a page of
+// references to it would have room for a whole group: so it ends after as much text.
+const dictionaryBytes = 1 << 20
+
 // Digits of a DECIMAL.
 const (
 	precision = 38
@@ -66,17 +71,17 @@ type rowGroups struct {
 	rows    int
 	bytes   int
 	text    []byte // of the row
+	page    []int  // bytes of text that the page of each column has
 }
 
 func openParquet(w io.Writer, columns []Column, _ Options) (Writer, error) {
-	p := &rowGroups{columns: columns}
+	p := &rowGroups{columns: columns, page: make([]int, len(columns))}
 	root := record{}
 	options := []parquet.WriterOption{
 		parquet.Compression(codec),
 		parquet.CreatedBy("amate", "", ""),
 		parquet.PageBufferSize(min(max(pageBytes/max(len(columns), 1), 4<<10), 256<<10)),
-		// A dictionary that gets no smaller than the values is given up.
-		parquet.DictionaryMaxBytes(1 << 20),
+		parquet.DictionaryMaxBytes(dictionaryBytes),
 	}
 	for i := range columns {
 		c := &columns[i]
@@ -113,6 +118,15 @@ func (p *rowGroups) Write(row []Cell) error {
 	if _, err := p.w.WriteRows([]parquet.Row{p.row}); err != nil {
 		return err
 	}
+	for i, n := range p.page {
+		if n < dictionaryBytes {
+			continue
+		}
+		if err := p.w.ColumnWriters()[i].Flush(); err != nil {
+			return err
+		}
+		p.page[i] = 0
+	}
 	p.rows++
 	p.bytes += len(p.text) + len(p.row)
 	if p.rows < groupRows && p.bytes < groupBytes {
@@ -127,6 +141,7 @@ func (p *rowGroups) Held() int { return p.bytes }
 // Flush implements Grouped.
 func (p *rowGroups) Flush() error {
 	p.rows, p.bytes = 0, 0
+	clear(p.page)
 	return p.w.Flush()
 }
 
@@ -180,6 +195,7 @@ func (p *rowGroups) value(i int, c *Cell) (parquet.Value, error) {
 		} else {
 			p.text = append(p.text, c.Text...)
 		}
+		p.page[i] += len(p.text) - from
 		return parquet.ByteArrayValue(p.text[from:len(p.text):len(p.text)]), nil
 	}
 	v, ok := p.kinds[i].value(c.Text)

@@ -201,39 +201,61 @@ type discard struct{}
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
 
 // TestHeld: of text that hardly repeats, little is held until a group is written, and none
-// behind that.
+// behind that, whether or not it is known that it does not repeat.
 func TestHeld(t *testing.T) {
-	var out bytes.Buffer
-	w, err := table.Parquet.Open(&out, []table.Column{{Name: "text", Type: "string", Unique: true}}, table.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	heap := func() int {
-		var m runtime.MemStats
-		runtime.GC()
-		runtime.GC() // pools are empty after the second
-		runtime.ReadMemStats(&m)
-		return int(m.HeapAlloc)
-	}
-	before, long := heap(), strings.Repeat("x", 4000)
-	for i := range 7000 {
-		if err := w.Write([]table.Cell{is(table.String, fmt.Sprintf("%d %s", i, long))}); err != nil {
+	for _, unique := range []bool{true, false} {
+		var out bytes.Buffer
+		w, err := table.Parquet.Open(&out, []table.Column{{Name: "text", Type: "string", Unique: unique}, {Name: "few", Type: "string"}}, table.Options{})
+		if err != nil {
 			t.Fatal(err)
 		}
+		heap := func() int {
+			var m runtime.MemStats
+			runtime.GC()
+			runtime.GC() // pools are empty after the second
+			runtime.ReadMemStats(&m)
+			return int(m.HeapAlloc)
+		}
+		before, long := heap(), strings.Repeat("x", 4000)
+		for i := range 7000 {
+			if err := w.Write([]table.Cell{is(table.String, fmt.Sprintf("%d %s", i, long)), is(table.String, fmt.Sprint(i%3))}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		g := w.(table.Grouped)
+		if grown := heap() - before; g.Held() < 7000*4000 || grown > 8<<20 {
+			t.Errorf("rows of %d bytes are held in %d", g.Held(), grown)
+		}
+		was := out.Len()
+		if err := g.Flush(); err != nil || g.Held() != 0 || out.Len() == was {
+			t.Errorf("%d bytes are held, and %d were written: %v", g.Held(), out.Len()-was, err)
+		}
+		for i := range 3000 { // in a group after that, too
+			if err := w.Write([]table.Cell{is(table.String, fmt.Sprintf("%d %s", 7000+i, long)), is(table.String, fmt.Sprint((7000+i)%3))}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := g.Close(); err != nil {
+			t.Fatal(err)
+		}
+		held(t, out.Bytes(), long)
 	}
-	g := w.(table.Grouped)
-	if grown := heap() - before; g.Held() < 7000*4000 || grown > 8<<20 {
-		t.Errorf("rows of %d bytes are held in %d", g.Held(), grown)
+}
+
+// held reads what TestHeld has written.
+func held(t *testing.T, raw []byte, long string) {
+	t.Helper()
+	type row struct {
+		Text string `parquet:"text,optional"`
+		Few  string `parquet:"few,optional"`
 	}
-	was := out.Len()
-	if err := g.Flush(); err != nil || g.Held() != 0 || out.Len() == was {
-		t.Errorf("%d bytes are held, and %d were written: %v", g.Held(), out.Len()-was, err)
+	rows, err := parquet.Read[row](bytes.NewReader(raw), int64(len(raw)))
+	if err != nil || len(rows) != 10_000 {
+		t.Fatalf("%d rows: %v", len(rows), err)
 	}
-	if err := g.Close(); err != nil {
-		t.Fatal(err)
-	}
-	f, err := parquet.OpenFile(bytes.NewReader(out.Bytes()), int64(out.Len()))
-	if err != nil || f.NumRows() != 7000 {
-		t.Errorf("%v: %+v", err, f)
+	for i, r := range rows {
+		if r.Text != fmt.Sprintf("%d %s", i, long) || r.Few != fmt.Sprint(i%3) {
+			t.Fatalf("row %d: %.20q %q", i, r.Text, r.Few)
+		}
 	}
 }
