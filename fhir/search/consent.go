@@ -37,6 +37,8 @@ const (
 
 // Consented holds for a live resource that no consent refuses: of none of the
 // patients whom it is about, an active consent has a rule that denies and applies.
+//
+// Of a Group that is not asked, as it belongs to whoever keeps it: see OfMembers.
 type Consented struct {
 	Self   bool                // the resource is the patient
 	Params []*spec.SearchParam // references that lead to the patients
@@ -51,6 +53,20 @@ type Consented struct {
 }
 
 func (Consented) expr() {}
+
+// OfMembers reports whether every live resource meets c, and is shown without those whom
+// it names and whose consents refuse.
+func (c Consented) OfMembers() bool { return !c.Self && len(c.Params) == 0 && len(c.Through) == 0 }
+
+// Member returns the condition on a patient that c, which is OfMembers, has a Group name
+// them. tokens are those that the Group is found by.
+func (c Consented) Member(tokens []int64) Consented {
+	c.Self, c.Facts = true, append(slices.Clip(c.Facts), tokens...)
+	if !slices.ContainsFunc(Confidential(), func(label int64) bool { return slices.Contains(tokens, label) }) {
+		c.Facts = append(c.Facts, Unlabelled)
+	}
+	return c
+}
 
 // String returns a name, since the rest is hashes.
 func (c Consented) String() string {

@@ -42,6 +42,12 @@ type Restriction struct {
 	open  bool
 	Types map[string][]Expr
 	Base  *Restriction // what holds for the types that Types lacks; nil for nothing
+
+	// Narrow, if set, lets through of Base only what is of some types, and meets one more
+	// condition: that of its type, nil for none. Refs is all that these conditions refer to. Both
+	// are of one request.
+	Narrow func(typ string) (more Expr, ok bool)
+	Refs   []fhir.Ref
 }
 
 // Unrestricted is the Restriction of a caller who may see everything.
@@ -56,8 +62,26 @@ func (r *Restriction) Of(typ string) (where []Expr, listed bool) {
 		if where, listed = r.Types[typ]; listed {
 			return where, true
 		}
+		if r.Narrow != nil {
+			return r.narrowed(typ)
+		}
 	}
 	return nil, false
+}
+
+// narrowed is Of for a type that Types lacks, where Base is narrowed.
+func (r *Restriction) narrowed(typ string) (where []Expr, listed bool) {
+	if where, listed = r.Base.Of(typ); !listed && !r.Base.Open() {
+		return nil, false
+	}
+	more, ok := r.Narrow(typ)
+	switch {
+	case !ok:
+		return nil, false
+	case more != nil:
+		return append(where[:len(where):len(where)], more), true
+	}
+	return where, true
 }
 
 // All ranges over the types that are listed, with their conditions.
@@ -66,6 +90,32 @@ func (r *Restriction) All() iter.Seq2[string, []Expr] {
 		for part := r; part != nil; part = part.Base {
 			for typ, where := range part.Types {
 				if !r.over(part, typ) && !yield(typ, where) {
+					return
+				}
+			}
+			if part.Narrow == nil {
+				continue
+			}
+			for _, typ := range spec.Resources() {
+				if _, own := part.Types[typ]; own || r.over(part, typ) {
+					continue
+				}
+				if where, listed := part.narrowed(typ); listed && !yield(typ, where) {
+					return
+				}
+			}
+			return // what lies below is in it
+		}
+	}
+}
+
+// Given ranges over the types as the parts of r list them, some perhaps more than once. What a
+// scope comes to for each type is not worked out: that costs, and adds neither blocks nor consents.
+func (r *Restriction) Given() iter.Seq2[string, []Expr] {
+	return func(yield func(string, []Expr) bool) {
+		for ; r != nil; r = r.Base {
+			for typ, where := range r.Types {
+				if !yield(typ, where) {
 					return
 				}
 			}

@@ -102,11 +102,22 @@ func ContextOf(refs []fhir.Ref) Expr { return referring([]*spec.SearchParam{bina
 // patients by any parameter there is, or tells of them among others.
 func Mentioning(ids []string) Expr { return referring(mentions(), patientRefs(ids)) }
 
+// MentionParams returns the references by which resources of some types lead to patients,
+// whether they are about them or only name them; of all types, where none or "" is given.
+func MentionParams(types ...string) []*spec.SearchParam {
+	if len(types) == 0 || slices.Contains(types, "") {
+		return mentions()
+	}
+	return mentionsOf(types)
+}
+
 // mentions are all references that can lead to patients.
-var mentions = sync.OnceValue(func() []*spec.SearchParam {
+var mentions = sync.OnceValue(func() []*spec.SearchParam { return mentionsOf(spec.Resources()) })
+
+func mentionsOf(types []string) []*spec.SearchParam {
 	all := []*spec.SearchParam{Sharers, Named, Owner, bundleSubject, bundlePatients, binaryContext}
 	seen := map[uint16]bool{}
-	for _, typ := range spec.Resources() {
+	for _, typ := range types {
 		for _, p := range spec.Params(typ) {
 			leads := len(p.Targets) == 0 || slices.Contains(p.Targets, "Patient") || slices.Contains(p.Targets, "Resource")
 			if p.Type == spec.Reference && leads && !seen[p.ID] {
@@ -116,7 +127,7 @@ var mentions = sync.OnceValue(func() []*spec.SearchParam {
 		}
 	}
 	return all
-})
+}
 
 func patientRefs(ids []string) []fhir.Ref {
 	refs := make([]fhir.Ref, len(ids))

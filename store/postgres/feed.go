@@ -39,11 +39,12 @@ FROM (SELECT tx, rkey, version, targets FROM feed WHERE (tx, rkey) > ($1::bigint
   AND tx < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY tx, rkey LIMIT $3::bigint) f
 JOIN resource r ON r.rkey = f.rkey LEFT JOIN version v ON v.rkey = f.rkey AND v.version = f.version ORDER BY f.tx, f.rkey`,
 
-	stmtFeedEnd: `SELECT tx::text::bigint, rkey, version FROM feed WHERE tx < pg_snapshot_xmin(pg_current_snapshot())
-ORDER BY tx DESC, rkey DESC LIMIT 1`,
+	// To be sorted by tx alone would mean the column of the result, which no index has.
+	stmtFeedEnd: `SELECT f.tx::text::bigint, f.rkey, f.version FROM feed f WHERE f.tx < pg_snapshot_xmin(pg_current_snapshot())
+ORDER BY f.tx DESC, f.rkey DESC LIMIT 1`,
 
 	// What is of a later number than any that was given out is of another history.
-	stmtFeedHeld: `SELECT r.type, count(*), (SELECT tx::text::bigint FROM feed WHERE tx < pg_snapshot_xmax(pg_current_snapshot()) ORDER BY tx DESC LIMIT 1)
+	stmtFeedHeld: `SELECT r.type, count(*), (SELECT l.tx::text::bigint FROM feed l WHERE l.tx < pg_snapshot_xmax(pg_current_snapshot()) ORDER BY l.tx DESC LIMIT 1)
 FROM (SELECT rkey FROM feed WHERE tx >= pg_snapshot_xmin(pg_current_snapshot()) AND tx < pg_snapshot_xmax(pg_current_snapshot()) LIMIT $1::bigint) f
 JOIN resource r ON r.rkey = f.rkey GROUP BY r.type`,
 

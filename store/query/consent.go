@@ -26,6 +26,10 @@ var (
 // it is about do not refuse it. For each row that means to look up its patient among
 // the references of Consents, and most patients have none.
 func (w *where) consented(c *search.Consented) {
+	if c.OfMembers() {
+		w.Add(w.Row, ".live")
+		return
+	}
 	r := &rules{where: w, facts: append(slices.Clip(c.Facts), c.Class), now: time.Now().UnixMicro(), self: c.Self}
 	for _, p := range c.Params {
 		r.params = append(r.params, int64(p.ID))
@@ -182,7 +186,7 @@ func (w *where) permittedAny(restriction *search.Restriction) error {
 				continue
 			}
 			c, ok := e.(search.Consented)
-			if !ok {
+			if !ok || c.OfMembers() {
 				own = append(own, e)
 				continue
 			}

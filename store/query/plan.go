@@ -69,6 +69,10 @@ const (
 	costChain = 3.5  // to look at a resource at the other end of a reference
 )
 
+// fewNamed is how many resources that are named by their ids are looked at without counting
+// first what else there is to begin with: to count costs as much.
+const fewNamed = 50
+
 // newPlan decides how to get limit resources of typ, for which all of parts hold, in
 // order o. exhaustive rules out a plan that may have to give up.
 //
@@ -93,6 +97,12 @@ func (w *where) newPlan(typ string, parts []search.Expr, o *order, limit int, ex
 	whole := plan{lead: leads[0], sort: len(o.left()) > 0}
 	if len(leads) == 1 && (exhaustive || whole.kind == named || len(parts) == 1 && !whole.sort && whole.kind == streamed || record(parts[whole.at[0]])) {
 		return whole, nil
+	}
+	for _, l := range leads {
+		if l.kind == named && l.rows <= fewNamed {
+			whole.lead = l
+			return whole, nil
+		}
 	}
 	for i := range leads {
 		if err := w.weigh(&leads[i], typ); err != nil {

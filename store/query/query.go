@@ -152,6 +152,13 @@ func RestrictionReferences(r *search.Restriction) []fhir.Ref {
 	if r == nil || r.Open() {
 		return nil
 	}
+	if r.Narrow != nil {
+		refs := append(RestrictionReferences(r.Base), r.Refs...)
+		for _, exprs := range r.Types {
+			refs = append(refs, References(&search.Query{Where: exprs})...)
+		}
+		return refs
+	}
 	var refs []fhir.Ref
 	for _, exprs := range r.All() {
 		refs = append(refs, References(&search.Query{Where: exprs})...)
