@@ -13,6 +13,7 @@ import (
 	"github.com/amate-health/amate/authz"
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bulk"
+	"github.com/amate-health/amate/fhir/bulk/ingest"
 	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/fhir/rest"
@@ -55,11 +56,11 @@ func (w *world) exportOperations() []operation.Operation {
 	}
 	x.service = bulk.New(bulk.Config{
 		Store: x, Jobs: x, Files: x, Access: x, Plain: true, Most: 1 << 20, Moment: func(context.Context) (time.Time, error) { return time.Now(), nil },
-	}, export.Kind())
+	}, export.Kind(), (&ingest.Importer{Source: x.world, Sealer: sealing{}}).Kind())
 	w.exports = x
 	run := x.service.Order(bulk.ExportName)
 	media := []string{"application/fhir+ndjson"}
-	return append(x.service.Operations(),
+	return append(append(x.service.Operations(), ingest.Operation(x.service)),
 		operation.Operation{Name: "export", URL: "http://h/export", Scope: operation.OnSystem, Media: media, Sees: true, Run: run},
 		operation.Operation{Name: "export", URL: "http://h/export", Scope: operation.OnType, Types: []string{"Patient"}, Media: media, Sees: true, Run: run},
 		operation.Operation{Name: "export", URL: "http://h/export", Scope: operation.OnInstance, Types: []string{"Group"}, Media: media, Sees: true, Run: run})
@@ -131,7 +132,7 @@ func (x *exports) Rights(ctx context.Context, name, typ, id string) (*bulk.Right
 	if err != nil {
 		return nil, err
 	}
-	return &bulk.Rights{Restriction: d.Restriction, Seen: d.Mask.Of(), Caller: d.Caller, Search: search.Options{Base: base}}, nil
+	return &bulk.Rights{Restriction: d.Restriction, Roster: d.Roster, Seen: d.Mask.Of(), Caller: d.Caller, Search: search.Options{Base: base}, Send: x.send}, nil
 }
 
 // exported orders an export for p and does it. It returns where its files are; none when p

@@ -32,9 +32,10 @@ func (f *hearing) covered(typ string, s *showing, ask *question) []search.Expr {
 		return where
 	}
 	params := search.BoundParams(typ)
-	if typ == "Patient" {
+	switch {
+	case typ == "Patient" || typ == "Group": // see above: who refuses is left out of it
 		params = nil
-	} else if len(params) == 0 {
+	case len(params) == 0:
 		return where
 	}
 	f.personal = true // by what is true of the caller

@@ -106,7 +106,8 @@ func (f *hearing) permit(ask *question, d *rest.Decision) error {
 		}
 		return nil
 	}
-	s, err := f.show(ask.typ, []string{ask.act}, f.needs(ask), ask.typ != "")
+	// An export needs the scopes of what it exports, and no other.
+	s, err := f.show(ask.typ, []string{ask.act}, f.needs(ask), ask.typ != "" && ask.act != "$export")
 	if err != nil {
 		return err
 	}
@@ -115,6 +116,9 @@ func (f *hearing) permit(ask *question, d *rest.Decision) error {
 	}
 	if ask.typ == "" {
 		return nil
+	}
+	if _, listed := d.Restriction.Of(ask.typ); ask.typ == "Group" && ask.act == "$export" && !listed {
+		return f.roster(ask, s, d)
 	}
 	if ask.act == "create" || ask.act == "update" {
 		d.Content = s.where
@@ -132,6 +136,20 @@ func (f *hearing) permit(ask *question, d *rest.Decision) error {
 	if ask.act == "update" {
 		return f.permitNew(ask, d)
 	}
+	return nil
+}
+
+// roster says under which conditions the Group is read whose members are exported, where
+// the token does not name Groups: those of the role, of consents and of what is blocked.
+func (f *hearing) roster(ask *question, s *showing, d *rest.Decision) error {
+	seen, err := f.show("Group", []string{"read", "search", "view"}, scope.Read|scope.Search, false)
+	if err != nil {
+		return err
+	}
+	if seen == nil {
+		return f.why(ask)
+	}
+	d.Roster = &search.Restriction{Types: map[string][]search.Expr{"Group": append(f.covered("Group", seen, ask), s.where...)}}
 	return nil
 }
 

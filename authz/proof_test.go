@@ -85,6 +85,7 @@ var ways = []way{
 	{route: "GET /metadata", method: "GET", path: "/metadata", exact: func(*world, object, object) bool { return false }},
 	{route: "GET /$versions", method: "GET", path: "/$versions", exact: func(*world, object, object) bool { return false }},
 	{route: "POST /$versions", method: "POST", path: "/$versions", exact: func(*world, object, object) bool { return false }},
+	{route: "$import", method: "POST", path: "/$import", body: `{"resourceType":"Parameters","parameter":[{"name":"input","part":[{"name":"type","valueCode":"{type}"},{"name":"url","valueUri":"file:{type}"}]}]}`, act: "either"}, // what it does: TestImportsRestricted
 	{route: "$changes", method: "GET", path: "/$changes?_count=500", act: "either"},
 	{route: "$changes", method: "GET", path: "/$changes?_count=500&patient=p1", act: "either"},
 	{route: "$changes", method: "GET", path: "/$changes?_count=500&group=g1", act: "either"},

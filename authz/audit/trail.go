@@ -69,7 +69,7 @@ type Config struct {
 	// Watch is told of every access, before it is recorded; nil for nobody.
 	Watch func(ctx context.Context, a *rest.Access)
 
-	// Pseudonyms is the key of what stands for identifiers in the queries that are kept.
+	// Pseudonyms is the key of what stands for identifiers, names and words in the queries that are kept.
 	Pseudonyms []byte
 
 	CheckpointEvery time.Duration    // 0 is a minute
@@ -243,12 +243,12 @@ func (t *Trail) query(a *rest.Access) string {
 		b.WriteByte(sep)
 		b.WriteString(p.Name)
 		b.WriteByte('=')
-		b.WriteString(t.pseudonyms(p.Name, p.Value))
+		b.WriteString(t.pseudonyms(a.Type, p.Name, p.Value))
 		sep = '&'
 	}
 	if a.Criterion != "" {
 		b.WriteByte(sep)
-		b.WriteString(t.criterion(a.Criterion))
+		b.WriteString(t.criterion(a.Type, a.Criterion))
 	}
 	return b.String()
 }

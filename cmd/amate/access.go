@@ -135,14 +135,6 @@ func (o *opened) mount(r chi.Router, api *rest.API, log *slog.Logger) error {
 	return nil
 }
 
-// demonstrate makes the population of --demo, and who may see it.
-func (s *serve) demonstrate(ctx context.Context, store *opened, log *slog.Logger) error {
-	if err := seedDemo(ctx, store, log); err != nil || store.access == nil {
-		return err
-	}
-	return demoAccess(ctx, store.access, s.Storage.Data, log)
-}
-
 // mount puts the authorization server on r.
 func (a *access) mount(r chi.Router) {
 	for _, path := range a.server.Paths() {

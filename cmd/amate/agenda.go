@@ -15,7 +15,7 @@ import (
 func (o *opened) agendaService() *schedule.Service {
 	cfg := schedule.Config{Store: birthStore{o}, Maker: o.maker}
 	if o.visits != nil {
-		cfg.Begun = o.visits.Begun
+		cfg.Begun, cfg.UnderWay = o.visits.Begun, o.visits.UnderWay
 	}
 	return schedule.New(cfg)
 }

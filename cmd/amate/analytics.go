@@ -93,13 +93,14 @@ func (o *opened) openAnalytics(ctx context.Context, a analysing, s storage, log 
 		log.Error("there are no tables for analysts", "error", err)
 		return nil
 	}
-	limits := analytics.Limits{Time: a.Timeout, Connections: a.Connections}
-	var warning string
+	limits := analytics.Limits{Time: a.Timeout, Connections: a.Connections, Busy: func() bool { return o.gate.busy(time.Now()) }, Rest: o.gate.yielding}
+	var standing analytics.Standing
 	switch {
 	case a.Database != "":
-		o.analytic.runner, warning, err = analytics.RunPostgres(ctx, a.Database, limits)
+		o.analytic.runner, standing, err = analytics.RunPostgres(ctx, a.Database, limits)
+		standing.Equal = nil // that of clinics is another one
 	case s.Database != "":
-		o.analytic.runner, warning, err = analytics.RunPostgres(ctx, s.Database, limits)
+		o.analytic.runner, standing, err = analytics.RunPostgres(ctx, s.Database, limits)
 	case thisProgram != "":
 		o.analytic.runner = analytics.RunSQLiteApart(s.analyticsFile(), limits, thisProgram, "analytics", "answer")
 	default:
@@ -108,8 +109,11 @@ func (o *opened) openAnalytics(ctx context.Context, a analysing, s storage, log 
 	if err != nil {
 		return errors.Join(err, keeper.Close())
 	}
-	if warning != "" {
-		log.Warn(warning)
+	if standing.Records {
+		log.Warn("the login by which queries of analysts run can read the records too: they run as " + analytics.Role + ", and what they call is checked; a login of their own ('amate analytics grant') is safer")
+	}
+	if standing.Equal != nil {
+		log.Info("queries of analysts do not yield to clinics in the database: a replica for them (--analytics-database) would", "cause", standing.Equal)
 	}
 	return o.handleTables(ctx, keeper)
 }

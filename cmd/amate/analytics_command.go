@@ -209,10 +209,7 @@ func (c *analystsDisable) Run(ctx context.Context, log *slog.Logger) (err error)
 // analystsAnswer runs one query over the SQLite file, for a server that starts it.
 type analystsAnswer struct{}
 
-func (c *analystsAnswer) Run(ctx context.Context, out streams, log *slog.Logger) error {
-	if err := analytics.Yield(); err != nil {
-		log.Warn("queries of analysts do not yield to others", "error", err)
-	}
+func (c *analystsAnswer) Run(ctx context.Context, out streams) error {
 	return analytics.Answer(ctx, os.Stdin, out.out)
 }
 

@@ -112,6 +112,15 @@ func (g *gate) rest(ctx context.Context, worked time.Duration) error {
 	}
 }
 
+// gateYielding is which part of its time work counts that runs in a process of its own, and only
+// when nobody else wants the processor.
+const gateYielding = 4
+
+// yielding is rest for such work.
+func (g *gate) yielding(ctx context.Context, worked time.Duration) error {
+	return g.rest(ctx, worked/gateYielding)
+}
+
 // errPace ends a scan that is to go on with pages of another size.
 var errPace = errors.New("others are served now, or no longer")
 

@@ -87,6 +87,9 @@ func (o *opened) queryOf(ctx context.Context, call *operation.Call, get givenBy)
 	if err != nil {
 		return nil, err
 	}
+	if text == "" && len(get("query")) > 0 {
+		return nil, fhir.Errorf(fhir.Invalid, "the parameter query is the SQL that is to be run, as valueString").At("Parameters.parameter")
+	}
 	inline, given, err := get.one("subjectResource")
 	if err != nil {
 		return nil, err

@@ -133,6 +133,9 @@ func (s *rightsScene) library() {
 			s.Errorf("%s: %d, want %d: %s", values, status, want, got)
 		}
 	}
+	if status, got := s.do("analyst", "POST", "$sql-run", call(`{"name":"query"}`, "")); status != http.StatusBadRequest || !strings.Contains(got, "SQL") {
+		s.Errorf("a query without text: %d %s", status, got)
+	}
 	s.must(http.StatusNotFound, "analyst", "POST", "$sql-run", call(`{"name":"subjectReference","valueReference":{"reference":"Library/none"}}`, ""))
 	values := `{"resourceType":"Parameters","parameter":[{"name":"parameters","resource":{"resourceType":"Parameters","parameter":[` + least + `]}}]}`
 	if got := s.must(http.StatusOK, "analyst", "POST", "Library/l/$sql-run?_format=json", values); strings.TrimSpace(got) != `[{"n":2}]` {

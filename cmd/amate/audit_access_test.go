@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -79,7 +80,7 @@ func TestEveryAccessIsRecorded(t *testing.T) {
 			{"GET", "/Observation?patient=p9", "", []string{"E search-type 0: Patient/p9 ?Observation?patient=p9"}},
 			{"GET", "/Patient/p2/Observation", "", []string{"E search-type 0: Patient/p2 Observation/o1 ?Patient/p2/Observation"}},
 			{"GET", "/Observation?rubbish=1", "", []string{"E search-type 4: ?Observation?rubbish=1"}},
-			{"POST", "/Patient/_search?family=one", "", []string{"E search-type 0: Patient/p1 ?Patient?family=one"}},
+			{"POST", "/Patient/_search?family=one", "", []string{"E search-type 0: Patient/p1 ?Patient?family=~"}},
 			{"POST", "/Patient", `{"resourceType":"Patient","gender":"wrong"}`, []string{"C create 4: "}},
 			{"PATCH", "/Observation/o1", `[{"op":"replace","path":"/status","value":"amended"}]`, []string{"U patch 0: Patient/p2 Observation/o1/_history/3"}},
 			{"POST", "", bundle("transaction", entry("PUT", "Observation/o2", strings.ReplaceAll(observation, "o1", "o2")), entry("DELETE", "Observation/o1", ""), entry("GET", "Patient/p1", "")), []string{
@@ -97,6 +98,9 @@ func TestEveryAccessIsRecorded(t *testing.T) {
 			id := uuid.NewString()
 			askUnder(t, c.method, base+c.path, c.body, id)
 			got := recordOf(t, base, id)
+			for i := range got {
+				got[i] = pseudonym.ReplaceAllString(got[i], "~")
+			}
 			slices.Sort(c.want)
 			if !slices.Equal(got, c.want) {
 				t.Errorf("%s %s is on record as\n%s\nwant\n%s", c.method, c.path, strings.Join(got, "\n"), strings.Join(c.want, "\n"))
@@ -104,6 +108,9 @@ func TestEveryAccessIsRecorded(t *testing.T) {
 		}
 	})
 }
+
+// pseudonym is what stands in the record for how somebody is called.
+var pseudonym = regexp.MustCompile(`~[A-Za-z0-9_-]{16}`)
 
 // askUnder sends a request under an id.
 func askUnder(t *testing.T, method, url, body, id string) {

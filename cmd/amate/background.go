@@ -21,6 +21,7 @@ import (
 	"github.com/amate-health/amate/store/parameter"
 	"github.com/amate-health/amate/store/reindex"
 	"github.com/amate-health/amate/telehealth/monitor"
+	"github.com/amate-health/amate/telehealth/schedule"
 )
 
 // background is what goes on beside the requests: jobs, and the search parameters
@@ -43,7 +44,7 @@ func (s storage) open(ctx context.Context, log *slog.Logger) (*opened, error) {
 	}
 	full := s.FullText
 	o.background = background{
-		log: log, jobs: job.NewQueue(o.engine, job.Options{Log: log}), indexing: parameter.Indexing{FullText: full.has, Person: mpi.Index(reading)}, since: time.Now(),
+		log: log, jobs: job.NewQueue(o.engine, job.Options{Log: log, Lease: s.JobLease}), indexing: parameter.Indexing{FullText: full.has, Person: mpi.Index(reading)}, since: time.Now(),
 	}
 	if err = o.keepContents(s); err == nil {
 		err = o.bornCurrent(ctx)
@@ -98,6 +99,7 @@ func (o *opened) held(found []fhir.Issue, d *element.Doc, root element.Node, typ
 	if o.identifiers != nil {
 		found = append(found, o.identifiers.Check(d, root, typ)...)
 	}
+	found = append(found, schedule.Check(d, root, typ)...)
 	found = append(found, monitor.Check(d, root, typ)...)
 	return append(found, view.Check(d, root, typ)...)
 }

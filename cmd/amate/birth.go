@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -57,7 +56,9 @@ func (s birthStore) Apply(ctx context.Context, b *bundle.Batch) ([]bundle.Result
 }
 
 // birthOperations certify births, and take certificates through their life.
-func (o *opened) birthOperations() []operation.Operation {
+func (o *opened) birthOperations() []operation.Operation { return birth.Operations(o.birthConfig()) }
+
+func (o *opened) birthConfig() birth.Config {
 	cfg := birth.Config{
 		Store: birthStore{o}, Maker: o.maker, AnyRevocation: o.signing.AnyRevocation, Zone: o.office.zone,
 		OnlyRanges: o.certifying.FoliosRanges, Seal: o.certifying.seal(o.log), Merged: o.mergedInto,
@@ -68,7 +69,7 @@ func (o *opened) birthOperations() []operation.Operation {
 	if o.signing.Trust != "" {
 		cfg.Trust = (&trusting{settings: o.signing, log: o.log}).now
 	}
-	return birth.Operations(cfg)
+	return cfg
 }
 
 // seal returns what finds the key of an establishment. Files are read when they are used,
@@ -82,7 +83,7 @@ func (c *certifying) seal(log *slog.Logger) func(clues string) *sign.Signer {
 			return nil // it names a file
 		}
 		for _, name := range []string{clues, "default"} {
-			signer, err := readSeal(c.Seals, name)
+			signer, err := readSigner(filepath.Join(c.Seals, name+".cer"), filepath.Join(c.Seals, name+".key"))
 			if err == nil {
 				return signer
 			}
@@ -92,22 +93,6 @@ func (c *certifying) seal(log *slog.Logger) func(clues string) *sign.Signer {
 		}
 		return nil
 	}
-}
-
-func readSeal(dir, name string) (*sign.Signer, error) {
-	cer, err := os.ReadFile(filepath.Join(dir, name+".cer"))
-	if err != nil {
-		return nil, err
-	}
-	key, err := os.ReadFile(filepath.Join(dir, name+".key"))
-	if err != nil {
-		return nil, err
-	}
-	s := &sign.Signer{}
-	if s.Chain, err = sign.ReadCertificates(cer); err == nil {
-		s.Key, err = sign.ReadKey(key, nil)
-	}
-	return s, err
 }
 
 // births works with certificates of birth.

@@ -107,7 +107,7 @@ func (x *orders) serve(ctx context.Context, api *rest.API, log *slog.Logger) {
 // Scan reads all of a type, as Search reads pages. Whoever shows what it brings records
 // that by itself, as one thing: there may be millions.
 func (o *opened) Scan(ctx context.Context, s *search.Scan, page func([]fhir.Resource, string) error) error {
-	q, err := o.unfound(ctx, &s.Query)
+	q, err := o.unfound(ctx, unworded(&s.Query))
 	if err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func (x *orders) Rights(ctx context.Context, name, typ, id string) (*bulk.Rights
 	if err != nil {
 		return nil, err
 	}
-	r := &bulk.Rights{Restriction: d.Restriction, Seen: d.Mask.Of(), Caller: d.Caller, Send: x.send, Search: search.Options{
+	r := &bulk.Rights{Restriction: d.Restriction, Roster: d.Roster, Seen: d.Mask.Of(), Caller: d.Caller, Send: x.send, Search: search.Options{
 		Base: o.indexing.Base, Catalogue: o.parameters.Catalogue(), Terminology: o.terminology(), FullText: o.indexing.FullText,
 	}}
 	if !d.Mask.Empty() {

@@ -49,7 +49,7 @@ func exportKilled(t *testing.T, data string, where []string) {
 	address := free.Addr().String()
 	free.Close()
 	start := func() *process {
-		return startGuarded(t, append([]string{"--listen", address, "--export-most", "50"}, where...)...)
+		return startGuarded(t, append([]string{"--listen", address, "--export-most", "50", "--job-lease", "2s"}, where...)...)
 	}
 	p := start()
 	a := &asker{t: t, base: p.base, token: strings.TrimSpace(mustRun(t, where, "token", "--role", "system"))}
@@ -99,9 +99,9 @@ func killedWithin(p *process, data, at string) bool {
 	}
 	signal := func(s syscall.Signal) { _ = p.cmd.Process.Signal(s) }
 	signal(syscall.SIGSTOP)
-	time.Sleep(3200 * time.Millisecond) // so that it is time to save
+	time.Sleep(300 * time.Millisecond) // so that it is time to save
 	signal(syscall.SIGCONT)
-	if !reached(2, 2*time.Second) { // it was done by then
+	if !reached(2, time.Second) { // it was done by then
 		return false
 	}
 	p.kill()

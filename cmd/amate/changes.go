@@ -9,20 +9,24 @@ import (
 	"github.com/amate-health/amate/fhir/feed"
 	"github.com/amate-health/amate/fhir/operation"
 	"github.com/amate-health/amate/fhir/rest"
+	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/store"
 	"github.com/amate-health/amate/store/job"
 )
 
 // changesOperations offers $changes, by which clinics keep a copy of what they may see.
 func (o *opened) changesOperations() []operation.Operation {
-	shown := func(ctx context.Context, resources []fhir.Resource) error {
-		err := o.fill(ctx, resources)
+	shown := func(ctx context.Context, only *search.Restriction, resources []fhir.Resource) error {
+		err := o.withhold(ctx, only, resources)
+		if err == nil {
+			err = o.fill(ctx, resources)
+		}
 		if err == nil {
 			rest.Touched(ctx, resources...)
 		}
 		return err
 	}
-	return feed.New(feed.Config{Store: o, Inside: o.engine, Changes: o.engine.Feed(), Key: o.key("changes"), Shown: shown}).Operations()
+	return feed.New(feed.Config{Store: o, Inside: o.engine, Changes: o.engine.Feed(), Key: o.key("changes"), Shown: shown, Hidden: o.concealed, Several: func(r *fhir.Resource) bool { return o.shared(r) != nil }}).Operations()
 }
 
 const (

@@ -42,6 +42,7 @@ func (s *serve) greeting(base string) string {
 			role = "clinician"
 			fmt.Fprintf(&b, "Secrets of the demonstration, one for each role: %s\n", credentialsFile(s.Storage.Data))
 			fmt.Fprintf(&b, "Sign in as one of its people: %s/account\n", issuerOf(base))
+			fmt.Fprintf(&b, "What everybody may see: %s/datos\n", issuerOf(base))
 		}
 		fmt.Fprintf(&b, "\nGet a token:\n  TOKEN=$(%s)\n", s.tokenCommand(role))
 		curl = `curl -H "Authorization: Bearer $TOKEN" `

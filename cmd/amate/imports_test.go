@@ -25,7 +25,7 @@ const module = "github.com/amate-health/amate"
 // The order of things is fhir <- authz, store, telehealth <- cmd. store, authz and
 // telehealth never know one another.
 var imports = map[string]string{
-	"cmd/amate": "fhir/registry/analysis fhir/table fhir/bulk fhir/bulk/ingest authz authz/audit authz/client authz/label authz/limit authz/people authz/rbac authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/compose fhir/document fhir/document/mhd fhir/document/sign fhir/document/summary fhir/element fhir/feed fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/message fhir/message/hl7 fhir/message/mllp fhir/operation fhir/profile fhir/registry/birth fhir/registry/birth/paper fhir/registry/birth/sinac fhir/registry/card fhir/registry/card/health fhir/registry/card/link fhir/registry/demo fhir/registry/identity fhir/registry/identity/check fhir/registry/identity/directory fhir/registry/identity/match fhir/registry/identity/match/trial fhir/registry/identity/merge fhir/registry/identity/pix fhir/registry/identity/renapo fhir/registry/identity/mpi fhir/registry/immunization/code fhir/registry/key fhir/registry/opendata fhir/registry/prescription fhir/registry/referral fhir/registry/profile fhir/registry/record fhir/registry/record/giis fhir/registry/rights fhir/rest fhir/search fhir/spec fhir/subscription fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/analytics store/blob store/job store/parameter store/postgres store/reindex store/sqlite telehealth/monitor fhir/view telehealth/portal telehealth/room telehealth/schedule telehealth/video telehealth/visit fhir/registry/immunization/dose fhir/registry/immunization fhir/registry/immunization/schedule fhir/registry/immunization/schedule/cdsi fhir/registry/immunization/schedule/mexico fhir/registry/immunization/vector fhir/registry/immunization/recommend fhir/registry/immunization/campaign fhir/registry/immunization/exchange",
+	"cmd/amate": "fhir/registry/analysis fhir/table fhir/bulk fhir/bulk/ingest authz authz/audit authz/client authz/label authz/limit authz/people authz/rbac authz/scope authz/smart authz/token fhir fhir/bundle fhir/chart fhir/compose fhir/document fhir/document/mhd fhir/document/sign fhir/document/summary fhir/element fhir/feed fhir/fhirpath fhir/fhirpath/lab fhir/guide fhir/message fhir/message/hl7 fhir/message/mllp fhir/operation fhir/profile fhir/registry/birth fhir/registry/birth/paper fhir/registry/birth/sinac fhir/registry/card fhir/registry/card/health fhir/registry/card/link fhir/registry/demo fhir/registry/identity fhir/registry/identity/check fhir/registry/identity/directory fhir/registry/identity/match fhir/registry/identity/match/trial fhir/registry/identity/merge fhir/registry/identity/pix fhir/registry/identity/renapo fhir/registry/identity/mpi fhir/registry/immunization/code fhir/registry/key fhir/registry/opendata fhir/registry/prescription fhir/registry/referral fhir/registry/profile fhir/registry/record fhir/registry/record/giis fhir/registry/rights fhir/rest fhir/search fhir/spec fhir/subscription fhir/terminology fhir/terminology/service fhir/terminology/source fhir/ucum fhir/validate migrations store store/analytics store/blob store/job store/parameter store/postgres store/reindex store/sqlite telehealth/monitor fhir/view telehealth/portal telehealth/room telehealth/schedule telehealth/video telehealth/visit fhir/registry/immunization/dose fhir/registry/immunization fhir/registry/immunization/schedule fhir/registry/immunization/schedule/cdsi fhir/registry/immunization/schedule/mexico fhir/registry/immunization/vector fhir/registry/immunization/recommend fhir/registry/immunization/campaign fhir/registry/immunization/exchange fhir/zone",
 
 	"cmd/conformance": "",
 
@@ -49,6 +49,7 @@ var imports = map[string]string{
 	"fhir/fhirpath":                      "fhir fhir/element fhir/spec fhir/ucum",
 	"fhir/fhirpath/lab":                  "fhir fhir/element fhir/fhirpath fhir/operation fhir/spec fhir/xml",
 	"fhir/ucum":                          "",
+	"fhir/zone":                          "",
 	"fhir/ucum/gen":                      "",
 	"fhir/spec/published":                "",
 	"fhir/terminology":                   "fhir fhir/element fhir/ucum",
@@ -95,9 +96,9 @@ var imports = map[string]string{
 	"fhir/registry/profile":              "fhir/guide fhir/operation",
 	"fhir/registry/record":               "fhir fhir/document/page fhir/element fhir/operation fhir/registry/identity fhir/registry/profile fhir/search fhir/spec",
 	"fhir/registry/record/giis":          "fhir fhir/element fhir/operation fhir/registry/identity fhir/search",
-	"fhir/registry/demo":                 "fhir/registry/identity",
+	"fhir/registry/demo":                 "fhir/registry/birth/sinac fhir/registry/identity",
 	"fhir/registry/analysis":             "fhir fhir/element fhir/registry/identity fhir/registry/immunization/code fhir/spec",
-	"fhir/registry/rights":               "fhir fhir/bundle fhir/document/page fhir/element fhir/operation fhir/search fhir/spec",
+	"fhir/registry/rights":               "fhir fhir/bundle fhir/document/page fhir/document/summary fhir/element fhir/operation fhir/search fhir/spec",
 	"fhir/samples":                       "",
 
 	"fhir/registry/immunization":                 "fhir/registry/immunization/schedule",
@@ -121,7 +122,7 @@ var imports = map[string]string{
 	"fhir/registry/prescription":                 "fhir fhir/bundle fhir/compose fhir/document fhir/document/page fhir/document/sign fhir/element fhir/operation fhir/registry/identity fhir/registry/key fhir/search fhir/ucum",
 	"fhir/document/qr":                           "",
 
-	"fhir/message":      "fhir fhir/element fhir/message/hl7 fhir/operation fhir/registry/identity fhir/rest fhir/search",
+	"fhir/message":      "fhir fhir/element fhir/message/hl7 fhir/operation fhir/registry/identity fhir/rest fhir/search fhir/zone",
 	"fhir/message/hl7":  "",
 	"fhir/message/mllp": "",
 
@@ -144,7 +145,7 @@ var imports = map[string]string{
 	"telehealth/portal":          "fhir",
 	"telehealth/room":            "",
 	"telehealth/monitor":         "fhir fhir/bundle fhir/compose fhir/element fhir/operation fhir/search fhir/ucum",
-	"telehealth/schedule":        "fhir fhir/bundle fhir/compose fhir/element fhir/operation fhir/search",
+	"telehealth/schedule":        "fhir fhir/bundle fhir/compose fhir/element fhir/operation fhir/search fhir/zone",
 	"telehealth/video":           "fhir telehealth/room",
 	"telehealth/video/videotest": "", // a kit for tests
 	"telehealth/visit":           "fhir fhir/bundle fhir/compose fhir/element fhir/operation fhir/registry/identity fhir/search telehealth/room",
@@ -159,7 +160,7 @@ var testImports = map[string]string{
 	"fhir/terminology/service":                   "fhir/validate",
 	"cmd/amate":                                  "fhir/samples store/storetest store/storetest/naive fhir/document/sign/signtest telehealth/video/videotest",
 	"authz/label":                                "fhir/spec",
-	"authz":                                      "fhir/bulk telehealth/schedule telehealth/visit fhir/bundle fhir/chart fhir/document fhir/document/mhd fhir/document/summary fhir/feed fhir/registry/birth fhir/registry/birth/paper fhir/registry/birth/sinac fhir/registry/card fhir/registry/card/link fhir/registry/prescription fhir/registry/referral fhir/registry/identity/match fhir/registry/identity/merge fhir/registry/identity/mpi fhir/registry/identity/pix fhir/registry/identity/renapo fhir/registry/immunization fhir/registry/immunization/campaign fhir/registry/immunization/dose fhir/registry/immunization/recommend fhir/registry/immunization/schedule fhir/registry/key fhir/registry/record fhir/registry/record/giis fhir/registry/rights fhir/subscription store store/postgres store/sqlite store/storetest telehealth/monitor fhir/view",
+	"authz":                                      "fhir/bulk fhir/bulk/ingest telehealth/schedule telehealth/visit fhir/bundle fhir/chart fhir/document fhir/document/mhd fhir/document/summary fhir/feed fhir/registry/birth fhir/registry/birth/paper fhir/registry/birth/sinac fhir/registry/card fhir/registry/card/link fhir/registry/prescription fhir/registry/referral fhir/registry/identity/match fhir/registry/identity/merge fhir/registry/identity/mpi fhir/registry/identity/pix fhir/registry/identity/renapo fhir/registry/immunization fhir/registry/immunization/campaign fhir/registry/immunization/dose fhir/registry/immunization/recommend fhir/registry/immunization/schedule fhir/registry/key fhir/registry/record fhir/registry/record/giis fhir/registry/rights fhir/subscription store store/postgres store/sqlite store/storetest telehealth/monitor fhir/view",
 	"authz/audit":                                "store/postgres store/sqlite store/storetest",
 	"authz/smart":                                "store/sqlite",
 	"authz/people":                               "store/sqlite",
@@ -217,6 +218,7 @@ var outside = map[string]string{
 	"github.com/golang/protobuf":          "fhir/r4 fhir/spec/gen",
 	"google.golang.org/protobuf":          "fhir/r4 fhir/spec/gen",
 	"github.com/jackc/pgx":                "store/postgres store/analytics store/storetest migrations",
+	"golang.org/x/sys":                    "store/analytics", // priorities of threads
 	"zombiezen.com/go/sqlite":             "store/sqlite store/analytics store/storetest migrations",
 	"modernc.org/sqlite":                  "store/sqlite",
 	"github.com/go-chi/chi":               "cmd/amate fhir/rest",
@@ -232,7 +234,7 @@ var outside = map[string]string{
 
 // outsideTests says which tests may import more of these.
 var outsideTests = map[string]string{
-	"net":                        "store/postgres telehealth/video",
+	"net":                        "store/postgres store/analytics telehealth/video",
 	"net/http":                   "fhir/feed", // clients that lose their connections
 	"github.com/go-chi/chi":      "fhir/feed fhir/subscription",
 	"github.com/jackc/pgx":       "cmd/amate authz/audit", // what a read is compared with; where faults are planted

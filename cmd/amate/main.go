@@ -126,7 +126,7 @@ func newParser(cmds *commands, s streams) (*kong.Kong, error) {
 		kong.Name("amate"),
 		kong.Description("A FHIR R4 server for the health records of a nation."),
 		kong.DefaultEnvars("AMATE"),
-		kong.Vars{"today": demo.ReferenceDate.Format(time.DateOnly)},
+		kong.Vars{"today": demo.ReferenceDate.Format(time.DateOnly), "publisher": openPublisher},
 		kong.Writers(s.out, s.err),
 		kong.Exit(func(code int) { panic(exited(code)) }),
 		kong.UsageOnError(),

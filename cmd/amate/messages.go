@@ -11,8 +11,6 @@ import (
 	"sync"
 	"time"
 
-	_ "time/tzdata" // senders' zones, also where the machine knows none
-
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/amate-health/amate/authz"

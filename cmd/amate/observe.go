@@ -20,7 +20,7 @@ type observer struct {
 func (o *observer) Observe(ctx context.Context, r *rest.Record) {
 	o.metrics.request(r)
 	level := slog.LevelInfo
-	if r.Status >= http.StatusInternalServerError {
+	if r.Status >= http.StatusInternalServerError && r.Status != http.StatusNotImplemented { // which is no fault of ours
 		level = slog.LevelError
 	}
 	if !o.log.Enabled(ctx, level) {

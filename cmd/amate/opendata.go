@@ -25,12 +25,15 @@ import (
 // opening says what is published for everybody, and by whom.
 type opening struct {
 	Definitions string `help:"Folder of definitions of datasets in JSON, beside those that are shipped." placeholder:"DIR" type:"existingdir"`
-	Publisher   string `help:"Who publishes the datasets." default:"Registro Amate" placeholder:"NAME"`
+	Publisher   string `help:"Who publishes the datasets." default:"${publisher}" placeholder:"NAME"`
 	Homepage    string `help:"URL of the publisher." placeholder:"URL"`
 	Contact     string `help:"Address for questions on the datasets." placeholder:"EMAIL"`
 	License     string `help:"URL of the licence." default:"https://datos.gob.mx/libreusomx" placeholder:"URL"`
 	Auto        bool   `help:"Publish every period by itself once it is over and settled."`
 }
+
+// openPublisher is who publishes where nobody is named.
+const openPublisher = "Registro Amate"
 
 // library publishes open data, and knows what was published.
 type library struct {

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,6 +29,7 @@ import (
 const (
 	pollsPerSecond  = 167
 	writesPerSecond = 20
+	readsPerSecond  = 1000 // of a server in service
 	patientsOfEach  = 20
 	pollsAtOnce     = 256 // that may be under way: each waits until what was written before it is known
 	jurisdictions   = 32  // that clinics are part of
@@ -44,56 +45,71 @@ const (
 // The server is a process of its own, with access control and the audit trail on; the
 // clinics are in this one, whose CPU time does not count. What is reported is the CPU
 // time of the server, and of all processes of PostgreSQL, as /proc/PID/stat has it, in
-// percent of one core: while only the writes go on, of patients whom nobody follows, before
-// and after, of which the cheaper one counts; and
-// what the polls add to that, which is taken from the same writes of patients whom clinics
-// follow. Before that, it is waited until the server has done what the import has left it to
-// do. Polls that come one by one to a server that has nothing else to do cost more than polls of a
-// busy one, by what it takes to wake up for each: so there is also the cost of a round of all
-// clinics, eight at a time, after as many writes, in percent of a core if there is one each minute.
-// Wall time is not looked at, so that the machine may do other things. Requests
-// come over a few connections that stay open, as from a proxy before the server.
+// percent of one core. Wall time is not looked at, so that the machine may do other things.
+// Requests come over a few connections that stay open, as from a proxy before the server. It
+// begins when the server has done what the import has left it to do.
+//
+// %-round: a round of all clinics, eight at a time, after as many writes as there are in a
+// minute, if there is one each minute. Nothing is subtracted.
+//
+// %-in-service: what the polls add to a server in service, that answers 1,000 reads a
+// second beside the writes. Without the polls the writes are of patients whom nobody follows;
+// that is measured before and after, and the cheaper one counts.
+//
+// %-idle: the same, with no reads. A server that has nothing else to do wakes up for each
+// poll, and that costs as much as to answer it: %-empty is what requests cost there, at the
+// same pace, that are answered with nothing, for comparison.
 //
 // AMATE_POLL_CLINICS is how many clinics there are: 500 unless it says another number.
 // AMATE_POLL_SECONDS is how long each of them lasts, 20 unless it says so. The figures
 // in fhir/DECISIONS.md are of
 //
-//	AMATE_POLL_CLINICS=10000 AMATE_POLL_SECONDS=120 go test -run '^$' -bench Clinics -benchtime 1x -timeout 2h ./cmd/amate
+//	AMATE_POLL_CLINICS=10000 AMATE_POLL_SECONDS=30 go test -run '^$' -bench Clinics -benchtime 1x -timeout 2h ./cmd/amate
 func BenchmarkClinics(b *testing.B) {
-	clinics, pollFor := pollSetting(b, "AMATE_POLL_CLINICS", 500), time.Duration(pollSetting(b, "AMATE_POLL_SECONDS", 20))*time.Second
+	clinics, long := pollSetting(b, "AMATE_POLL_CLINICS", 500), time.Duration(pollSetting(b, "AMATE_POLL_SECONDS", 20))*time.Second
 	eachEngine(b, func(b *testing.B, s storage) {
-		where := []string{"--data", s.Data}
-		if s.Database != "" {
-			where = append(where, "--database", s.Database)
-		}
-		listen := freePort(b)
-		base := "http://" + listen + "/fhir" // the index of a database knows it
-		mustRun(b, append(where, "--base-url", base), "import", clinicsFile(b, clinics))
-		p := startGuarded(b, append(where, "--listen", listen)...)
-		f := &followers{b: b, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2 * pollsAtOnce}}, process: p, database: s.Database, next: make([]string, clinics)}
-		f.mint(s)
-		f.begin()
+		f := newFollowers(b, s, clinics)
+		f.indexed()
 		f.settle()
 		b.ResetTimer()
 		for b.Loop() {
-			alone := f.run(0, pollFor)
+			f.report("empty", f.beside(long, pace{empty: pollsPerSecond}, 0))
 			// What was written meanwhile is new to all of them: once around, not counted.
-			f.run(pollsPerSecond, time.Duration(clinics)*time.Second/pollsPerSecond+time.Second)
-			both := f.run(pollsPerSecond, pollFor)
-			if again := f.run(0, pollFor); again.server < alone.server {
-				alone = again // the first had something else in it
-			}
-			round := f.round(pollFor)
-			b.ReportMetric(100*(round.server+round.database).Seconds()/60, "%-round-a-minute")
-			b.ReportMetric(float64(round.server.Microseconds())/float64(round.polls), "round-cpu-µs/poll")
-			b.ReportMetric(100*alone.server.Seconds()/pollFor.Seconds(), "%-writes-alone")
-			b.ReportMetric(100*(both.server-alone.server).Seconds()/pollFor.Seconds(), "%-polls")
-			b.ReportMetric(100*(both.database-alone.database).Seconds()/pollFor.Seconds(), "%-polls-database")
-			b.ReportMetric(float64(both.told), "told")
-			b.ReportMetric(float64((both.server-alone.server).Microseconds())/float64(both.polls), "cpu-µs/poll")
-			b.ReportMetric(float64(both.polls)/pollFor.Seconds(), "polls/s")
-			b.ReportMetric(residentOf(b, p.cmd.Process.Pid), "server-MiB")
+			f.run(time.Duration(clinics/pollsPerSecond+1)*time.Second, pace{polls: pollsPerSecond})
+			f.report("idle", f.beside(long, pace{polls: pollsPerSecond}, 0))
+			service := f.beside(long, pace{polls: pollsPerSecond}, readsPerSecond)
+			f.report("in-service", service)
+			f.everyone()
+			round := f.round()
+			b.ReportMetric(float64(service.told)/float64(service.polls), "told-of-one")
+			b.ReportMetric(100*(round.server+round.database).Seconds()/60, "%-round")
+			b.ReportMetric(float64(round.told), "told-in-round")
+			b.ReportMetric(residentOf(b, f.process.cmd.Process.Pid), "server-MiB")
 		}
+	})
+}
+
+// BenchmarkTold: what a poll costs that is told something. Each clinic is told of one
+// Observation at a time, among as many of others as there are clinics; eight poll at a time.
+func BenchmarkTold(b *testing.B) {
+	clinics := pollSetting(b, "AMATE_POLL_CLINICS", 500)
+	eachEngine(b, func(b *testing.B, s storage) {
+		f := newFollowers(b, s, clinics)
+		b.ResetTimer()
+		all := spent{}
+		for b.Loop() {
+			for range clinics {
+				f.write(f.wrote, f.wrote%clinics)
+				f.wrote++
+			}
+			one := f.everyone()
+			all.server, all.database, all.polls, all.told = all.server+one.server, all.database+one.database, all.polls+one.polls, all.told+one.told
+		}
+		if all.told != all.polls {
+			b.Errorf("%d of %d are told", all.told, all.polls)
+		}
+		b.ReportMetric(float64(all.server.Microseconds())/float64(all.polls), "cpu-µs/poll")
+		b.ReportMetric(float64(all.database.Microseconds())/float64(all.polls), "database-µs/poll")
 	})
 }
 
@@ -151,13 +167,31 @@ type followers struct {
 	next     []string // URL that each asks next
 	at       int
 	wrote    int
-	news     bool // write of patients whom clinics follow, also while nobody polls
+}
+
+// newFollowers returns so many clinics that have caught up with a server of their own, which has
+// nothing else to do.
+func newFollowers(b *testing.B, s storage, clinics int) *followers {
+	where := []string{"--data", s.Data}
+	if s.Database != "" {
+		where = append(where, "--database", s.Database)
+	}
+	listen := freePort(b)
+	base := "http://" + listen + "/fhir" // the index of a database knows it
+	mustRun(b, append(where, "--base-url", base), "import", clinicsFile(b, clinics))
+	p := startGuarded(b, append(where, "--listen", listen)...)
+	f := &followers{b: b, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2 * pollsAtOnce}}, process: p, database: s.Database, next: make([]string, clinics)}
+	f.mint(s)
+	f.begin()
+	f.settle()
+	return f
 }
 
 // spent is what a while has cost.
 type spent struct {
 	server, database time.Duration // CPU time
 	polls, told      int64
+	long             time.Duration
 }
 
 // mint makes the tokens, as "amate token" does.
@@ -249,11 +283,17 @@ func (f *followers) settle() {
 	}
 }
 
-// round has all clinics ask once, as fast as they can, after it has been written for a while.
-func (f *followers) round(writeFor time.Duration) spent {
-	f.news = true
-	f.run(0, writeFor)
-	f.news = false
+// round has all clinics ask once, after as many writes as there are in a minute.
+func (f *followers) round() spent {
+	for range 60 * writesPerSecond {
+		f.write(f.wrote, f.wrote*7919%len(f.next))
+		f.wrote++
+	}
+	return f.everyone()
+}
+
+// everyone has all clinics ask once, eight at a time.
+func (f *followers) everyone() spent {
 	before := f.cpu()
 	var all sync.WaitGroup
 	var at, told atomic.Int64
@@ -267,17 +307,41 @@ func (f *followers) round(writeFor time.Duration) spent {
 	}
 	all.Wait()
 	after := f.cpu()
-	return spent{after.server - before.server, after.database - before.database, int64(len(f.next)), told.Load()}
+	return spent{server: after.server - before.server, database: after.database - before.database, polls: int64(len(f.next)), told: told.Load()}
 }
 
-// run writes, and polls so many times a second, for a while.
-func (f *followers) run(polls int, pollFor time.Duration) spent {
-	before := f.cpu()
-	ctx, stop := context.WithTimeout(f.b.Context(), pollFor)
-	defer stop()
+// pace is how many requests there are a second, beside the writes.
+type pace struct{ polls, empty, reads int }
+
+// beside returns what requests cost beside the writes, and beside so many reads a second.
+func (f *followers) beside(long time.Duration, l pace, reads int) spent {
+	alone := f.run(long, pace{reads: reads})
+	l.reads = reads
+	both := f.run(long, l)
+	if again := f.run(long, pace{reads: reads}); again.server < alone.server {
+		alone = again // the first had something else in it
+	}
+	both.server, both.database, both.long = both.server-alone.server, both.database-alone.database, long
+	return both
+}
+
+// report reports what something costs, in percent of a core.
+func (f *followers) report(what string, s spent) {
+	f.b.ReportMetric(100*s.server.Seconds()/s.long.Seconds(), "%-"+what)
+	if f.database != "" {
+		f.b.ReportMetric(100*s.database.Seconds()/s.long.Seconds(), "%-"+what+"-database")
+	}
+}
+
+// run sends requests for a while: always as many, if need be for longer.
+func (f *followers) run(long time.Duration, l pace) spent {
+	before, began := f.cpu(), time.Now()
 	var all sync.WaitGroup
 	var told, asked atomic.Int64
 	every := func(n, workers int, do func(n int)) {
+		if n == 0 {
+			return
+		}
 		queue := make(chan int)
 		for range workers {
 			all.Go(func() {
@@ -288,39 +352,68 @@ func (f *followers) run(polls int, pollFor time.Duration) spent {
 		}
 		all.Go(func() {
 			defer close(queue)
-			tick := time.NewTicker(time.Second / time.Duration(n))
-			defer tick.Stop()
-			for i := 0; ; i++ {
-				select {
-				case <-ctx.Done():
-					return
-				case <-tick.C:
-					queue <- i
-				}
+			for i := 0; i < n*int(long/time.Second) && f.b.Context().Err() == nil; i++ {
+				time.Sleep(time.Until(began.Add(time.Duration(i) * time.Second / time.Duration(n))))
+				queue <- i
 			}
 		})
 	}
+	first, wrote := f.at, f.wrote
 	every(writesPerSecond, 4, func(n int) {
-		n += f.wrote
+		n += wrote
 		clinic := len(f.next) // so that nothing waits to be told when the polls begin
-		if polls > 0 || f.news {
+		if l.polls > 0 {
 			clinic = n * 7919 % len(f.next)
 		}
 		f.write(n, clinic)
 	})
-	if polls > 0 {
-		first := f.at
-		every(polls, pollsAtOnce, func(n int) {
-			news, _ := f.ask((first + n) % len(f.next))
-			told.Add(int64(news))
-			asked.Add(1)
-		})
-	}
+	every(l.polls, pollsAtOnce, func(n int) {
+		news, _ := f.ask((first + n) % len(f.next))
+		told.Add(int64(news))
+		asked.Add(1)
+	})
+	every(l.empty, pollsAtOnce, func(int) { f.get(strings.TrimSuffix(f.process.base, "/fhir") + "/health/live") })
+	every(l.reads, 16, func(n int) {
+		f.get(fmt.Sprintf("%s/Patient/k%d-%d", f.process.base, n*7919%len(f.next), n%patientsOfEach))
+	})
 	all.Wait()
-	f.wrote += int(pollFor.Seconds()) * writesPerSecond
+	f.wrote += int(long/time.Second) * writesPerSecond
 	f.at += int(asked.Load())
 	after := f.cpu()
-	return spent{after.server - before.server, after.database - before.database, asked.Load(), told.Load()}
+	return spent{server: after.server - before.server, database: after.database - before.database, polls: asked.Load(), told: told.Load()}
+}
+
+// get reads something.
+func (f *followers) get(url string) []byte {
+	req, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		f.b.Error(err)
+		return nil
+	}
+	req.Header.Set("Authorization", "Bearer "+f.system)
+	resp, err := f.client.Do(req)
+	if err != nil {
+		f.b.Error(err)
+		return nil
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		f.b.Errorf("%s %v: %.300s", resp.Status, err, text)
+	}
+	return text
+}
+
+// indexed waits until the server has looked through the index once more, which it does a
+// while after it was made.
+func (f *followers) indexed() {
+	open := regexp.MustCompile(`"name":"status","valueCode":"(queued|running)"`)
+	for tries := 0; open.Match(f.get(f.process.base + "/$reindex-status")); tries++ {
+		if tries == 300 {
+			f.b.Fatal("it is reindexed for ever")
+		}
+		time.Sleep(time.Second)
+	}
 }
 
 // write writes an Observation of a patient of a clinic.

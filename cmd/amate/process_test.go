@@ -28,6 +28,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
+	os.Setenv("AMATE_DEMO_PEOPLE", "true") // what else there is in a demonstration is for those who try it, and for its own test
 	status := m.Run()
 	if builtIn != "" {
 		os.RemoveAll(builtIn)

@@ -23,6 +23,9 @@ func clinicWard(w *ward) {
 		`"subject":{"reference":"Patient/p1"},"encounter":{"reference":"Encounter/e1"},"effectiveDateTime":"2026-11-20T09:05:00-06:00","valueQuantity":{"value":81,"unit":"/min","system":"http://unitsofmeasure.org","code":"/min"}`)
 	w.put("MedicationRequest/m1", `"status":"active","intent":"order","medicationCodeableConcept":{"text":"Dextrometorfano"},"subject":{"reference":"Patient/p1"},"encounter":{"reference":"Encounter/e1"},`+
 		`"dosageInstruction":[{"timing":{"repeat":{"frequency":1,"period":8,"periodUnit":"h"}},"doseAndRate":[{"doseQuantity":{"value":15,"unit":"mg"}}]}]`)
+	for id, how := range map[string]string{"ordered": `"active","intent":"order"`, "proposed": `"active","intent":"proposal"`, "revoked": `"revoked","intent":"order"`} {
+		w.put("ServiceRequest/"+id, `"status":`+how+`,"code":{"text":"Radiografía de tórax, `+id+`"},"subject":{"reference":"Patient/p1"},"encounter":{"reference":"Encounter/e1"}`)
+	}
 }
 
 // TestNotes is the way of a note: drafted, refused while something is missing, signed,
@@ -33,9 +36,14 @@ func TestNotes(t *testing.T) {
 		clinicWard(w)
 		w.must(405, doctor, "GET", "Encounter/e1/$draft-note?type=6.2", "")
 		draft := w.must(200, doctor, "POST", "Encounter/e1/$draft-note?type=6.2", "")
-		for _, one := range []string{`"status":"preliminary"`, "Observation/hr", "Condition/d1", "MedicationRequest/m1", "Practitioner/dr", "Organization/clinic", "81 por minuto", "Bronquitis aguda (CIE-10 J20.9)", "cada 8 horas"} {
+		for _, one := range []string{`"status":"preliminary"`, "Observation/hr", "Condition/d1", "MedicationRequest/m1", "Practitioner/dr", "Organization/clinic", "81 por minuto", "Bronquitis aguda (CIE-10 J20.9)", "cada 8 horas", "ServiceRequest/ordered", "Radiografía de tórax, ordered"} {
 			if !strings.Contains(draft, one) {
 				w.Errorf("the draft lacks %s: %s", one, draft)
+			}
+		}
+		for _, one := range []string{"proposed", "revoked"} {
+			if strings.Contains(draft, "ServiceRequest/"+one) {
+				w.Errorf("the draft tells of what was not ordered: %s", draft)
 			}
 		}
 		kept := w.must(201, doctor, "POST", "Encounter/e1/$draft-note", params("type", "Code", "evolucion", "persist", "String", "true"))

@@ -136,6 +136,10 @@ func (w *ward) there() {
 	if n := w.must(200, "system", "GET", "ServiceRequest?_summary=count", ""); !strings.Contains(n, `"total":1`) {
 		w.Error(n)
 	}
+	// What it is for has a note of its own: that of the visit orders nothing by it.
+	if note := w.must(200, sendingDoctor, "POST", "Encounter/e1/$draft-note?type=6.2", ""); strings.Contains(note, r.request) {
+		w.Errorf("%s is in %s", r.request, note)
+	}
 	m := w.is(r.task, "requested", "sent")
 	if left := time.Until(m.Restriction.Period.End); left <= 0 || left > 6*24*time.Hour {
 		w.Errorf("it has to be responded to until %s", m.Restriction.Period.End)

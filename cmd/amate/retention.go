@@ -141,6 +141,9 @@ func (k *keeper) run(ctx context.Context) (done int, err error) {
 		return done, errors.Join(err, k.scrub(ctx, done))
 	}
 	dead, err := k.remnants(ctx, ready)
+	if err == nil {
+		err = k.loose(ctx, ready, dead)
+	}
 	if err != nil {
 		return done, err
 	}
@@ -400,6 +403,10 @@ func (o *opened) handleRetention(p purging, log *slog.Logger) (begin func(contex
 		}
 		if o.trail != nil { // what is not on record is not done
 			k := &keeper{opened: o, keeping: p.Keep, log: log, record: o.trail, by: "job " + t.ID(), tell: func(string) {}, now: time.Now}
+			_, err := k.claim(ctx)
+			if err != nil {
+				return err
+			}
 			done, err := k.run(ctx)
 			t.Progress(int64(done), int64(done), "records removed")
 			if err != nil {

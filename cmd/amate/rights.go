@@ -11,6 +11,7 @@ import (
 	"github.com/amate-health/amate/fhir/registry/rights"
 	"github.com/amate-health/amate/fhir/rest"
 	"github.com/amate-health/amate/fhir/search"
+	"github.com/amate-health/amate/fhir/zone"
 )
 
 // arco says how requests of ARCO rights are dealt with.
@@ -53,7 +54,7 @@ func (a *arco) open() (o office, err error) {
 		return o, usagef("%v", err)
 	}
 	if a.Zone != "" {
-		if o.zone, err = time.LoadLocation(a.Zone); err != nil {
+		if o.zone, err = zone.Load(a.Zone); err != nil {
 			return o, usagef("--arco-zone: %v", err)
 		}
 	}
@@ -86,6 +87,9 @@ type rightsStore struct{ *opened }
 // Apply implements rights.Store.
 func (s rightsStore) Apply(ctx context.Context, b *bundle.Batch) ([]bundle.Result, error) {
 	results, err := s.opened.Apply(ctx, b)
+	if err == nil {
+		s.claims(ctx, results)
+	}
 	for i := range results {
 		rest.Touched(ctx, results[i].Resource)
 	}

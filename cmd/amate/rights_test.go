@@ -35,7 +35,7 @@ func newRightsScene(t *testing.T, where []string, flags ...string) *rightsScene 
 		"clinician": {"--role", "clinician", "--user", "Practitioner/d"}, "nurse": {"--role", "nurse", "--user", "Practitioner/d"},
 		"researcher": {"--role", "researcher"}, "administrator": {"--role", "administrator"},
 		"patient": {"--role", "patient", "--patient", "p"}, "other": {"--role", "patient", "--patient", "q"},
-		"guardian": {"--role", "guardian", "--user", "RelatedPerson/g"},
+		"clinic": {"--role", "clinic-system"}, "guardian": {"--role", "guardian", "--user", "RelatedPerson/g"},
 		"readonly": {"--role", "arco-officer", "--scope", "user/*.rs"},
 	} {
 		status, out, errs := amate(append(append([]string{"token"}, args...), where...)...)

@@ -9,19 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
-	"github.com/amate-health/amate/fhir/guide"
 	"github.com/amate-health/amate/fhir/registry/demo"
 	"github.com/amate-health/amate/fhir/rest"
-	"github.com/amate-health/amate/fhir/search"
 )
 
 // seed makes up a population, and puts it into the database or into files.
@@ -119,36 +114,5 @@ func applyTransaction(ctx context.Context, store rest.Store, text []byte) error 
 	if _, err := store.Apply(ctx, &plan.Batch); err != nil {
 		return plan.Explain(err)
 	}
-	return nil
-}
-
-// seedDemo fills a store with the population of --demo, unless it holds something
-// else, or has held it before. An earlier attempt that was cut off is finished.
-func seedDemo(ctx context.Context, store rest.Store, log *slog.Logger) error {
-	o := demo.Options{Patients: demoPatients, Seed: demoSeed}
-	last := fhir.Ref{Type: "Patient", ID: demo.PatientID(o.Seed, o.Patients)}
-	if there, err := exists(ctx, store, last); err != nil || there {
-		return err
-	}
-	begun, err := exists(ctx, store, fhir.Ref{Type: "Organization", ID: demo.FirstFacility()})
-	if err != nil {
-		return err
-	}
-	if !begun {
-		anything, err := store.History(ctx, &search.History{Count: 100, Restriction: search.Unrestricted})
-		if err != nil {
-			return err
-		}
-		if slices.ContainsFunc(anything.Entries, func(r fhir.Resource) bool { return !strings.HasPrefix(r.Ref.ID, guide.IDPrefix) }) {
-			log.Info("the database is in use already, so it gets no demonstration data")
-			return nil
-		}
-	}
-	started := time.Now()
-	n, err := populate(ctx, store, o)
-	if err != nil {
-		return fmt.Errorf("make demonstration data: %w", err)
-	}
-	log.Info("made demonstration data", "patients", o.Patients, "resources", n, "seconds", time.Since(started).Seconds())
 	return nil
 }

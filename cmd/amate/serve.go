@@ -28,6 +28,7 @@ type serve struct {
 	DeleteMany        bool        `help:"Let a conditional delete remove every match. Without it, more than one match is refused."`
 	Explain           bool        `help:"Let those who may see everything ask by __explain=true how a search is carried out. Always so without access control."`
 	Demo              bool        `help:"Fill an empty database with a synthetic Mexican population."`
+	DemoPeople        bool        `help:"Of --demo the people alone, without what happens through the operations of the server: for tests, which want neither its time nor the day it is." hidden:""`
 	InsecureNoAuth    bool        `help:"Serve without access control, on this machine only: whoever reaches the port may do everything. For first steps and benchmarks." name:"insecure-no-auth"`
 	TrustIssuers      issuersFile `help:"YAML file of issuers elsewhere, such as a Keycloak, whose access tokens are taken beside our own." placeholder:"FILE" type:"path"`
 	Limits            limits      `embed:"" prefix:"max-"`
@@ -53,6 +54,7 @@ type serve struct {
 	Ingesting         ingesting   `embed:"" prefix:"import-"`
 	Analysing         analysing   `embed:"" prefix:"analytics-"`
 	Opening           opening     `embed:"" prefix:"opendata-"`
+	demoKeys          *demoKeys   // by which the demonstration signs; nil for none
 	CORSOrigins       []string    `help:"Origins of pages whose scripts may call the API, beside those of registered apps." name:"cors-origins" placeholder:"ORIGIN"`
 	TrustedProxies    []string    `help:"Addresses and networks of proxies whose X-Forwarded-For is believed." placeholder:"NETWORK"`
 }
@@ -105,6 +107,9 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 		return err
 	}
 	store.indexing.Base = s.base(ln)
+	if err := s.demoSigning(ctx, store); err != nil {
+		return err
+	}
 	if err := s.configure(store); err != nil {
 		return err
 	}
@@ -118,6 +123,7 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 	if err := store.handleOpenData(ctx, s, log); err != nil {
 		return err
 	}
+	store.handleClaims(log)
 	retain, err := store.handleRetention(s.Retention, log)
 	if err != nil {
 		return err
@@ -173,7 +179,7 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 	}
 	defer store.messages.close()
 	if s.Demo {
-		if err := s.demonstrate(ctx, store, log); err != nil {
+		if err := s.demonstrate(ctx, store, server.api, log); err != nil {
 			return err
 		}
 	}

@@ -34,7 +34,7 @@ func shell(t *testing.T, script string) string {
 func TestDemonstration(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	p := startGuarded(t, "--data", dir, "--demo")
+	p := startGuarded(t, "--data", dir, "--demo", "--demo-people=false")
 	getToken := regexp.MustCompile(`(?m)^  (TOKEN=.*)$`).FindString(p.said)
 	tries := regexp.MustCompile(`(?m)^  (curl .*)$`).FindAllStringSubmatch(p.said, -1)
 	if getToken == "" || len(tries) != 3 {
@@ -44,6 +44,7 @@ func TestDemonstration(t *testing.T) {
 		hits(t, try[1], shell(t, getToken+"\n"+try[1]))
 	}
 	untilTabled(t, dir)
+	showsEverything(t, p, dir)
 	here := strings.NewReplacer("http://127.0.0.1:8080/fhir", p.base, "go run ./cmd/amate", program(t), "./amate-data", dir)
 	for _, block := range testedBlocks(t) {
 		script := here.Replace(block)
@@ -62,7 +63,10 @@ func TestDemonstration(t *testing.T) {
 	}
 
 	before := time.Now()
-	again := startServe(t, "--data", dir, "--demo")
+	again := startServe(t, "--data", dir, "--demo", "--demo-people=false")
+	if strings.Contains(again.log.String(), "made what happens") {
+		t.Error("the second start made what happens in the demonstration again")
+	}
 	t.Logf("ready on an existing database after %v", time.Since(before))
 	if _, body := get(t, again.base+"/Patient?_id=mx1-1&_summary=count"); !strings.Contains(body, `"total":1`) {
 		t.Errorf("the second start has %s", body)

@@ -127,7 +127,7 @@ func BenchmarkReadOverHTTP(b *testing.B) {
 // seedPatients fills the store with the demonstration, and names its people.
 func seedPatients(b *testing.B, store *opened) (ids []string) {
 	b.Helper()
-	if err := seedDemo(context.Background(), store, slog.New(slog.DiscardHandler)); err != nil {
+	if err := seedDemo(context.Background(), store, demo.Options{Patients: demoPatients, Seed: demoSeed}, slog.New(slog.DiscardHandler)); err != nil {
 		b.Fatal(err)
 	}
 	for n := range demoPatients {

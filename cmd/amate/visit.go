@@ -43,6 +43,7 @@ type visiting struct {
 	LiveKitURL    string `help:"A LiveKit server that carries sound and picture." name:"livekit-url" placeholder:"wss://HOST"`
 	LiveKitKey    string `help:"Its API key." name:"livekit-key"`
 	LiveKitSecret string `help:"File with its API secret." name:"livekit-secret-file" placeholder:"FILE" type:"path"`
+	LiveKitPage   string `help:"Page in which a browser opens it, with the parameters liveKitUrl and token: that of LiveKit Meet, for one. Without it an app opens it." name:"livekit-page" placeholder:"https://HOST/custom"`
 
 	JitsiURL    string `help:"A Jitsi server with token authentication that carries sound and picture." name:"jitsi-url" placeholder:"https://HOST"`
 	JitsiApp    string `help:"Its app_id." name:"jitsi-app"`
@@ -67,7 +68,10 @@ func (c *visiting) carrier() (video.Carrier, error) {
 		if err == nil && c.LiveKitKey == "" {
 			err = usagef("--livekit-key is needed")
 		}
-		return video.LiveKit{URL: c.LiveKitURL, Key: c.LiveKitKey, Secret: s}, err
+		if page, bad := url.Parse(c.LiveKitPage); err == nil && c.LiveKitPage != "" && (bad != nil || page.Scheme != "https" || page.Host == "" || page.RawQuery != "" || page.Fragment != "") {
+			err = usagef("--livekit-page %.100q: want https://HOST/PATH", c.LiveKitPage)
+		}
+		return video.LiveKit{URL: c.LiveKitURL, Key: c.LiveKitKey, Secret: s, Page: c.LiveKitPage}, err
 	case c.JitsiURL != "":
 		s, err := secret("jitsi-secret-file", c.JitsiSecret)
 		if err == nil && c.JitsiApp == "" {

@@ -23,14 +23,14 @@ func TestVisitPages(t *testing.T) {
 	c.places()
 	id := c.booked(0, "Patient/p1")
 	at := "Encounter/" + id
-	c.must(http.StatusOK, visitApp, "POST", "Appointment/"+id+"/$start-visit", "")
+	c.must(http.StatusOK, visitApp, "POST", "Appointment/"+id+"/$start-visit", params("place", "String", "Av. Hidalgo 5, Xalapa", "emergency-name", "String", "Rosa", "emergency-relationship", "String", "hermana", "emergency-phone", "String", "2281234567"))
 	c.must(http.StatusOK, visitPatient, "POST", "Appointment/"+id+"/$visit-consent", params("how", "Code", "electronic"))
 	dr, pat := c.link(visitDoctor, at+"/$join", ""), c.link(visitPatient, at+"/$join", "")
 	page := func(l entrance) string { return c.p.root("/visit/") + "#" + l.room + "/" + l.token }
 
 	patient.Open(page(pat))
 	patient.Accessible("device-check")
-	patient.Do(chromedp.Click("#join"))
+	patient.Join()
 	patient.Until(`document.body.dataset.step === "wait" && document.querySelector("#wait-title").textContent === "Sala de espera"`)
 	doctor.Enter(page(dr))
 	doctor.Do(chromedp.Click("#language"), chromedp.WaitVisible(`[data-does="admit"]`))
@@ -38,6 +38,8 @@ func TestVisitPages(t *testing.T) {
 	doctor.Do(chromedp.Click(`[data-does="admit"]`))
 	doctor.Sees(pat.seat)
 	patient.Sees(dr.seat)
+	doctor.Until(`document.querySelector("#help").textContent === "The patient is at: Av. Hidalgo 5, Xalapa. In an emergency: Rosa (hermana) 2281234567." && document.querySelector("#help").checkVisibility()`)
+	patient.Until(`!document.querySelector("#help").checkVisibility() && !document.body.textContent.includes("Xalapa")`)
 	doctor.Accessible("visit-in-english")
 	patient.Do(chromedp.Click("#chat summary"), chromedp.SendKeys("#words", "¿Me oye, doctor?"), chromedp.Click("#say button"))
 	doctor.Until(`document.querySelector("#said li")?.textContent.endsWith("¿Me oye, doctor?")`)
@@ -45,7 +47,7 @@ func TestVisitPages(t *testing.T) {
 	// The patient's page is loaded again: they come back without a new link.
 	patient.Do(chromedp.Reload(), chromedp.WaitVisible("#join"))
 	doctor.Until(`visit.people.size === 0`)
-	patient.Do(chromedp.Click("#join"))
+	patient.Join()
 	patient.Sees(dr.seat)
 
 	c.killed(doctor, patient)

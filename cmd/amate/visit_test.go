@@ -348,6 +348,10 @@ func (c *consulting) meets(at string, dr, family entrance) (doctor, patient *vis
 	if e := c.must(http.StatusOK, visitDoctor, "GET", at, ""); !strings.Contains(e, `"status":"in-progress"`) {
 		c.Errorf("the patient was let in, and the Encounter is %.300s", e)
 	}
+	appointment := "Appointment/" + strings.TrimPrefix(at, "Encounter/")
+	if text := c.must(http.StatusConflict, visitPatient, "POST", appointment+"/$cancel?reason=pat", ""); !strings.Contains(text, "$end-visit") {
+		c.Errorf("it is not said how a visit ends: %s", text)
+	}
 	guest := c.enter(family.room, object{"token": family.token}).welcome()
 	c.must(http.StatusOK, visitPatient, "POST", at+"/$uninvite", params("seat", "String", family.seat))
 	guest.hear("refused")

@@ -19,30 +19,40 @@ import (
 
 // withhold leaves out of resources what a restriction hides of others, in place.
 func (o *opened) withhold(ctx context.Context, only *search.Restriction, resources ...[]fhir.Resource) error {
-	block, ok := blockOf(only)
+	by, ok := hidingOf(only)
 	if !ok || fhir.IsWhole(ctx) {
 		return nil
 	}
 	var some []*partly
-	ids := map[string][]string{} // by type
+	ids, known := map[string][]string{}, map[fhir.Ref]bool{} // by type
 	for _, list := range resources {
 		for i := range list {
 			if s := o.shared(&list[i]); s != nil {
 				some = append(some, s)
 				for _, ref := range s.refs {
-					if !slices.Contains(ids[ref.Type], ref.ID) {
+					if !known[ref] {
+						known[ref] = true
 						ids[ref.Type] = append(ids[ref.Type], ref.ID)
 					}
 				}
 			}
 		}
 	}
-	hidden, err := o.hiddenOf(ctx, only, block, ids)
-	if err != nil || len(hidden) == 0 {
+	hidden, err := o.hiddenOf(ctx, only, by, ids)
+	if err != nil {
 		return err
 	}
 	for _, s := range some {
-		json, err := rights.Without(s.resource.JSON, o.indexing.Base, true, func(ref fhir.Ref) bool { return hidden[ref.Current()] })
+		refused, err := o.refusedBy(ctx, only, s, hidden)
+		if err != nil {
+			return err
+		}
+		if len(hidden) == 0 && len(refused) == 0 {
+			continue
+		}
+		json, err := rights.Without(s.resource.JSON, o.indexing.Base, true, func(ref fhir.Ref) bool {
+			return hidden[ref.Current()] || refused[ref.Current()]
+		})
 		if err != nil {
 			return err
 		}
@@ -56,19 +66,99 @@ func (o *opened) withheld(ctx context.Context, only *search.Restriction, resourc
 	return o.withhold(ctx, only, resources)
 }
 
-// blockOf returns the label that a restriction hides records by.
-func blockOf(only *search.Restriction) (search.Unblocked, bool) {
-	if only == nil || only.Open() {
-		return search.Unblocked{}, false
+// hiding is by what a restriction hides records.
+type hiding struct {
+	label    int64             // of what is blocked; 0 when blocks hide nothing
+	consents *search.Consented // of any type; nil when consents hide nothing
+}
+
+// hidingOf returns by what a restriction hides records; ok is false when it hides none by
+// a block or a consent.
+func hidingOf(only *search.Restriction) (by hiding, ok bool) {
+	if only.Open() {
+		return by, false
 	}
-	for _, where := range only.All() {
+	for _, where := range only.Given() {
 		for _, e := range where {
-			if b, ok := e.(search.Unblocked); ok {
-				return b, true
+			switch e := e.(type) {
+			case search.Unblocked:
+				by.label = e.Label
+			case search.Consented:
+				by.consents = &e
 			}
 		}
+		if by.label != 0 && by.consents != nil {
+			return by, true
+		}
 	}
-	return search.Unblocked{}, false
+	return by, by.label != 0 || by.consents != nil
+}
+
+// shows returns the conditions under which resources of a type are not hidden from who may
+// not ask for that type, and is named them all the same.
+func (by *hiding) shows(typ string) (where search.And) {
+	if params := search.OfRecords(typ); by.label != 0 && len(params) > 0 {
+		where = append(where, search.Unblocked{Params: params, Through: search.ThroughParams(typ), Label: by.label})
+	}
+	params := search.BoundParams(typ)
+	if typ == "Patient" {
+		params = nil
+	}
+	if c := by.consents; c != nil && (typ == "Patient" || len(params) > 0) {
+		where = append(where, search.Consented{
+			Self: typ == "Patient", Params: params, Through: search.ThroughParams(typ), Needed: c.Needed, Facts: c.Facts, Class: search.Fact(search.FactClass, typ),
+		})
+	}
+	return where
+}
+
+// ofMembers returns the condition of a restriction on whom a Group names.
+func ofMembers(only *search.Restriction) (search.Consented, bool) {
+	where, _ := only.Of("Group")
+	for _, e := range where {
+		if c, ok := e.(search.Consented); ok && c.OfMembers() {
+			return c, true
+		}
+	}
+	return search.Consented{}, false
+}
+
+// refusedBy returns the members of a Group, other than those who are hidden, whose consents
+// refuse that they be named in it.
+func (o *opened) refusedBy(ctx context.Context, only *search.Restriction, s *partly, hidden map[fhir.Ref]bool) (map[fhir.Ref]bool, error) {
+	c, ok := ofMembers(only)
+	if !ok || s.resource.Ref.Type != "Group" {
+		return nil, nil
+	}
+	ix, err := o.indexer()(s.resource)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, ref := range s.refs {
+		if ref.Type == "Patient" && !hidden[ref.Current()] {
+			ids = append(ids, ref.ID)
+		}
+	}
+	refused := map[fhir.Ref]bool{}
+	return refused, o.notOf(ctx, "Patient", ids, c.Member(ix.Tokens), refused)
+}
+
+// notOf adds to found those of some resources, given as ids of a type, for which a condition
+// does not hold.
+func (o *opened) notOf(ctx context.Context, typ string, ids []string, shows search.Expr, found map[fhir.Ref]bool) error {
+	for some := range slices.Chunk(ids, 500) {
+		page, err := o.engine.Search(ctx, &search.Query{
+			Type: typ, Where: []search.Expr{search.IDs{Any: some}, search.Not{X: shows}}, Count: len(some), Restriction: search.Unrestricted,
+		})
+		if err != nil {
+			return err
+		}
+		for i := range page.Matches {
+			found[page.Matches[i].Ref.Current()] = true
+		}
+	}
+	return nil
 }
 
 // partly is a resource that may name others than those whom it is about.
@@ -139,34 +229,29 @@ func patientsIn(r *fhir.Resource) (first []byte, more bool) {
 
 // hiddenOf returns those of some resources, given as ids by type, that are kept from the
 // caller by a block or a consent.
-func (o *opened) hiddenOf(ctx context.Context, only *search.Restriction, block search.Unblocked, ids map[string][]string) (map[fhir.Ref]bool, error) {
+func (o *opened) hiddenOf(ctx context.Context, only *search.Restriction, by hiding, ids map[string][]string) (map[fhir.Ref]bool, error) {
 	hidden := map[fhir.Ref]bool{}
 	for typ, list := range ids {
 		var shows search.And
-		where, _ := only.Of(typ)
+		where, listed := only.Of(typ)
+		if !listed {
+			where = by.shows(typ)
+		}
 		for _, e := range where {
 			switch e.(type) {
 			case search.Unblocked, search.Consented:
 				shows = append(shows, e)
 			}
 		}
-		if p := spec.Param("", "_security"); typ == "Patient" {
-			label := search.Match{Param: p, Compared: p.Type, Values: []search.Value{{Raw: blockedLabel.Code, Tokens: []int64{block.Label}}}}
+		if p := spec.Param("", "_security"); typ == "Patient" && by.label != 0 {
+			label := search.Match{Param: p, Compared: p.Type, Values: []search.Value{{Raw: blockedLabel.Code, Tokens: []int64{by.label}}}}
 			shows = append(shows, search.Not{X: label})
 		}
 		if len(shows) == 0 {
 			continue
 		}
-		for some := range slices.Chunk(list, 500) {
-			found, err := o.engine.Search(ctx, &search.Query{
-				Type: typ, Where: []search.Expr{search.IDs{Any: some}, search.Not{X: shows}}, Count: len(some), Restriction: search.Unrestricted,
-			})
-			if err != nil {
-				return nil, err
-			}
-			for i := range found.Matches {
-				hidden[found.Matches[i].Ref.Current()] = true
-			}
+		if err := o.notOf(ctx, typ, list, shows, hidden); err != nil {
+			return nil, err
 		}
 	}
 	return hidden, nil
@@ -178,7 +263,7 @@ func (o *opened) unfound(ctx context.Context, q *search.Query) (*search.Query, e
 	if q.Type == "" {
 		return q, nil
 	}
-	block, ok := blockOf(q.Restriction)
+	by, ok := hidingOf(q.Restriction)
 	if !ok {
 		return q, nil
 	}
@@ -202,7 +287,10 @@ func (o *opened) unfound(ctx context.Context, q *search.Query) (*search.Query, e
 	if len(ids) == 0 {
 		return q, nil
 	}
-	hidden, err := o.hiddenOf(ctx, q.Restriction, block, map[string][]string{"Patient": ids})
+	hidden, err := o.hiddenOf(ctx, q.Restriction, by, map[string][]string{"Patient": ids})
+	if err == nil && q.Type == "Group" {
+		err = o.notInGroups(ctx, q.Restriction, ids, hidden)
+	}
 	if err != nil || len(hidden) == 0 {
 		return q, err
 	}
@@ -218,6 +306,36 @@ func (o *opened) unfound(ctx context.Context, q *search.Query) (*search.Query, e
 		}))
 	}
 	return &out, nil
+}
+
+// concealed reports whether a patient is hidden under a restriction from what is about
+// others as well, and whether from Groups.
+func (o *opened) concealed(ctx context.Context, only *search.Restriction, patient string) (hidden, inGroups bool, err error) {
+	by, ok := hidingOf(only)
+	if !ok {
+		return false, false, nil
+	}
+	ref, ids := fhir.Ref{Type: "Patient", ID: patient}, []string{patient}
+	found, err := o.hiddenOf(ctx, only, by, map[string][]string{"Patient": ids})
+	if err != nil || found[ref] {
+		return true, true, err
+	}
+	err = o.notInGroups(ctx, only, ids, found)
+	return false, found[ref], err
+}
+
+// notInGroups adds to found those of some patients whom no Group may name.
+func (o *opened) notInGroups(ctx context.Context, only *search.Restriction, ids []string, found map[fhir.Ref]bool) error {
+	c, ok := ofMembers(only)
+	if !ok {
+		return nil
+	}
+	// Which labels the Groups have is not known: a search must not tell, whichever it is.
+	err := o.notOf(ctx, "Patient", ids, c.Member(nil), found)
+	if err == nil {
+		err = o.notOf(ctx, "Patient", ids, c.Member(search.Confidential()), found)
+	}
+	return err
 }
 
 // without returns a condition on a reference that is never met by those who are hidden.

@@ -1,6 +1,7 @@
 package bulk
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -141,6 +142,9 @@ func (a *asking) types() error {
 	level := func(typ string) bool {
 		return !a.asked.Records || ofPatients(typ)
 	}
+	named := func(typ string) bool { // what is about patients and in no compartment, such as a Device
+		return level(typ) || typ != "Binary" && typ != "Bundle" && len(search.SubjectParams(typ)) > 0
+	}
 	names := a.list("_type")
 	for _, typ := range names {
 		switch {
@@ -148,7 +152,7 @@ func (a *asking) types() error {
 			if err := a.unknown("_type has no resource type %.100q%s", typ, search.Nearest(typ, spec.Resources())); err != nil {
 				return err
 			}
-		case !level(typ):
+		case !named(typ):
 			if err := a.unknown("_type has %s, which belongs to no record of a patient: it is exported by [base]/$export", typ); err != nil {
 				return err
 			}
@@ -327,14 +331,14 @@ func (a *asking) associated() error {
 
 // check holds the export against what there is: the Group and the patients are those
 // whom the caller sees.
-func (x *Exporter) check(ctx context.Context, a *asked, only *search.Restriction) error {
+func (x *Exporter) check(ctx context.Context, a *asked, call *operation.Call) error {
 	if a.Group != "" {
-		if _, err := x.members(ctx, a, only); err != nil {
+		if _, err := x.members(ctx, a, cmp.Or(call.Roster, call.Restriction)); err != nil {
 			return err
 		}
 	}
 	for some := range slices.Chunk(a.Patients, 500) {
-		found, err := x.Search(ctx, &search.Query{Type: "Patient", Where: []search.Expr{search.IDs{Any: some}}, Count: len(some), Restriction: only})
+		found, err := x.Search(ctx, &search.Query{Type: "Patient", Where: []search.Expr{search.IDs{Any: some}}, Count: len(some), Restriction: call.Restriction})
 		if err != nil {
 			return err
 		}

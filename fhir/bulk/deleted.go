@@ -81,6 +81,9 @@ func (e *exporting) showed(ctx context.Context, r *fhir.Resource, only *search.R
 	}
 	s := &search.Subject{Ref: r.Ref.Current(), Updated: r.Updated, Index: &ix}
 	for _, x := range where {
+		if ofMembers(x) {
+			continue
+		}
 		switch x.(type) {
 		case search.Unblocked, search.Consented: // of the patients
 			if ok, err := e.seesPatients(ctx, &ix, only); err != nil || !ok {
@@ -93,6 +96,18 @@ func (e *exporting) showed(ctx context.Context, r *fhir.Resource, only *search.R
 		}
 	}
 	return true, nil
+}
+
+// ofMembers reports whether a condition hides nothing but members: a Group that was
+// deleted was shown without these.
+func ofMembers(x search.Expr) bool {
+	switch x := x.(type) {
+	case search.Unblocked:
+		return len(x.Params) == 0
+	case search.Consented:
+		return x.OfMembers()
+	}
+	return false
 }
 
 // seesPatients reports whether all patients to whom a version refers are shown.

@@ -2,11 +2,12 @@ package bulk
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/amate-health/amate/fhir"
@@ -42,7 +43,7 @@ func (x *Exporter) plan(ctx context.Context, call *operation.Call) (any, error) 
 	if err != nil {
 		return nil, err
 	}
-	return a, x.check(ctx, a, call.Restriction)
+	return a, x.check(ctx, a, call)
 }
 
 // place is how far an export is.
@@ -133,7 +134,7 @@ func (e *exporting) renew(ctx context.Context) error {
 	e.records = map[string]bool{}
 	members := e.Patients
 	if e.Group != "" {
-		if members, err = e.members(ctx, e.asked, rights.Restriction); err != nil {
+		if members, err = e.members(ctx, e.asked, cmp.Or(rights.Roster, rights.Restriction)); err != nil {
 			return err
 		}
 	}
@@ -201,18 +202,9 @@ func (e *exporting) query(typ string) (*search.Query, error) {
 		q.Where = append(q.Where, any)
 	}
 	if e.records != nil && len(e.records) <= fewRecords {
-		q.Where = append(q.Where, search.Compartment(owners(e.records), typ))
+		q.Where = append(q.Where, search.Patients(slices.Sorted(maps.Keys(e.records)), typ))
 	}
 	return q, nil
-}
-
-func owners(ids map[string]bool) []fhir.Ref {
-	refs := make([]fhir.Ref, 0, len(ids))
-	for id := range ids {
-		refs = append(refs, fhir.Ref{Type: "Patient", ID: id})
-	}
-	slices.SortFunc(refs, func(a, b fhir.Ref) int { return strings.Compare(a.ID, b.ID) })
-	return refs
 }
 
 // scan calls page with all that is exported of a type, from where the step has come to, as
@@ -300,7 +292,7 @@ func (e *exporting) ofRecord(typ string, r *fhir.Resource) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return search.Holds(search.Compartment(owners(named), typ), &search.Subject{Ref: r.Ref.Current(), Updated: r.Updated, Index: &ix})
+	return search.Holds(search.Patients(slices.Sorted(maps.Keys(named)), typ), &search.Subject{Ref: r.Ref.Current(), Updated: r.Updated, Index: &ix})
 }
 
 // fileMost is how many resources a file has, about.

@@ -114,6 +114,9 @@ func TestLevels(t *testing.T) {
 	w.put("Provenance/of-condition", 1, `{"resourceType":"Provenance","id":"of-condition","target":[{"reference":"Condition/cp001/_history/1"}]}`)
 	w.put("Provenance/of-organization", 1, `{"resourceType":"Provenance","id":"of-organization","target":[{"reference":"Organization/o"}]}`)
 	w.put("DocumentReference/d", 1, `{"resourceType":"DocumentReference","id":"d","subject":{"reference":"Patient/p002"},"content":[{"attachment":{"url":"Binary/b"}}]}`)
+	for id, more := range map[string]string{"one": `,"patient":{"reference":"Patient/p001"}`, "last": `,"patient":{"reference":"Patient/p349"}`, "stock": ""} { // in no compartment
+		w.put("Device/"+id, 1, `{"resourceType":"Device","id":"`+id+`"`+more+`}`)
+	}
 	w.put("Condition/gone", 40, `{"resourceType":"Condition","id":"gone","subject":{"reference":"Patient/p001"}}`)
 	w.put("Condition/gone", 5, "")
 	w.put("Condition/back", 40, `{"resourceType":"Condition","id":"back","subject":{"reference":"Patient/p001"}}`)
@@ -125,12 +128,15 @@ func TestLevels(t *testing.T) {
 	one := slices.DeleteFunc(slices.Clone(want), func(ref string) bool { return !of(ref) })
 	conditions := []string{"Condition/back", "Condition/later"}
 	for path, tt := range map[string][]string{
-		"?_type=Organization,Group":          {"Group/many", "Group/none", "Organization/o"},
-		"?_type=Provenance":                  {"Provenance/of-condition", "Provenance/of-organization", "Provenance/of-patient"},
-		"Patient?_type=Provenance":           {"Provenance/of-condition", "Provenance/of-patient"},
-		"Patient?patient=Patient/p001":       slices.Concat(conditions, one, []string{"Provenance/of-condition", "Provenance/of-patient"}),
-		"Group/none":                         nil,
-		"Group/many?_type=DocumentReference": {"DocumentReference/d"},
+		"?_type=Organization,Group":                 {"Group/many", "Group/none", "Organization/o"},
+		"?_type=Provenance":                         {"Provenance/of-condition", "Provenance/of-organization", "Provenance/of-patient"},
+		"Patient?_type=Provenance":                  {"Provenance/of-condition", "Provenance/of-patient"},
+		"Patient?patient=Patient/p001":              slices.Concat(conditions, one, []string{"Provenance/of-condition", "Provenance/of-patient"}),
+		"Group/none":                                nil,
+		"Group/many?_type=DocumentReference":        {"DocumentReference/d"},
+		"Group/many?_type=Device":                   {"Device/one"},
+		"Patient?_type=Device":                      {"Device/last", "Device/one"},
+		"Patient?_type=Device&patient=Patient/p349": {"Device/last"},
 		"Patient?patient=Patient/p001&_type=Patient&includeAssociatedData=LatestProvenanceResources": {"Patient/p001", "Provenance/of-patient"},
 		"?_type=Condition&_since=2026-02-23T00:00:00Z&_until=2026-02-27T00:00:00Z":                   append(fresh(3, 7), "Condition/back"),
 	} {

@@ -32,6 +32,7 @@ type Kind struct {
 // Rights are what the orderer may do now.
 type Rights struct {
 	Restriction *search.Restriction          // what they may see; never nil
+	Roster      *search.Restriction          // under which a Group is read whose members are exported; nil for Restriction
 	Seen        func([]byte) ([]byte, error) // what they may see of a resource; nil when that is all of it
 	Caller      operation.Caller
 	Search      search.Options // by what they may search

@@ -1,6 +1,7 @@
 package bulk
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,7 +18,8 @@ type Run struct {
 
 	saved  saved
 	files  map[string]*File
-	at     time.Time // of the last Save
+	at     time.Time     // of the last Save
+	due    time.Duration // after that, until the next; 0 for saveFirst
 	rights *Rights
 	asked  time.Time // when the rights were looked up
 }
@@ -37,7 +39,9 @@ type savedFile struct {
 const (
 	// rightsLast is how long it is believed what the orderer may see.
 	rightsLast = 10 * time.Second
-	// saveEvery is how often a work should save.
+	// saveFirst is after what time a work should save for the first time, since it may be
+	// done soon; then after twice as long each time, until it is saveEvery.
+	saveFirst = 200 * time.Millisecond
 	saveEvery = 3 * time.Second
 )
 
@@ -81,7 +85,7 @@ func (r *Run) Rights(ctx context.Context) (*Rights, error) {
 func (r *Run) Progress(done, total int64, note string) { r.task.Progress(done, total, note) }
 
 // Due reports whether it is time to save.
-func (r *Run) Due() bool { return r.service.Now().Sub(r.at) >= saveEvery }
+func (r *Run) Due() bool { return r.service.Now().Sub(r.at) >= cmp.Or(r.due, saveFirst) }
 
 // Save makes durable what was written to the files, and the position from which the work
 // can go on, as JSON. Errors: those after which the work must end.
@@ -95,7 +99,7 @@ func (r *Run) Save(ctx context.Context, position any) error {
 		return err
 	}
 	r.saved = saved{Files: files, Work: work}
-	r.at = r.service.Now()
+	r.at, r.due = r.service.Now(), min(2*cmp.Or(r.due, saveFirst), saveEvery)
 	return r.task.Save(ctx, &r.saved)
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	batch      = 1000 // changes that are looked at together
+	batch      = 4000 // changes that are looked at together
 	batches    = 10   // of those, at most in one request
 	lookups    = 200  // resources that are looked up together
 	fewBuckets = 8    // that are read one by one
@@ -61,7 +61,7 @@ func (f *Feed) advance(ctx context.Context, v *view, at *cursor) (*copied, bool,
 // batch looks at changes, which follow the mark of c, and saves what they come to, if it
 // is anything.
 func (f *Feed) batch(ctx context.Context, v *view, c *copied, changes []fhir.Change) error {
-	w := &work{Feed: f, v: v, c: c, candidates: map[fhir.Ref]bool{}, dirty: map[fhir.Ref]bool{}}
+	w := &work{Feed: f, v: v, c: c, candidates: map[fhir.Ref]bool{}, dirty: map[fhir.Ref]bool{}, several: map[fhir.Ref]bool{}}
 	w.noted = f.Now().Sub(time.UnixMicro(c.Used)) > notedAfter
 	w.changed(changes)
 	if err := w.members(ctx, len(changes) < batch); err != nil {
@@ -95,18 +95,20 @@ type work struct {
 	c          *copied
 	candidates map[fhir.Ref]bool // may have come into view, or left it
 	dirty      map[fhir.Ref]bool // and so may what they decide on
+	several    map[fhir.Ref]bool // stay in view, and are shown with other patients than before, it may be
+	turns      bool              // Consents have begun or ended to say something
 	noted      bool              // something else is to be saved
 }
 
 func (w *work) candidate(ref fhir.Ref) {
-	if w.v.can[ref.Type] {
+	if w.v.can(ref.Type) {
 		w.candidates[ref.Current()] = true
 	}
 }
 
 // changed takes in those changes that may matter to the copy.
 func (w *work) changed(changes []fhir.Change) {
-	in, d := w.v.deps.interest(w.c).and(w.c.Members), w.v.deps // what has left a former member as well
+	in, d := w.v.deps.interest(w.c).and(w.c.Members).and(w.c.Former), w.v.deps // what has left a former member as well
 	for i := range changes {
 		ch := &changes[i]
 		if !in.has(ch) {
@@ -120,13 +122,13 @@ func (w *work) changed(changes []fhir.Change) {
 		w.dirty[ref] = true
 		for _, target := range ch.Targets {
 			if ref.Type == "Consent" && target.Type == "Patient" {
-				w.dirty[target] = true
+				w.dirty[target], w.turns = true, true
 			}
 			if slices.Contains(d.sources[ref.Type], target.Type) {
 				w.candidate(target)
 			}
 		}
-		if len(d.chains) > 0 {
+		if d.chained {
 			w.c.root(ref)
 			for _, target := range ch.Targets {
 				w.c.root(target)
@@ -139,6 +141,9 @@ func (w *work) changed(changes []fhir.Change) {
 // looked at, and whose consents have begun or ended to say something. Until the last of
 // the changes is looked at, former members are of interest.
 func (w *work) members(ctx context.Context, last bool) error {
+	if last && w.c.Former != nil && w.v.end.Compare(w.c.FormerAt) > 0 {
+		w.c.Former, w.noted = nil, true
+	}
 	if w.v.members != nil && !slices.Equal(w.v.members, w.c.Members) {
 		for _, list := range [][2][]string{{w.v.members, w.c.Members}, {w.c.Members, w.v.members}} {
 			for _, id := range list[0] {
@@ -149,6 +154,7 @@ func (w *work) members(ctx context.Context, last bool) error {
 			}
 		}
 		if w.noted = true; last {
+			w.c.Former, w.c.FormerAt = slices.Concat(w.c.Former, w.c.Members), w.v.end
 			w.c.Members = w.v.members
 		}
 	}
@@ -163,7 +169,7 @@ func (w *work) members(ctx context.Context, last bool) error {
 	in := w.v.deps.interest(w.c)
 	for _, p := range patients {
 		if in.touches(p) {
-			w.dirty[p] = true
+			w.dirty[p], w.turns = true, true
 			w.candidate(p)
 		}
 	}
@@ -178,12 +184,16 @@ func (w *work) members(ctx context.Context, last bool) error {
 // spread finds what is shown or hidden by what is dirty, and by that in turn.
 func (w *work) spread(ctx context.Context) error {
 	seen := maps.Clone(w.dirty)
+	hides := w.hides()
 	for depth := 0; depth < maxDepth && len(w.dirty) > 0; depth++ {
 		next := map[fhir.Ref]bool{}
 		found := func(r *fhir.Resource) {
 			ref := r.Ref.Current()
 			w.candidate(ref)
-			if len(w.v.deps.chains) > 0 { // it may be about others than what leads to it
+			if hides && w.Several(r) {
+				w.several[ref] = true
+			}
+			if w.v.deps.chained { // it may be about others than what leads to it
 				w.c.rootsOf(r)
 			}
 			if !seen[ref] {
@@ -201,6 +211,23 @@ func (w *work) spread(ctx context.Context) error {
 		w.dirty = next
 	}
 	return nil
+}
+
+// hides reports whether what is dirty may hide a patient, or show one again, in what is
+// about others as well: a Consent has changed, or a patient while some are blocked.
+func (w *work) hides() bool {
+	if w.Several == nil || len(w.dirty) == 0 {
+		return false
+	}
+	blocks := false
+	for _, where := range w.v.call.Restriction.Given() {
+		if blocks = slices.ContainsFunc(where, func(e search.Expr) bool { _, ok := e.(search.Unblocked); return ok }); blocks {
+			break
+		}
+	}
+	was := w.c.Blocks // the last of them may be none any more
+	w.c.Blocks = blocks
+	return w.turns || blocks || was
 }
 
 // records finds all that is in the records of dirty patients.
@@ -290,7 +317,7 @@ func (w *work) judge(ctx context.Context) (logs []logged, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if !news && !(sees && again) {
+		if !news && !(sees && (again || w.several[ref])) {
 			continue
 		}
 		if n := len(logs); n == 0 || len(logs[n-1].Came)+len(logs[n-1].Left) >= maxLogged {
@@ -310,7 +337,7 @@ func (w *work) judge(ctx context.Context) (logs []logged, err error) {
 func (f *Feed) visible(ctx context.Context, store Store, v *view, refs []fhir.Ref) (map[fhir.Ref]fhir.Resource, error) {
 	ids := map[string][]string{}
 	for _, ref := range refs {
-		if _, can := v.only.Types[ref.Type]; can {
+		if _, listed := v.only.Of(ref.Type); listed {
 			ids[ref.Type] = append(ids[ref.Type], ref.ID)
 		}
 	}
@@ -337,7 +364,7 @@ func (f *Feed) firstRoots(ctx context.Context, v *view, c *copied) error {
 	c.roots, c.buckets = map[uint64]fhir.Ref{}, map[int]*bucket{}
 	w := &work{Feed: f, v: v, c: c}
 	done := map[string]bool{} // most types lead through the same patients
-	for _, link := range v.deps.chains {
+	for _, link := range v.chains() {
 		for _, typ := range link.Types {
 			what := typ + " " + link.Next.String()
 			if !done[what] {

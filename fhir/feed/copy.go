@@ -34,10 +34,18 @@ type copied struct {
 	Looked  int64     `json:"looked"`  // up to when it was looked for consents that begin or end; microseconds since 1970 UTC
 	Shown   fhir.Mark `json:"shown"`   // the last page of a snapshot was shown before it
 
+	// Former have left Members when the Group was read, which was after FormerAt: what was
+	// moved away from them in between is yet to be looked at.
+	Former   []string  `json:"former,omitempty"`
+	FormerAt fhir.Mark `json:"formerAt,omitzero"`
+
+	Blocks bool `json:"blocks,omitempty"` // some patients were blocked when something was last looked at
+
 	Used int64 `json:"used"`           // about when it was last asked for, microseconds since 1970 UTC; see notedAfter
 	Dead bool  `json:"dead,omitempty"` // it is being removed: as good as none
 
 	roots        map[uint64]fhir.Ref // by their hashes: patients who have a part in the scope, at least
+	filter       filter              // of these hashes
 	rootsVersion int64
 	rootsChanged bool
 	buckets      map[int]*bucket // as far as they were needed
@@ -116,6 +124,7 @@ func (f *Feed) readRoots(ctx context.Context, c *copied) error {
 	for _, id := range ids {
 		ref := fhir.Ref{Type: "Patient", ID: id}
 		c.roots[ref.Hash()] = ref
+		c.filter.add(ref.Hash())
 	}
 	return nil
 }
@@ -127,6 +136,7 @@ func (c *copied) root(ref fhir.Ref) {
 	}
 	if hash := ref.Hash(); c.roots[hash] == (fhir.Ref{}) {
 		c.roots[hash], c.rootsChanged = ref, true
+		c.filter.add(hash)
 	}
 }
 

@@ -36,7 +36,8 @@ type deps struct {
 	rules    []rule
 	known    map[ruled][]int     // where those of a type and parameter are among rules
 	sources  map[string][]string // Has: type of what refers -> types of what is shown by it
-	chains   []link              // of which the last one is bound to known resources
+	chained  bool                // some of what bounds it leads through other resources
+	scoped   bool                // and some is the establishment of the scope
 	deciding map[string]bool     // types that rules lead to
 
 	// What a change must touch to matter: resources, or any of a type. A type that is
@@ -45,6 +46,7 @@ type deps struct {
 	types map[string]bool
 
 	hashes map[uint64]bool // of both, once they were asked for
+	filter filter          // of these
 }
 
 // shapes remembers the dependencies that all establishments have in common under the same
@@ -59,7 +61,7 @@ const maxShapes = 500
 
 // dependencies reads the conditions of a view.
 func (s *shapes) dependencies(v *view) *deps {
-	if v.scope != "organization" && v.scope != "facility" {
+	if !v.ofEstablishment() {
 		return dependencies(v)
 	}
 	key := v.shape()
@@ -74,14 +76,15 @@ func (s *shapes) dependencies(v *view) *deps {
 			s.all = map[rightsKey]*deps{}
 		}
 		s.all[key] = known
-		return known.clone()
 	}
-	d := known.clone()
-	d.hashes, d.refs, d.chains = nil, map[fhir.Ref]bool{}, nil
-	for _, typ := range v.types {
-		d.bind(typ, v.only.Types[typ])
+	d := *known
+	if d.scoped {
+		d.refs = maps.Clone(known.refs)
+		for _, org := range v.orgs {
+			d.refs[org] = true
+		}
 	}
-	return d
+	return &d
 }
 
 // shape stands for what the dependencies of a view follow from, beside the establishment.
@@ -90,7 +93,7 @@ func (v *view) shape() rightsKey {
 	only, types := v.call.Restriction, strings.Join(v.asked.types, ",")
 	own := only.Base == nil
 	for typ := range only.Types {
-		_, in := v.only.Types[typ]
+		_, in := v.only.Of(typ)
 		own = own || in
 	}
 	if own {
@@ -99,37 +102,66 @@ func (v *view) shape() rightsKey {
 	return rightsKey{weak.Make(only.Base), types + ";" + strings.Join(slices.Sorted(maps.Keys(only.Types)), ",")}
 }
 
-func (d *deps) clone() *deps {
-	c := *d
-	return &c
-}
-
 // bind notes the resources that bound those of a type; ok is false when nothing does.
-func (d *deps) bind(typ string, where []search.Expr) (ok bool) {
-	for _, e := range where {
-		if refs, chains, ok := bounds(typ, e); ok {
-			for _, ref := range refs {
-				d.refs[ref] = true
-			}
-			d.chains = append(d.chains, chains...)
+// The establishment of the scope is noted to be one of them, and not which it is.
+func (d *deps) bind(v *view, typ string, where []search.Expr) (ok bool) {
+	of := len(where)
+	if v.ofEstablishment() {
+		given, _ := v.call.Restriction.Of(typ)
+		of = len(given)
+	}
+	for i, e := range where {
+		refs, chains, ok := bounds(typ, e)
+		if !ok {
+			continue
+		}
+		d.chained = d.chained || len(chains) > 0
+		if i >= of {
+			d.scoped = true
 			return true
 		}
+		for _, ref := range refs {
+			d.refs[ref] = true
+		}
+		return true
 	}
 	return false
 }
 
+// chains returns the conditions that lead through other resources to those that bound the
+// scope.
+func (v *view) chains() (all []link) {
+	for _, typ := range v.types() {
+		where, _ := v.only.Of(typ)
+		for _, e := range where {
+			if _, chains, ok := bounds(typ, e); ok {
+				all = append(all, chains...)
+				break
+			}
+		}
+	}
+	return all
+}
+
+// ofEstablishment reports whether the scope is that of an establishment.
+func (v *view) ofEstablishment() bool { return v.scope == "organization" || v.scope == "facility" }
+
 // dependencies reads the conditions of a view.
 func dependencies(v *view) *deps {
 	d := &deps{known: map[ruled][]int{}, sources: map[string][]string{}, deciding: map[string]bool{"Patient": true, "Consent": true}, refs: map[fhir.Ref]bool{}, types: map[string]bool{}}
-	for _, typ := range v.types {
-		for _, e := range v.only.Types[typ] {
+	for _, typ := range v.types() {
+		where, _ := v.only.Of(typ)
+		for _, e := range where {
 			d.walk(typ, e, 0)
 		}
-		if !d.bind(typ, v.only.Types[typ]) {
+		if !d.bind(v, typ, where) {
 			d.types[typ] = true
 		}
 	}
-	for typ := range v.can {
+	for _, typ := range spec.Resources() {
+		if !v.can(typ) {
+			continue
+		}
 		for _, r := range standing()[typ] {
 			d.add(r)
 		}
@@ -283,8 +315,9 @@ func bounds(typ string, e search.Expr) (refs []fhir.Ref, chains []link, ok bool)
 
 // interest is what a change must touch to matter to a copy.
 type interest struct {
-	deps  map[uint64]bool     // hashes of resources, and of types, which are Refs without an id
-	roots map[uint64]fhir.Ref // what chains lead through
+	deps   map[uint64]bool // hashes of resources, and of types, which are Refs without an id
+	filter *filter         // of them
+	copy   *copied         // whose roots are what chains lead through
 }
 
 // interest returns what is of interest to a copy under dependencies.
@@ -297,8 +330,12 @@ func (d *deps) interest(c *copied) interest {
 		for ref := range d.refs {
 			d.hashes[ref.Hash()] = true
 		}
+		d.filter = filter{}
+		for hash := range d.hashes {
+			d.filter.add(hash)
+		}
 	}
-	return interest{d.hashes, c.roots}
+	return interest{d.hashes, &d.filter, c}
 }
 
 // and returns what is of interest beside some patients, too.
@@ -311,8 +348,11 @@ func (i interest) and(patients []string) interest {
 		}
 		if more == nil {
 			more = maps.Clone(i.deps)
+			wider := *i.filter
+			i.filter = &wider
 		}
 		more[hash] = true
+		i.filter.add(hash)
 	}
 	if more != nil {
 		i.deps = more
@@ -322,13 +362,27 @@ func (i interest) and(patients []string) interest {
 
 // hashes returns what stands for everything that is of interest.
 func (i interest) hashes() []uint64 {
-	return slices.AppendSeq(slices.AppendSeq(make([]uint64, 0, len(i.deps)+len(i.roots)), maps.Keys(i.deps)), maps.Keys(i.roots))
+	roots := i.copy.roots
+	return slices.AppendSeq(slices.AppendSeq(make([]uint64, 0, len(i.deps)+len(roots)), maps.Keys(i.deps)), maps.Keys(roots))
 }
 
+// of looks into the maps only where the filters do not rule it out: nearly all changes are
+// of no interest to a copy.
 func (i interest) of(hash uint64) bool {
-	_, root := i.roots[hash]
-	return root || i.deps[hash]
+	if i.copy.filter.may(hash) {
+		if _, root := i.copy.roots[hash]; root {
+			return true
+		}
+	}
+	return i.filter.may(hash) && i.deps[hash]
 }
+
+// filter tells most hashes that are not in a small set from those that may be.
+type filter [64]uint64
+
+func (f *filter) add(hash uint64) { f[hash>>6%64] |= 1 << (hash % 64) }
+
+func (f *filter) may(hash uint64) bool { return f[hash>>6%64]&(1<<(hash%64)) != 0 }
 
 // touches reports whether a change of a resource may matter.
 func (i interest) touches(ref fhir.Ref) bool {

@@ -69,9 +69,18 @@ type Config struct {
 	Changes Changes
 	Key     []byte // seals cursors; the same on every server
 
-	// Shown makes what Inside has found what Store would have: it is about to be shown.
-	// nil lets Store find it once more.
-	Shown func(ctx context.Context, resources []fhir.Resource) error
+	// Shown makes what Inside has found under a restriction what Store would have: it is
+	// about to be shown. nil lets Store find it once more.
+	Shown func(ctx context.Context, only *search.Restriction, resources []fhir.Resource) error
+
+	// Hidden reports whether a patient is hidden under a restriction from what is about others
+	// as well, and whether from Groups, so that neither is found by them. nil is for a Store
+	// that leaves nothing out.
+	Hidden func(ctx context.Context, only *search.Restriction, patient string) (hidden, inGroups bool, err error)
+
+	// Several reports whether a resource is about several patients, so that it may be shown
+	// without some of them. nil is for a Store that leaves nothing out.
+	Several func(r *fhir.Resource) bool
 
 	Now func() time.Time // nil is time.Now
 }

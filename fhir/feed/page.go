@@ -63,7 +63,7 @@ func (f *Feed) pageOf(ctx context.Context, v *view, at *cursor) (*page, error) {
 			continue
 		}
 		if p.next.Done = p.next.Done && !more; p.next.Done {
-			f.recent.put(c.id, &caughtUp{mark: p.next.Mark, day: v.day, looked: c.Looked, interest: v.deps.interest(c).hashes()})
+			f.recent.put(c.id, &caughtUp{mark: p.next.Mark, day: v.day, looked: c.Looked, interest: v.deps.interest(c).and(c.Former).hashes()})
 		}
 		return p, nil
 	}
@@ -287,7 +287,7 @@ func (f *Feed) shown(ctx context.Context, v *view, c *copied, refs []fhir.Ref) (
 	if f.Shown == nil || len(list) < len(refs) || len(refs) == 0 {
 		return f.visible(ctx, f.Store, v, refs)
 	}
-	if err := f.Shown(ctx, list); err != nil {
+	if err := f.Shown(ctx, v.only, list); err != nil {
 		return nil, err
 	}
 	all := make(map[fhir.Ref]fhir.Resource, len(list))

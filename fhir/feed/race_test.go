@@ -105,6 +105,28 @@ func TestPanelChangesMeanwhile(t *testing.T) {
 	})
 }
 
+// TestMovedFromFormerMember: somebody leaves a Group, and what was theirs is moved to one who
+// never was in it, both after it was asked how far the feed goes and before the Group is read.
+func TestMovedFromFormerMember(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.put(`{"resourceType":"Patient","id":"p3"}`)
+		w.observe("b2", "p2", 1)
+		w.put(`{"resourceType":"Group","id":"g","type":"person","actual":true,"member":[{"entity":{"reference":"Patient/p1"}},{"entity":{"reference":"Patient/p2"}}]}`)
+		c := &client{w: w, who: "system", scope: "group=g"}
+		w.same(c)
+		w.observe("b1", "p1", 1)
+		during(&w.inside.searched, func() {
+			w.put(`{"resourceType":"Group","id":"g","type":"person","actual":true,"member":[{"entity":{"reference":"Patient/p1"}}]}`)
+			w.observe("b2", "p3", 2)
+		})
+		c.sync(false)
+		w.same(c)
+		if c.copy["Observation/b2"] != "" {
+			t.Error("what was moved away from a former member is still there")
+		}
+	})
+}
+
 // TestRefusedMeanwhile: the first patient refuses after it was found that nobody does, and
 // before the changes are read.
 func TestRefusedMeanwhile(t *testing.T) {

@@ -12,22 +12,22 @@ import (
 func (f *Feed) snapshotPage(ctx context.Context, v *view, at cursor) (*page, error) {
 	p := &page{next: at}
 	s := *at.Snapshot
-	size := int64(0)
+	size, types := int64(0), v.types()
 	for {
-		i, found := slices.BinarySearch(v.types, s.Type)
+		i, found := slices.BinarySearch(types, s.Type)
 		if !found {
 			s.After = ""
 		}
-		if i == len(v.types) {
+		if i == len(types) {
 			p.next.Snapshot = nil
 			break
 		}
 		if len(p.items) >= v.count || size > v.call.MaxBytes/2 {
-			s.Type = v.types[i]
+			s.Type = types[i]
 			p.next.Snapshot = &s
 			break
 		}
-		s.Type = v.types[i]
+		s.Type = types[i]
 		if s.After == "" {
 			if none, err := f.absent(ctx, s.Type, at.Mark); none || err != nil {
 				if err != nil {
@@ -80,7 +80,7 @@ func (f *Feed) hold(ctx context.Context, v *view, copy string, items []item) err
 			if _, err := f.set(ctx, c, items[i].ref, true); err != nil {
 				return err
 			}
-			if len(v.deps.chains) > 0 {
+			if v.deps.chained {
 				c.rootsOf(items[i].resource)
 			}
 		}

@@ -2,7 +2,6 @@ package feed
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -20,15 +19,16 @@ type view struct {
 	*asked
 	call   *operation.Call
 	only   *search.Restriction // what the caller may see, within the scope
-	types  []string            // that there can be any of
-	can    map[string]bool     // types that the caller can see, whatever the scope has now
+	listed []string            // types that there can be any of, once they were asked for
+	gone   bool                // what bounded the copy is not there any more
 	day    string              // on which it was worked out
 	end    fhir.Mark           // all changes up to it were known before it was worked out
 	rights string              // what stands for all that the set of visible resources depends on beside what is stored
 
-	group   fhir.Ref   // of the scope; zero for none
-	members []string   // patients of the group, or the one patient; nil where the scope is not a list of them
-	orgs    []fhir.Ref // of the scope
+	group   fhir.Ref                                       // of the scope; zero for none
+	members []string                                       // patients of the group, or the one patient; nil where the scope is not a list of them
+	hidden  func(param *spec.SearchParam, typ string) bool // by which references the patient of the scope is not found; nil for none
+	orgs    []fhir.Ref                                     // of the scope
 	deps    *deps
 	ofOrgs  map[*spec.SearchParam]search.Expr // see ofOrg
 
@@ -47,6 +47,7 @@ func (f *Feed) view(ctx context.Context, call *operation.Call, a *asked) (*view,
 			return nil, wrong(a.scope, a.value, "it is the id of a patient")
 		}
 		v.members = []string{id}
+		err = f.conceal(ctx, v, id)
 	case "group":
 		err = f.panel(ctx, v)
 	case "organization", "facility":
@@ -57,7 +58,7 @@ func (f *Feed) view(ctx context.Context, call *operation.Call, a *asked) (*view,
 		// What bounded the copy was deleted, or may not be seen any more. So may nothing
 		// that was in it; should it come back, the copy begins anew.
 		v.rights += " gone"
-		v.only = &search.Restriction{Types: map[string][]search.Expr{}}
+		v.gone, v.only = true, &search.Restriction{}
 		v.deps = dependencies(v)
 		return v, nil
 	}
@@ -225,31 +226,61 @@ func (f *Feed) findEstablishment(ctx context.Context, v *view) error {
 	return err
 }
 
-// restrict puts the scope into the restriction.
+// restrict puts the scope into the restriction. What it comes to for a type is worked out
+// when it is asked for: a poll asks for few.
 func (f *Feed) restrict(v *view) {
 	given := v.call.Restriction
-	all := spec.Resources()
-	v.only, v.can = &search.Restriction{Types: make(map[string][]search.Expr, len(all))}, make(map[string]bool, len(all))
-	for _, typ := range all {
-		where, listed := given.Of(typ)
-		if !listed && !given.Open() || typ == "AuditEvent" || v.asked.types != nil && !slices.Contains(v.asked.types, typ) {
-			continue
-		}
-		v.can[typ] = true
-		in, ok := v.within(typ)
-		if !ok {
-			continue
-		}
-		if in != nil {
-			where = append(slices.Clip(where), in)
-		}
-		v.only.Types[typ] = where
+	type narrowed struct {
+		more search.Expr
+		ok   bool
 	}
-	v.types = slices.Sorted(maps.Keys(v.only.Types))
+	known := map[string]narrowed{}
+	v.only = &search.Restriction{Base: given, Refs: v.refs(), Narrow: func(typ string) (search.Expr, bool) {
+		n, again := known[typ]
+		if !again {
+			if v.asks(typ) {
+				n.more, n.ok = v.within(typ)
+			}
+			known[typ] = n
+		}
+		return n.more, n.ok
+	}}
 	v.deps = f.shapes.dependencies(v)
 	if given.Open() && v.scope == "" && v.asked.types == nil {
 		v.deps.rules = nil // nothing that is stored decides on anything
 	}
+}
+
+// asks reports whether the client asks for resources of a type.
+func (v *view) asks(typ string) bool {
+	return !v.gone && typ != "AuditEvent" && (v.asked.types == nil || slices.Contains(v.asked.types, typ))
+}
+
+// can reports whether the caller can see resources of a type, whatever the scope has now.
+func (v *view) can(typ string) bool {
+	_, listed := v.call.Restriction.Of(typ)
+	return (listed || v.call.Restriction.Open()) && v.asks(typ)
+}
+
+// types returns the types that there can be any of, in their order.
+func (v *view) types() []string {
+	if v.listed == nil {
+		v.listed = []string{}
+		for typ := range v.only.All() {
+			v.listed = append(v.listed, typ)
+		}
+		slices.Sort(v.listed)
+	}
+	return v.listed
+}
+
+// refs returns what the conditions of the scope refer to.
+func (v *view) refs() []fhir.Ref {
+	all := slices.Clone(v.orgs)
+	for _, id := range v.members {
+		all = append(all, fhir.Ref{Type: "Patient", ID: id})
+	}
+	return all
 }
 
 // within returns the condition that a resource of type typ is in the scope, nil when
@@ -266,6 +297,9 @@ func (v *view) within(typ string) (search.Expr, bool) {
 			return nil, false
 		}
 		in := search.Patients(v.members, typ)
+		if in != nil {
+			in = v.found(in, typ)
+		}
 		return in, in != nil
 	}
 	return v.atEstablishment(typ)

@@ -22,6 +22,7 @@ import (
 	"github.com/amate-health/amate/fhir/bundle"
 	"github.com/amate-health/amate/fhir/feed"
 	"github.com/amate-health/amate/fhir/rest"
+	"github.com/amate-health/amate/fhir/search"
 	"github.com/amate-health/amate/store"
 	"github.com/amate-health/amate/store/postgres"
 	"github.com/amate-health/amate/store/sqlite"
@@ -91,6 +92,7 @@ type world struct {
 
 	engine engine
 	shown  *hooked // what answers are read from
+	inside *hooked // what the server reads in its own interest
 }
 
 func newWorld(t testing.TB, seed uint64, open func(testing.TB) engine) *world {
@@ -106,9 +108,9 @@ func newWorld(t testing.TB, seed uint64, open func(testing.TB) engine) *world {
 	w := &world{t: t, url: server.URL + "/fhir", rand: rand.New(rand.NewPCG(seed, 7)), engine: s}
 	guard := authz.NewGuard(authz.GuardConfig{Store: s, Base: w.url, Seen: s.Feed().Seen})
 	h := &heeded{s, guard}
-	w.shown = &hooked{engine: s}
+	w.shown, w.inside = &hooked{engine: s}, &hooked{engine: s}
 	s.Feed().Pause(5 * time.Millisecond)
-	f := feed.New(feed.Config{Store: w.shown, Inside: s, Changes: s.Feed(), Key: bytes.Repeat([]byte{1}, 32), Shown: func(context.Context, []fhir.Resource) error { return nil }})
+	f := feed.New(feed.Config{Store: w.shown, Inside: w.inside, Changes: s.Feed(), Key: bytes.Repeat([]byte{1}, 32), Shown: func(context.Context, *search.Restriction, []fhir.Resource) error { return nil }})
 	api, err := rest.New(rest.Config{Store: h, State: s, Guard: guard, BaseURL: w.url, CursorKey: bytes.Repeat([]byte{2}, 32), Operations: f.Operations()})
 	if err != nil {
 		t.Fatal(err)

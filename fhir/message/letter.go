@@ -173,7 +173,7 @@ func (p *Processor) Replay(ctx context.Context, sender string, ids []string) ([]
 	held := map[string]bool{}
 	for i := range letters {
 		l := &letters[i]
-		if len(wanted) > 0 && !wanted[l.ID] {
+		if len(ids) > 0 && !wanted[l.ID] {
 			held[l.Patient] = held[l.Patient] || l.Patient != "" // it stays, and those after it wait for it
 			continue
 		}

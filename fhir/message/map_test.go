@@ -262,7 +262,7 @@ func TestAcknowledge(t *testing.T) {
 func TestSenderCheck(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"name":"a","client":"c"}`: "", `{"name":"A","client":"c"}`: "name", `{"name":"a"}`: "client",
-		`{"name":"a","client":"c","zone":"Mars"}`: "zone", `{"name":"a","client":"c","networks":["x"]}`: "network",
+		`{"name":"a","client":"c","zone":"Mars"}`: "zone", `{"name":"a","client":"c","zone":"Local"}`: "zone", `{"name":"a","client":"c","networks":["x"]}`: "network",
 		`{"name":"a","client":"c","certificates":["zz"]}`: "certificate", `{"name":"a","client":"c","other":1}`: "unknown field",
 	} {
 		_, err := ParseSender([]byte(text))

@@ -229,6 +229,35 @@ func TestNothingIsPromised(t *testing.T) {
 	}
 }
 
+// TestReplayOfOne: only what is asked for is tried again, also when it stays dead, and nothing
+// that came after it.
+func TestReplayOfOne(t *testing.T) {
+	api, m, s := &recorder{refuse: map[string]error{"bad": fhir.Errorf(fhir.Unprocessable, "no")}}, newMemory(), testSender()
+	p := testProcessor(t, api, m)
+	for n := range 4 { // of four patients
+		if a, err := p.Submit(t.Context(), incoming(s, fmt.Sprint(n), n, "bad")).Wait(t.Context()); err != nil || a.Verdict != Fail {
+			t.Fatalf("%v %v", a.Verdict, err)
+		}
+	}
+	letters, err := (&Letters{m}).List(t.Context(), "")
+	if err != nil || len(letters) != 4 {
+		t.Fatalf("%v %v", letters, err)
+	}
+	for _, state := range []string{"failed", "written"} {
+		done, err := p.Replay(t.Context(), "", []string{letters[1].ID})
+		if err != nil || len(done) != 1 || done[0].Letter.ID != letters[1].ID || done[0].State != state {
+			t.Errorf("tried again, to be %s: %v %v", state, done, err)
+		}
+		api.refuse = nil
+	}
+	if left, err := (&Letters{m}).List(t.Context(), ""); err != nil || len(left) != 3 {
+		t.Errorf("left are %v, %v", left, err)
+	}
+	if _, err := p.Replay(t.Context(), "", []string{letters[1].ID}); fhir.CodeOf(err) != fhir.NotFound {
+		t.Errorf("one that is gone: %v", err)
+	}
+}
+
 // TestLargeLetters: what is kept of large messages is not in memory all together, when
 // it is listed and when it is tried again.
 func TestLargeLetters(t *testing.T) {

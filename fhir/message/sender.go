@@ -2,6 +2,7 @@ package message
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -14,6 +15,7 @@ import (
 	_ "embed"
 
 	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/zone"
 )
 
 // Sender is a system that sends messages, as it is registered.
@@ -145,7 +147,7 @@ func (s *Sender) Check() error {
 	case s.Facility != "" && !strings.HasPrefix(s.Facility, "Organization/"):
 		return fmt.Errorf("sender %s: facility must be a reference such as Organization/1", s.Name)
 	}
-	if _, err := time.LoadLocation(s.Zone); err != nil {
+	if _, err := s.zone(); err != nil {
 		return fmt.Errorf("sender %s: zone %q is not known, such as America/Mexico_City", s.Name, s.Zone)
 	}
 	for _, n := range s.Networks {
@@ -172,15 +174,16 @@ func network(s string) (netip.Prefix, error) {
 	return a.Prefix(a.BitLen())
 }
 
+// zone returns the time zone of times that bear none.
+func (s *Sender) zone() (*time.Location, error) {
+	return zone.Load(cmp.Or(s.Zone, "America/Mexico_City"))
+}
+
 // ready works out what follows from the settings, once.
 func (s *Sender) ready() {
 	s.once.Do(func() {
 		s.location = time.UTC
-		zone := s.Zone
-		if zone == "" {
-			zone = "America/Mexico_City"
-		}
-		if l, err := time.LoadLocation(zone); err == nil {
+		if l, err := s.zone(); err == nil {
 			s.location = l
 		}
 		s.merged = DefaultTables().over(&s.Tables)

@@ -83,6 +83,7 @@ type Call struct {
 	In          *Inputs
 	Base        string              // the server's FHIR base URL, without a slash at the end
 	Restriction *search.Restriction // what the caller may see; never nil
+	Roster      *search.Restriction // under which a Group is read whose members are exported; nil for Restriction
 	Lenient     bool                // Prefer: handling=lenient
 	Async       bool                // Prefer: respond-async
 	Elements    []string            // _elements, for operations that take it

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/klauspost/compress/gzhttp"
 
@@ -130,6 +131,9 @@ func (r *Request) lean(ctx context.Context) context.Context {
 // found answers a read: with the resource, or with what it holds.
 func (a *API) found(req *Request, res *fhir.Resource, d Decision) (*Response, error) {
 	resp := found(res)
+	if where, _ := d.Restriction.Of(res.Ref.Type); inPart(res, where) {
+		resp.Version, resp.LastModified = 0, time.Time{} // what is left out changes without another version
+	}
 	if !req.native || req.unmodified(res) {
 		return resp, nil
 	}

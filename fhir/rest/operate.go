@@ -44,6 +44,7 @@ func (a *API) operateNow(ctx context.Context, req *Request, d Decision) (*Respon
 		In:          operation.NewInputs(req.Params, doc),
 		Base:        a.base,
 		Restriction: d.Restriction,
+		Roster:      d.Roster,
 		Lenient:     req.Prefer.Lenient,
 		Async:       req.Prefer.Async,
 		Elements:    req.Form.Elements,
@@ -65,7 +66,7 @@ func (a *API) operateNow(ctx context.Context, req *Request, d Decision) (*Respon
 		again, err := a.check(ctx, req)
 		if err == nil {
 			d = again
-			call.Restriction, call.Caller = d.Restriction, d.Caller
+			call.Restriction, call.Roster, call.Caller = d.Restriction, d.Roster, d.Caller
 		}
 		return err
 	}

@@ -22,7 +22,7 @@ func (a *API) read(ctx context.Context, req *Request, d Decision) (*Response, er
 	if err != nil {
 		return nil, err
 	}
-	if req.unmodified(&res) {
+	if resp.Version != 0 && req.unmodified(&res) {
 		resp.Status, resp.Body = http.StatusNotModified, nil
 	}
 	return resp, nil

@@ -57,6 +57,7 @@ type Guard interface {
 // part of every query made for the request.
 type Decision struct {
 	Restriction *search.Restriction // never nil
+	Roster      *search.Restriction // under which a Group is read whose members are exported; nil for Restriction
 	Principal   string              // who asks, for the record of the request: a stable key, never a person's name; "" when unknown
 
 	// Content is what a resource that the request writes must be like: all of it must

@@ -37,7 +37,7 @@ func (a *API) vread(ctx context.Context, req *Request, d Decision) (*Response, e
 	if err != nil {
 		return nil, err
 	}
-	if req.unmodified(&res) {
+	if resp.Version != 0 && req.unmodified(&res) {
 		resp.Status, resp.Body = http.StatusNotModified, nil
 	}
 	return resp, nil

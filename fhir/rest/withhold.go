@@ -40,8 +40,14 @@ var errInPart = fhir.Errorf(fhir.Conflict, "this resource is shown to you in par
 
 // inPart reports whether a resource, as the caller sees it, lacks something.
 func inPart(res *fhir.Resource, where []search.Expr) bool {
-	blocks := slices.ContainsFunc(where, func(e search.Expr) bool { _, ok := e.(search.Unblocked); return ok })
-	return blocks && bytes.Contains(res.JSON, []byte(`"SUBSETTED"`))
+	hides := slices.ContainsFunc(where, func(e search.Expr) bool {
+		switch e.(type) {
+		case search.Unblocked, search.Consented:
+			return true
+		}
+		return false
+	})
+	return hides && bytes.Contains(res.JSON, []byte(`"SUBSETTED"`))
 }
 
 // whole refuses a change of what the caller sees only a part of.

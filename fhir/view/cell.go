@@ -23,7 +23,7 @@ func (r *runner) cell(to *table.Cell, c *column, item fhirpath.Item, env *fhirpa
 	}
 	if !done {
 		var found fhirpath.Collection
-		if found, err = c.path.EvalItem(item, env); err == nil {
+		if found, err = eval(c.path, item, env); err == nil {
 			*to, err = cellOf(found, c)
 		}
 	}

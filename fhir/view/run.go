@@ -91,8 +91,8 @@ func (r *runner) take(n int) []table.Cell {
 	return r.cells[from : from+n : from+n]
 }
 
-// nothing is what a select is evaluated for that goes through an empty collection and is
-// to make a row all the same.
+// nothing stands for the empty collection that a select is evaluated for that goes through
+// one and is to make a row all the same.
 var nothing = func() fhirpath.Item {
 	d, err := element.Parse([]byte(`{}`))
 	if err != nil {
@@ -100,6 +100,14 @@ var nothing = func() fhirpath.Item {
 	}
 	return fhirpath.Root(d, 0)
 }()
+
+// eval evaluates an expression for an item, or for nothing.
+func eval(e *fhirpath.Expr, item fhirpath.Item, env *fhirpath.Env) (fhirpath.Collection, error) {
+	if item.Doc == nothing.Doc {
+		return e.EvalEmpty(item, env)
+	}
+	return e.EvalItem(item, env)
+}
 
 // errNotBoolean is of a condition that is something else.
 var errNotBoolean = errors.New("a condition is true or false")
@@ -183,7 +191,7 @@ func (r *runner) rowsOf(s *selection, item fhirpath.Item, index int) ([][]table.
 // foci returns what a select goes through.
 func (r *runner) foci(s *selection, item fhirpath.Item) (fhirpath.Collection, error) {
 	if s.forEach != nil {
-		found, err := s.forEach.EvalItem(item, &r.env)
+		found, err := eval(s.forEach, item, &r.env)
 		if err != nil {
 			return nil, unfit("ViewDefinition.select.forEach", err)
 		}
@@ -193,7 +201,7 @@ func (r *runner) foci(s *selection, item fhirpath.Item) (fhirpath.Collection, er
 	var follow func(i fhirpath.Item) error
 	follow = func(i fhirpath.Item) error {
 		for _, p := range s.repeat {
-			found, err := p.EvalItem(i, &r.env)
+			found, err := eval(p, i, &r.env)
 			if err != nil {
 				return unfit("ViewDefinition.select.repeat", err)
 			}

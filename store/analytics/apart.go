@@ -16,7 +16,7 @@ import (
 	"github.com/amate-health/amate/fhir/table"
 )
 
-// apartRunner runs queries over the SQLite file in processes of their own, which yield to
+// apartRunner runs queries over the SQLite file in processes of their own, which can yield to
 // the server: within one process, a query that computes for half a minute would take one of
 // its few processors from everybody else for so long.
 type apartRunner struct {
@@ -26,8 +26,9 @@ type apartRunner struct {
 	turns   chan struct{}
 }
 
-// RunSQLiteApart is RunSQLite with each query in a process of its own, of the lowest
-// priority, that command starts, a program and its arguments: it calls Answer.
+// RunSQLiteApart is RunSQLite with each query in a process of its own that command starts, a
+// program and its arguments: it calls Answer. While others are served it rests most of the
+// time, and otherwise runs when nobody else wants the processor.
 func RunSQLiteApart(path string, limits Limits, command ...string) Runner {
 	return &apartRunner{path: path, command: command, limits: limits, turns: make(chan struct{}, limits.Connections)}
 }
@@ -69,7 +70,6 @@ func (r *apartRunner) Run(ctx context.Context, q *Query, begin func([]table.Colu
 	defer cancel()
 	select {
 	case r.turns <- struct{}{}:
-		defer func() { <-r.turns }()
 	case <-limited.Done():
 		err = limited.Err()
 	}
@@ -87,27 +87,25 @@ func (r *apartRunner) Run(ctx context.Context, q *Query, begin func([]table.Colu
 	return false, err
 }
 
+// run runs a query whose turn it is. It keeps the turn until its process has ended, for which
+// nobody waits: what everybody else comes before may take its time to die.
 func (r *apartRunner) run(ctx context.Context, q *Query, begin func([]table.Column) error, row func([]table.Cell) error) (more bool, err error) {
-	ctx, cancel := context.WithCancel(ctx) // who reads no further ends the process
-	defer cancel()
-	cmd := exec.CommandContext(ctx, r.command[0], r.command[1:]...)
-	// It is told nothing of the environment, which may hold secrets.
-	cmd.Env = []string{"GOMAXPROCS=1", "TMPDIR=" + os.TempDir()}
-	yields(cmd)
-	in, err := cmd.StdinPipe()
+	ctx, cancel := context.WithCancel(ctx)
+	cmd, in, out, err := r.start(ctx)
 	if err != nil {
-		return false, err
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return false, err
-	}
-	if err := cmd.Start(); err != nil {
-		return false, fmt.Errorf("start what runs queries: %w", err)
-	}
-	defer func() {
 		cancel()
-		_ = cmd.Wait() // what it had to say was read, or it was stopped
+		<-r.turns
+		return false, err
+	}
+	cut := context.AfterFunc(ctx, func() { _ = errors.Join(in.Close(), out.Close()) })
+	go r.pace(ctx, cmd.Process)
+	defer func() {
+		cut()
+		cancel() // who reads no further ends the process
+		go func() {
+			_ = cmd.Wait() // what it had to say was read, or it was stopped
+			<-r.turns
+		}()
 	}()
 	// Its input stays open: that it ends tells the process that the server is no more.
 	if err := gob.NewEncoder(in).Encode(asked{r.path, bound(q), q.Names, q.Arguments, q.Rows, r.limits.Time}); err != nil {
@@ -134,6 +132,64 @@ func (r *apartRunner) run(ctx context.Context, q *Query, begin func([]table.Colu
 		}
 		if t.Done {
 			return t.More, nil
+		}
+	}
+}
+
+// start starts a process that ends with ctx, and returns what it reads and writes.
+func (r *apartRunner) start(ctx context.Context) (*exec.Cmd, io.WriteCloser, io.ReadCloser, error) {
+	cmd := exec.CommandContext(ctx, r.command[0], r.command[1:]...)
+	// It is told nothing of the environment, which may hold secrets.
+	cmd.Env = []string{"GOMAXPROCS=1", "TMPDIR=" + os.TempDir()}
+	grouped(cmd)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, nil, nil, fmt.Errorf("start what runs queries: %w", err)
+	}
+	return cmd, in, out, nil
+}
+
+// apartWork is for how long a query works between two rests.
+const apartWork = 5 * time.Millisecond
+
+// pace has a process yield while others are served, and work only a part of the time. That it
+// yields is not enough: with what they leave of the processors it still takes caches and memory
+// from them, and is in the way for a moment of whoever wakes up. It holds nothing meanwhile that
+// anybody waits for, but old pages of a file that is of analysts alone. While nobody is served
+// it is as any other process: what else the machine does may take all of it, and for hours.
+//
+// A process that rests when the server dies is woken, and ends since nobody waits for it.
+func (r *apartRunner) pace(ctx context.Context, p *os.Process) {
+	if r.limits.Busy == nil {
+		return
+	}
+	for low := false; ctx.Err() == nil; {
+		if busy := r.limits.Busy(); busy != low {
+			_ = yields(p.Pid, busy) // or it is as it was, and rests all the same
+			low = busy
+		}
+		began := time.Now()
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(apartWork):
+		}
+		if !low {
+			continue
+		}
+		if pause(p) != nil {
+			return // it has ended
+		}
+		_ = r.limits.Rest(ctx, time.Since(began)) // then it is killed
+		if resume(p) != nil {
+			return
 		}
 	}
 }

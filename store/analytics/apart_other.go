@@ -1,10 +1,17 @@
-//go:build !unix
+//go:build !unix && !windows
 
 package analytics
 
-import "os/exec"
+import (
+	"os"
+	"os/exec"
+)
 
-func yields(*exec.Cmd) {}
+func grouped(*exec.Cmd) {}
 
-// Yield gives this process the lowest priority, where the system knows such.
-func Yield() error { return nil }
+// pause does nothing: there is no such thing here.
+func pause(*os.Process) error { return nil }
+
+func resume(*os.Process) error { return nil }
+
+func yields(int, bool) error { return nil }

@@ -18,15 +18,39 @@ import (
 // answering is the argument by which the tests are what runs one query.
 const answering = "answer-one-query"
 
+// resting is the argument by which they are a server whose query rests for good.
+const resting = "rest-in-a-query"
+
 func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == resting {
+		apart := analytics.RunSQLiteApart(os.Args[2], restful(nil), os.Args[0], answering)
+		_, _, err := ask(context.Background(), apart, endless, 10, nil)
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	if len(os.Args) == 2 && os.Args[1] == answering {
-		if err := errors.Join(analytics.Yield(), analytics.Answer(context.Background(), os.Stdin, os.Stdout)); err != nil {
+		if err := analytics.Answer(context.Background(), os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
+}
+
+// endless is a query that computes until it is stopped.
+const endless = `WITH RECURSIVE r(n) AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 1000000000000) SELECT count(*) AS n FROM r`
+
+// restful are limits of queries that rest once they have worked for a moment, until told to
+// go on.
+func restful(on <-chan bool) analytics.Limits {
+	return analytics.Limits{Time: 10 * time.Minute, Connections: 1, Busy: func() bool { return true }, Rest: func(ctx context.Context, _ time.Duration) error {
+		select {
+		case <-on:
+		case <-ctx.Done():
+		}
+		return ctx.Err()
+	}}
 }
 
 // What runs apart answers as what runs here does: rows, more than are told at a time, more
@@ -66,7 +90,6 @@ func TestApart(t *testing.T) {
 	}
 
 	// A query that takes too long is over in time, and so is one that nobody waits for.
-	const endless = `SELECT count(*) AS n FROM patient a, patient b, patient c, patient d, patient e`
 	short := analytics.RunSQLiteApart(path, analytics.Limits{Time: time.Second, Connections: 1}, os.Args[0], answering)
 	if _, _, err := ask(t.Context(), short, endless, 10, nil); fhir.CodeOf(err) != fhir.TooCostly || !strings.Contains(fmt.Sprint(err), "1s") {
 		t.Errorf("a query that takes too long: %v", err)

@@ -3,6 +3,7 @@
 package analytics
 
 import (
+	"os"
 	"os/exec"
 	"syscall"
 )
@@ -10,11 +11,14 @@ import (
 // lowest is the priority of what yields to everything else.
 const lowest = 19
 
-// yields has a process be in a group of its own, so that it does not get signals that are
+// grouped has a process be in a group of its own, so that it does not get signals that are
 // for the server.
-func yields(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
+func grouped(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
-// Yield gives this process, and its group, the lowest priority.
+// pause has a process of grouped do nothing until resume. When the server ends, the system
+// wakes groups of processes that have no parent any more.
 //
-// See https://man7.org/linux/man-pages/man2/setpriority.2.html.
-func Yield() error { return syscall.Setpriority(syscall.PRIO_PGRP, 0, lowest) }
+// See https://pubs.opengroup.org/onlinepubs/9799919799/functions/_Exit.html.
+func pause(p *os.Process) error { return p.Signal(syscall.SIGSTOP) }
+
+func resume(p *os.Process) error { return p.Signal(syscall.SIGCONT) }

@@ -148,6 +148,12 @@ type Runner interface {
 type Limits struct {
 	Time        time.Duration // for a query as a whole
 	Connections int           // queries at a time
+
+	// Busy reports whether others are served, beside whom a query that runs apart is to rest;
+	// nil for never. Rest is then called by one that has worked for some time, and returns
+	// when it may go on. Errors: that of ctx.
+	Busy func() bool
+	Rest func(ctx context.Context, worked time.Duration) error
 }
 
 // longestValue is how many bytes a value of a result has at most.

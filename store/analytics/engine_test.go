@@ -50,12 +50,12 @@ func each(t *testing.T, limit time.Duration, f func(t *testing.T, e *engine)) {
 			t.Fatal(err, missing)
 		}
 		defer k.Close()
-		r, warning, err := analytics.RunPostgres(t.Context(), url, limits)
+		r, standing, err := analytics.RunPostgres(t.Context(), url, limits)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer r.Close()
-		if warning == "" {
+		if !standing.Records {
 			t.Error("that the login of the server can read the records is not told")
 		}
 		f(t, &engine{name: "postgres", url: url, keeper: k, runner: r})
@@ -275,9 +275,9 @@ func TestAnalystByThemselves(t *testing.T) {
 				t.Errorf("%s: %v", sql, err)
 			}
 		}
-		runner, warning, err := analytics.RunPostgres(t.Context(), url, analytics.Limits{Time: time.Minute, Connections: 1})
-		if err != nil || warning != "" {
-			t.Fatal(err, warning)
+		runner, standing, err := analytics.RunPostgres(t.Context(), url, analytics.Limits{Time: time.Minute, Connections: 1})
+		if err != nil || standing.Records {
+			t.Fatal(err, standing)
 		}
 		defer runner.Close()
 		if got, _, err := ask(t.Context(), runner, `SELECT id FROM patient`, 9, nil); err != nil || got != `{"id":"p-a"}`+"\n" {
@@ -357,9 +357,9 @@ func TestServingRole(t *testing.T) {
 		t.Fatalf("%+v %v", p, err)
 	}
 	fill(t, k, person("b", "1990"))
-	r, warning, err := analytics.RunPostgres(t.Context(), serving, analytics.Limits{Time: time.Minute, Connections: 1})
-	if err != nil || warning == "" {
-		t.Fatal(err, warning)
+	r, standing, err := analytics.RunPostgres(t.Context(), serving, analytics.Limits{Time: time.Minute, Connections: 1})
+	if err != nil || !standing.Records {
+		t.Fatal(err, standing)
 	}
 	defer r.Close()
 	if got, _, err := ask(t.Context(), r, `SELECT id FROM patient`, 9, nil); err != nil || got != `{"id":"p-b"}`+"\n" {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -23,6 +24,13 @@ type postgresRunner struct {
 	limits Limits
 	turns  chan struct{} // one for each query that is under way in the database
 	closed chan struct{}
+	ration *ration
+}
+
+// Standing is how the queries of a Runner stand among what else the database does.
+type Standing struct {
+	Records bool  // their login can read the records too
+	Equal   error // why they do not yield to others; nil when they do
 }
 
 // RunPostgres returns what runs queries in the database at url.
@@ -31,11 +39,12 @@ type postgresRunner struct {
 // memory for sorting, and is cut off when its time is over. Where the login of url is a
 // member of Role and nothing else, as Admit makes it, the database by itself keeps it
 // from all else. Where it is that of the server, Parse keeps a query from becoming that
-// again: warning says so.
-func RunPostgres(ctx context.Context, url string, limits Limits) (r Runner, warning string, err error) {
+// again: standing says so. Where the database is on this machine, and the system permits it,
+// the processes that run queries have a small part of a processor while others are served.
+func RunPostgres(ctx context.Context, url string, limits Limits) (r Runner, standing Standing, err error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, "", errors.New("the database URL of analysts cannot be read") // the cause would quote its password
+		return nil, standing, errors.New("the database URL of analysts cannot be read") // the cause would quote its password
 	}
 	config.MaxConns = int32(limits.Connections) + 1 // to look whether queries that were broken off have ended
 	for name, value := range map[string]string{
@@ -45,22 +54,33 @@ func RunPostgres(ctx context.Context, url string, limits Limits) (r Runner, warn
 	} {
 		config.ConnConfig.RuntimeParams[name] = value
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		return nil, "", fmt.Errorf("open the database of analysts: %w", err)
+	run := &postgresRunner{limits: limits, turns: make(chan struct{}, limits.Connections), closed: make(chan struct{}), ration: openRation()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, run.ration.close())
+		}
+	}()
+	var equal atomic.Pointer[error]
+	config.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+		if err := run.ration.holdBack(conn); err != nil {
+			equal.Store(&err)
+		}
+		return nil
 	}
-	run := &postgresRunner{pool: pool, limits: limits, turns: make(chan struct{}, limits.Connections), closed: make(chan struct{})}
-	var records bool
+	run.pool, err = pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, standing, fmt.Errorf("open the database of analysts: %w", err)
+	}
 	const reaches = `SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname IN ('resource', 'version', 'progress')
 AND c.relkind IN ('r', 'p') AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))`
-	if err := pool.QueryRow(ctx, reaches).Scan(&records); err != nil {
-		pool.Close()
-		return nil, "", fmt.Errorf("open the database of analysts: %w", err)
+	if err := run.pool.QueryRow(ctx, reaches).Scan(&standing.Records); err != nil {
+		run.pool.Close()
+		return nil, standing, fmt.Errorf("open the database of analysts: %w", err)
 	}
-	if records {
-		warning = "the login by which queries of analysts run can read the records too: they run as " + Role + ", and what they call is checked; a login of their own ('amate analytics grant') is safer"
+	if why := equal.Load(); why != nil {
+		standing.Equal = *why
 	}
-	return run, warning, nil
+	return run, standing, nil
 }
 
 func (r *postgresRunner) Dialect() string { return "postgresql" }
@@ -68,7 +88,26 @@ func (r *postgresRunner) Dialect() string { return "postgresql" }
 func (r *postgresRunner) Close() error {
 	close(r.closed)
 	r.pool.Close()
-	return nil
+	return r.ration.close()
+}
+
+// rationLook is how often it is looked whether others are served.
+const rationLook = 50 * time.Millisecond
+
+// pace holds queries back while others are served, until ctx ends.
+func (r *postgresRunner) pace(ctx context.Context) {
+	if r.limits.Busy == nil {
+		return
+	}
+	for ctx.Err() == nil {
+		if r.ration.hold(r.limits.Busy()) != nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(rationLook):
+		}
+	}
 }
 
 // postgresArguments are the types that parameters have.
@@ -90,6 +129,7 @@ func (r *postgresRunner) Run(ctx context.Context, q *Query, begin func([]table.C
 		}
 		go func() { r.ended(pid); <-r.turns }()
 	}()
+	go r.pace(began)
 	err = r.run(began, &pid, q, begin, func(cells []table.Cell) error {
 		if q.Rows--; q.Rows < 0 {
 			more = true

@@ -31,6 +31,16 @@ type Ticket struct {
 	Opens    time.Time // when they may enter
 	Closes   time.Time // when everybody has to be out
 	Admitted bool      // false: they wait until a clinician lets them in
+	Help     *Help     // for clinicians alone; nil where nothing was told
+}
+
+// Help is where the patient is during the visit, and whom to call if something happens to
+// them, as was told at its start.
+type Help struct {
+	Place        string `json:"place,omitempty"`
+	Name         string `json:"name,omitempty"`
+	Phone        string `json:"phone,omitempty"`
+	Relationship string `json:"relationship,omitempty"`
 }
 
 // Kind says what happened.

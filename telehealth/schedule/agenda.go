@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
+	"github.com/amate-health/amate/fhir/zone"
 )
 
 const base = "https://github.com/amate-health/amate/fhir/"
@@ -51,31 +53,68 @@ func ReadAgenda(r *fhir.Resource) (*Agenda, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Agenda{Ref: r.Ref, Active: d.TextAt(0, "active") != "false"}
-	for actor := range d.Items(0, "actor") {
+	a, err := readAgenda(d, 0)
+	if err != nil {
+		return nil, err
+	}
+	if a == nil {
+		return nil, fhir.Errorf(fhir.Unprocessable, "the Schedule has no rules: its extension agenda is missing").At("Schedule.extension")
+	}
+	a.Ref = r.Ref
+	return a, nil
+}
+
+// Check holds a Schedule with rules to what rules are: so none is stored by which nothing
+// can be booked.
+func Check(d *element.Doc, root element.Node, typ string) []fhir.Issue {
+	if typ != "Schedule" {
+		return nil
+	}
+	_, err := readAgenda(d, root)
+	var told *fhir.Error
+	if !errors.As(err, &told) {
+		return nil
+	}
+	start, _ := d.Span(root)
+	issue := fhir.Issue{Severity: "error", Type: "business-rule", Rule: "agenda", Details: told.Details, Diagnostics: told.Diagnostics, Expression: told.Expression}
+	issue.Line, issue.Col = d.Position(start)
+	return []fhir.Issue{issue}
+}
+
+// readAgenda reads the rules of a Schedule, nil when it has none.
+func readAgenda(d *element.Doc, root element.Node) (a *Agenda, err error) {
+	rules := element.None
+	for ext := range d.Items(root, "extension") {
+		if d.TextAt(ext, "url") != AgendaURL {
+			continue
+		}
+		if rules != element.None {
+			return nil, wrong("extension('"+AgendaURL+"')", errors.New("there is one extension agenda at most"))
+		}
+		rules = ext
+	}
+	if rules == element.None {
+		return nil, nil
+	}
+	a = &Agenda{Active: d.TextAt(root, "active") != "false"}
+	for actor := range d.Items(root, "actor") {
 		a.Actors = append(a.Actors, Actor{d.TextAt(actor, "reference"), d.TextAt(actor, "display")})
 	}
-	for typ := range d.Items(0, "serviceType") {
+	for typ := range d.Items(root, "serviceType") {
 		a.Types = append(a.Types, d.AppendCompact(nil, typ))
 	}
-	if horizon := d.Get(0, "planningHorizon"); horizon != element.None {
+	if horizon := d.Get(root, "planningHorizon"); horizon != element.None {
 		if a.From, a.Until, err = period(d, horizon); err != nil {
 			return nil, wrong("planningHorizon", err)
 		}
 	}
-	for ext := range d.Items(0, "extension") {
-		if d.TextAt(ext, "url") != AgendaURL {
-			continue
-		}
-		if err := a.read(d, ext); err != nil {
-			return nil, err
-		}
-		if err := a.Rules.Check(); err != nil {
-			return nil, wrong("extension('"+AgendaURL+"')", err)
-		}
-		return a, nil
+	if err := a.read(d, rules); err != nil {
+		return nil, err
 	}
-	return nil, fhir.Errorf(fhir.Unprocessable, "the Schedule has no rules: its extension agenda is missing").At("Schedule.extension")
+	if err := a.Rules.Check(); err != nil {
+		return nil, wrong("extension('"+AgendaURL+"')", err)
+	}
+	return a, nil
 }
 
 func wrong(where string, err error) error {
@@ -99,7 +138,7 @@ func (a *Agenda) read(d *element.Doc, ext element.Node) error {
 		case name == "capacity":
 			a.Rules.Capacity, err = number(d, part)
 		case name == "zone":
-			if a.Rules.Zone, err = time.LoadLocation(d.TextAt(part, "valueCode")); err != nil {
+			if a.Rules.Zone, err = zone.Load(d.TextAt(part, "valueCode")); err != nil {
 				err = fmt.Errorf("a time zone is a name such as America/Mexico_City")
 			}
 		case name == "public":
@@ -155,7 +194,10 @@ func readOpen(d *element.Doc, ext element.Node) (o Open, err error) {
 		case "from":
 			o.From, err = ParseClock(d.TextAt(part, "valueTime"))
 		case "to":
-			o.To, err = ParseClock(d.TextAt(part, "valueTime"))
+			// A time of FHIR ends at 23:59: midnight is that at the end of the day here.
+			if o.To, err = ParseClock(d.TextAt(part, "valueTime")); err == nil && o.To == 0 {
+				o.To = 24 * 60
+			}
 		case "first":
 			o.First, err = time.Parse(time.DateOnly, d.TextAt(part, "valueDate"))
 		case "last":

@@ -26,15 +26,16 @@ func (s *Service) hold(ctx context.Context, call *operation.Call) (*operation.An
 	}
 	secret, digest := s.secret()
 	expires := s.Now().Add(s.HoldFor).UTC().Truncate(time.Second)
-	_, err = s.arrange(ctx, a, at.Start, func(day sheets, others []Taken) (done arrangement, err error) {
+	_, err = s.arrange(ctx, a, []Span{at}, func(day sheets, others []Taken) (done arrangement, err error) {
 		if a.Rules.Left(at, append(day.taken(a), others...)) == 0 {
-			return done, s.full(a, at, append(day.taken(a), others...))
+			return done, s.full(ctx, a, at)
 		}
 		if holds := day.heldBy(call.Caller.Principal); holds >= mostHeldBy(&call.Caller) {
-			return done, fhir.Errorf(fhir.Throttled, "you hold %d slots of this day: book one, or let them expire", holds)
+			return done, fhir.Errorf(fhir.Throttled, "you hold %d slots about that time: book one, or let them expire", holds)
 		}
 		day.add(taken{Schedule: a.Ref.ID, Start: at.Start, End: at.End, Hold: digest, Principal: call.Caller.Principal, Expires: expires})
-		return done, nil
+		e, err := heldUntil(a, at, digest, expires)
+		return arrangement{entries: []fhir.Entry{e}}, err
 	})
 	if err != nil {
 		return nil, err
@@ -91,10 +92,13 @@ func (s *Service) offered(a *Agenda, at Span) error {
 	if a.offers(at, s.Now()) {
 		return nil
 	}
+	why := "no slot begins at this time: the agenda is closed then, or it is too soon or too far ahead"
+	if at.Start.Before(s.Now()) {
+		why = "this time has passed"
+	}
 	return &fhir.Error{Code: fhir.Unprocessable, Issues: []fhir.Issue{{
-		Severity: "error", Type: "business-rule", Rule: "slot-not-offered",
-		Details:     "no slot begins at this time: the agenda is closed then, or it is too soon or too far ahead",
-		Diagnostics: "start=" + at.Start.In(a.Rules.Zone).Format(time.RFC3339), Expression: "Parameters.parameter.where(name='start')",
+		Severity: "error", Type: "business-rule", Rule: "slot-not-offered", Details: why,
+		Diagnostics: "start=" + a.wall(at.Start) + ", on the clock of the agenda; $find answers what is free", Expression: "Parameters.parameter.where(name='start')",
 	}}}
 }
 
@@ -121,44 +125,67 @@ type booking struct {
 	patient         fhir.Ref
 	reason, comment string
 	virtual         bool
+	series          Series           // of which this is the first
 	others          []compose.Object // further participants
 	waiting         *appointment     // what it was on the waiting list as; nil for nothing
 	digest          string           // of the hold that it has; "" for none
 }
 
 // book answers Appointment/$book: books what was held, or a slot that is free, for a
-// Patient whom the caller sees.
+// Patient whom the caller sees; with repeat the same time in the weeks after it too, or
+// nothing.
 func (s *Service) book(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
-	if err := call.Only("hold", "schedule", "start", "patient", "reason", "comment", "virtual", "participant", "waiting"); err != nil {
+	if err := call.Only("hold", "schedule", "start", "patient", "reason", "comment", "virtual", "participant", "waiting", "repeat", "every"); err != nil {
 		return nil, err
 	}
 	k, a, at, err := s.booking(ctx, call)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.within(ctx, call, k.patient); err != nil {
+	times, err := s.times(a, at, k.series)
+	if err != nil {
 		return nil, err
 	}
-	id := s.NewID()
-	if k.waiting != nil {
-		id = k.waiting.Ref.ID
+	if err := s.within(ctx, call, k.patient, len(times)); err != nil {
+		return nil, err
 	}
-	results, err := s.arrange(ctx, a, at.Start, func(day sheets, others []Taken) (done arrangement, err error) {
-		had := day.drop(k.digest) || k.waiting != nil && day.drop(id)
-		switch {
-		case k.digest != "" && !had:
-			return done, fhir.Errorf(fhir.Conflict, "the slot is not held any more: the hold has expired, or was booked")
-		case a.Rules.Left(at, append(day.taken(a), others...)) == 0:
-			return done, s.full(a, at, append(day.taken(a), others...))
+	var ids []string
+	for range times {
+		ids = append(ids, s.NewID())
+	}
+	if k.waiting != nil {
+		ids[0] = k.waiting.Ref.ID
+	}
+	results, err := s.arrange(ctx, a, times, func(days sheets, others []Taken) (done arrangement, err error) {
+		had := days.drop(k.digest) || k.waiting != nil && days.drop(ids[0])
+		if k.digest != "" && !had {
+			return done, s.unheld(ctx, a, at, a.Rules.Left(at, append(days.taken(a), others...)) > 0)
 		}
-		day.add(taken{Schedule: a.Ref.ID, Start: at.Start, End: at.End, Appointment: id})
-		if done.entries, err = s.bookedBy(ctx, call, id, at); err == nil {
-			done.changes, err = s.booked(call, a, at, k, id)
+		for i, at := range times {
+			if a.Rules.Left(at, append(days.taken(a), others...)) == 0 {
+				return done, s.full(ctx, a, at)
+			}
+			days.add(taken{Schedule: a.Ref.ID, Start: at.Start, End: at.End, Appointment: ids[i]})
+			entries, err := s.bookedBy(ctx, call, ids[i], at)
+			if err != nil {
+				return done, err
+			}
+			changes, err := s.booked(call, a, at, k, ids, i)
+			if err != nil {
+				return done, err
+			}
+			done.entries, done.changes = append(done.entries, entries...), append(done.changes, changes...)
 		}
-		return done, err
+		return done, nil
 	})
 	if err != nil {
 		return nil, err
+	}
+	if k.digest != "" {
+		_ = s.Store.Remove(ctx, heldKind, k.digest, 0) // or else it lapses, to no effect
+	}
+	if len(times) > 1 {
+		return collection(results), nil
 	}
 	return resource(results), nil
 }
@@ -207,7 +234,13 @@ func (s *Service) booking(ctx context.Context, call *operation.Call) (*booking, 
 			return nil, nil, at, fhir.Errorf(fhir.Invalid, "the parameter virtual is true or false").With("%.20q", virtual)
 		}
 	}
-	if k.others, err = s.companions(ctx, call); err != nil {
+	if k.series, err = series(call); err == nil && k.series.Count > 1 && k.waiting != nil {
+		err = fhir.Errorf(fhir.Invalid, "the parameter repeat does not go with waiting: one slot was offered")
+	}
+	if err == nil {
+		k.others, err = s.companions(ctx, call)
+	}
+	if err != nil {
 		return nil, nil, at, err
 	}
 	return k, a, at, nil
@@ -247,10 +280,13 @@ func (s *Service) companions(ctx context.Context, call *operation.Call) (all []c
 // virtualURL is the R5 element Appointment.virtualService, as R4 carries it.
 const virtualURL = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Appointment.virtualService"
 
-// booked returns what a booking writes: the Appointment, the Slot, which is busy, and when
-// its patient is to be reminded.
-func (s *Service) booked(call *operation.Call, a *Agenda, at Span, k *booking, id string) ([]bundle.Change, error) {
-	o := s.planned(a, at)
+// booked returns what a booking writes of the i-th Appointment: that, the Slot, which is
+// busy, and when its patient is to be reminded.
+func (s *Service) booked(call *operation.Call, a *Agenda, at Span, k *booking, ids []string, i int) ([]bundle.Change, error) {
+	id, o := ids[i], s.planned(a, at)
+	if len(ids) > 1 {
+		o["identifier"] = []compose.Object{{"system": SeriesSystem, "value": ids[0]}}
+	}
 	o["status"], o["created"] = "booked", s.Now().UTC().Format(time.RFC3339)
 	o["participant"] = append(append([]compose.Object{{"actor": compose.Reference(k.patient), "status": "accepted"}}, o["participant"].([]compose.Object)...), k.others...)
 	if k.reason != "" {

@@ -24,9 +24,9 @@ func (s *Service) appOf(c operation.Caller) string {
 	return cmp.Or(c.Client, c.Principal)
 }
 
-// within refuses a booking to a patient or an app that has as many as one may have before
-// them. Bookings at the same moment may go beyond it by a few.
-func (s *Service) within(ctx context.Context, call *operation.Call, patient fhir.Ref) error {
+// within refuses more bookings to a patient or an app than one may have before them.
+// Bookings at the same moment may go beyond it by a few.
+func (s *Service) within(ctx context.Context, call *operation.Call, patient fhir.Ref, more int) error {
 	q, err := search.Parse("Appointment", []search.Param{
 		{Name: "patient", Value: patient.Current().String()}, {Name: "status", Value: "booked,pending"}, {Name: "date", Value: "ge" + s.Now().UTC().Format(time.RFC3339)},
 	}, search.Options{})
@@ -38,8 +38,8 @@ func (s *Service) within(ctx context.Context, call *operation.Call, patient fhir
 	if err != nil {
 		return err
 	}
-	if len(found.Matches) >= s.MostOpen {
-		return fhir.Errorf(fhir.Throttled, "the patient has %d bookings before them: one has to be over, or be cancelled", s.MostOpen)
+	if had := len(found.Matches); had+more > s.MostOpen {
+		return fhir.Errorf(fhir.Throttled, "a patient has %d bookings before them at most, and this one has %d: some have to be over, or be cancelled", s.MostOpen, had)
 	}
 	app, n, after := s.appOf(call.Caller), 0, ""
 	for app != "" {
@@ -48,7 +48,7 @@ func (s *Service) within(ctx context.Context, call *operation.Call, patient fhir
 		if err != nil {
 			return err
 		}
-		if n += len(some); n >= s.MostOpenApp {
+		if n += len(some); n+more > s.MostOpenApp {
 			return fhir.Errorf(fhir.Throttled, "the app has %d bookings of its own before it: some have to be over, or be cancelled", s.MostOpenApp)
 		}
 		if len(some) < page {

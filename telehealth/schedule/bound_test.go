@@ -70,6 +70,34 @@ func TestMostOfApp(t *testing.T) {
 	})
 }
 
+// Nobody fills a waiting list; and who is behind many others, who have no time then, is
+// offered what becomes free.
+func TestMostWaits(t *testing.T) {
+	onEngines(t, func(c *clinic) {
+		id := c.must("book", "", "schedule=s", nine, "patient=ana").TextAt(0, "id")
+		left := c.must("wait", "", "schedule=s", "patient=ana", "start=2026-11-24T00:00:00-06:00").TextAt(0, "id")
+		c.must("cancel", left, "reason=pat")
+		if places, err := c.store.Entries(c.Context(), "agenda-place", "s", "", 10); err != nil || len(places) > 0 {
+			c.Errorf("who does not wait any more has %d places, %v", len(places), err)
+		}
+		for i := range 210 {
+			who := fmt.Sprintf("w%d", i/10)
+			if i%10 == 0 {
+				c.put(fmt.Sprintf(`{"resourceType":"Patient","id":%q}`, who))
+			}
+			c.must("wait", "", "schedule=s", "patient="+who, "start=2026-11-24T00:00:00-06:00")
+		}
+		c.refused(fhir.Throttled, "wait", "", "schedule=s", "patient=w0", nine)
+		luz := c.must("wait", "", "schedule=s", "patient=luz", nine).TextAt(0, "id")
+		c.must("cancel", id, "reason=pat")
+		if got := c.read("Appointment", luz).TextAt(0, "status"); got != "proposed" {
+			c.Errorf("who waits behind 210 others is %s", got)
+		}
+		c.later(93 * 24 * time.Hour)
+		c.must("wait", "", "schedule=s", "patient=w0", "start=2027-03-01T00:00:00-06:00") // the time of the others has passed
+	})
+}
+
 // Once its visit has begun an Appointment stays with its professional: the people of the
 // visit are theirs.
 func TestMovedAfterStart(t *testing.T) {

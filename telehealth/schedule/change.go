@@ -67,17 +67,17 @@ func (s *Service) reschedule(ctx context.Context, call *operation.Call) (*operat
 	if err != nil {
 		return nil, err
 	}
-	results, err := s.arrange(ctx, a, at.Start, func(day sheets, others []Taken) (done arrangement, err error) {
+	results, err := s.arrange(ctx, a, []Span{at}, func(day sheets, others []Taken) (done arrangement, err error) {
 		had := day.drop(digest)
 		day.drop(k.Ref.ID)
 		switch {
 		case digest != "" && !had:
-			return done, fhir.Errorf(fhir.Conflict, "the slot is not held any more: the hold has expired, or was booked")
+			return done, s.unheld(ctx, a, at, a.Rules.Left(at, append(day.taken(a), others...)) > 0)
 		case a.Rules.Left(at, append(day.taken(a), others...)) == 0:
-			return done, s.full(a, at, append(day.taken(a), others...))
+			return done, s.full(ctx, a, at)
 		}
 		day.add(taken{Schedule: a.Ref.ID, Start: at.Start, End: at.End, Appointment: k.Ref.ID})
-		before, err := s.sheets(ctx, from, k.Start)
+		before, err := s.sheets(ctx, from, k.Span)
 		if err != nil {
 			return done, err
 		}
@@ -221,6 +221,13 @@ func (s *Service) cancel(ctx context.Context, call *operation.Call) (*operation.
 	case !slices.Contains(live, k.Status):
 		return nil, fhir.Errorf(fhir.Conflict, "an Appointment that is %s is not cancelled any more", k.Status)
 	}
+	under, err := s.UnderWay(ctx, k.Ref.ID)
+	if err == nil && under {
+		err = fhir.Errorf(fhir.Conflict, "the visit is under way: it is ended by $end-visit")
+	}
+	if err != nil {
+		return nil, err
+	}
 	return s.cancelled(ctx, call, k, reason)
 }
 
@@ -248,7 +255,8 @@ func (s *Service) cancelled(ctx context.Context, call *operation.Call, k *appoin
 	}
 	changes := []bundle.Change{c}
 	if slices.Contains(live, k.Status) {
-		slot, err := create(m, slotOf(a, k.Span, "free"), slotRef(k.Ref.ID).ID)
+		// It is not free by that: somebody else may have the time, by a Slot of their own.
+		slot, err := create(m, slotOf(a, k.Span, "entered-in-error"), slotRef(k.Ref.ID).ID)
 		if err != nil {
 			return nil, err
 		}
@@ -265,11 +273,11 @@ func (s *Service) cancelled(ctx context.Context, call *operation.Call, k *appoin
 			changes = append(changes, c)
 		}
 	}
-	at := k.Start
-	if at.IsZero() { // it only waited
-		at = s.Now()
+	var times []Span // none when it only waited
+	if !k.Start.IsZero() {
+		times = append(times, k.Span)
 	}
-	results, err := s.arrange(ctx, a, at, func(day sheets, _ []Taken) (arrangement, error) {
+	results, err := s.arrange(ctx, a, times, func(day sheets, _ []Taken) (arrangement, error) {
 		day.drop(k.Ref.ID)
 		return arrangement{changes: changes}, nil
 	})
@@ -281,6 +289,11 @@ func (s *Service) cancelled(ctx context.Context, call *operation.Call, k *appoin
 	}
 	if err := s.Store.Remove(ctx, BookedKind, k.Ref.ID, 0); err != nil { // it is open no more
 		return nil, err
+	}
+	if k.Status == "waitlist" {
+		if err := s.leave(ctx, a.Ref.ID, k.Ref.ID); err != nil {
+			return nil, err
+		}
 	}
 	return resource(results), nil
 }

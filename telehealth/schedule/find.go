@@ -117,7 +117,9 @@ func (s *Service) freeOf(ctx context.Context, a *Agenda, within Span, limit int)
 	if err != nil {
 		return nil, err
 	}
-	others, err := s.others(ctx, a, within)
+	around := a.Rules.wide(within)
+	around.End = around.End.Add(a.Rules.Length) // the last slot may end behind it
+	others, err := s.others(ctx, a, around)
 	if err != nil {
 		return nil, err
 	}

@@ -10,8 +10,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	_ "time/tzdata" // Mexico left daylight saving time in 2022: a machine with old tables would be an hour wrong
 )
 
 // Rules say when somebody can be seen.
@@ -155,8 +153,7 @@ func (r *Rules) Offers(s Span) bool {
 func (r *Rules) Left(s Span, taken []Taken) int { return max(0, r.left(s, taken)) }
 
 func (r *Rules) left(s Span, taken []Taken) int {
-	// Two visits are apart by the buffer after the one and the buffer before the other.
-	wide := Span{s.Start.Add(-r.Before - r.After), s.End.Add(r.After + r.Before)}
+	wide := r.wide(s)
 	left := max(1, r.Capacity)
 	for _, t := range taken {
 		switch {
@@ -167,6 +164,12 @@ func (r *Rules) left(s Span, taken []Taken) int {
 		}
 	}
 	return left
+}
+
+// wide returns a slot with what is kept clear around it: two visits are apart by the buffer
+// after the one and the buffer before the other.
+func (r *Rules) wide(s Span) Span {
+	return Span{s.Start.Add(-r.Before - r.After), s.End.Add(r.After + r.Before)}
 }
 
 func (r *Rules) closed(s Span) bool {

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -41,6 +42,9 @@ type Config struct {
 	// Begun reports whether the visit of an Appointment has begun, which is of its
 	// professional then. nil knows of none.
 	Begun func(ctx context.Context, appointment string) (bool, error)
+	// UnderWay reports whether the patient is in the visit of an Appointment, or was, and it
+	// has not ended. nil knows of none.
+	UnderWay func(ctx context.Context, appointment string) (bool, error)
 
 	MostOpen    int // bookings of a patient that are still to come; 0 for 20
 	MostOpenApp int // likewise those that an app booked by itself; 0 for 2,000
@@ -68,6 +72,9 @@ func New(cfg Config) *Service {
 	}
 	if cfg.Begun == nil {
 		cfg.Begun = func(context.Context, string) (bool, error) { return false, nil }
+	}
+	if cfg.UnderWay == nil {
+		cfg.UnderWay = func(context.Context, string) (bool, error) { return false, nil }
 	}
 	if cfg.MostOpen == 0 {
 		cfg.MostOpen = 20
@@ -168,27 +175,30 @@ func (s *Service) agendas(ctx context.Context, only *search.Restriction, actor, 
 // mostTries is how often a slot is tried for when others write the same day.
 const mostTries = 40
 
-// arrangement is what is written together: resources, and sheets beside the one of the
-// day itself.
+// arrangement is what is written together: resources, and sheets beside those of the days
+// themselves.
 type arrangement struct {
 	changes []bundle.Change
 	sheets  sheets
 	entries []fhir.Entry
 }
 
-// arrange changes the sheets of a day and writes them with what else change returns, or
-// nothing. change is called with the sheets of the day and all that is taken, on them and
+// arrange changes the sheets of the days of some times and writes them with what else
+// change returns, or nothing. change is called with those sheets and with what is taken
 // elsewhere; again when somebody else was faster.
-func (s *Service) arrange(ctx context.Context, a *Agenda, at time.Time, change func(day sheets, taken []Taken) (arrangement, error)) ([]bundle.Result, error) {
+func (s *Service) arrange(ctx context.Context, a *Agenda, times []Span, change func(days sheets, others []Taken) (arrangement, error)) ([]bundle.Result, error) {
 	for try := 1; ; try++ {
-		all, err := s.sheets(ctx, a, at)
+		all, err := s.sheets(ctx, a, times...)
 		if err != nil {
 			return nil, err
 		}
-		day := localDay(at.In(a.Rules.Zone))
-		others, err := s.others(ctx, a, Span{Clock(0).on(day, a.Rules.Zone), Clock(24*60).on(day, a.Rules.Zone)})
-		if err != nil {
-			return nil, err
+		var others []Taken
+		for _, at := range times {
+			more, err := s.others(ctx, a, a.Rules.wide(at))
+			if err != nil {
+				return nil, err
+			}
+			others = append(others, more...)
 		}
 		done, err := change(all, others)
 		if err != nil {
@@ -250,32 +260,20 @@ func digestOf(secret string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// alternatives is how many other slots are named to who comes too late.
-const alternatives = 5
-
-// full tells that a slot is taken, and which ones of the days after it are free.
-func (s *Service) full(a *Agenda, wanted Span, taken []Taken) error {
-	err := &fhir.Error{Code: fhir.Conflict, Issues: []fhir.Issue{{
-		Severity: "error", Type: "conflict", Rule: "slot-taken", Details: "this time is not free",
-		Diagnostics: "it begins at " + wanted.Start.In(a.Rules.Zone).Format(time.RFC3339),
-	}}}
-	day := Clock(24*60).on(localDay(wanted.Start.In(a.Rules.Zone)), a.Rules.Zone)
-	for _, o := range a.free(Span{wanted.Start.Add(-12 * time.Hour), day}, taken, s.Now(), alternatives) {
-		err.Issues = append(err.Issues, fhir.Issue{
-			Severity: "information", Type: "informational", Rule: "slot-free", Details: "another time of the same day is free",
-			Diagnostics: o.Start.In(a.Rules.Zone).Format(time.RFC3339),
-		})
-	}
-	if len(err.Issues) == 1 {
-		err.Issues = append(err.Issues, fhir.Issue{Severity: "information", Type: "informational", Rule: "slot-none",
-			Details: "nothing else is free on that day: ask $find for another one, or $wait for this one"})
-	}
-	return err
-}
-
 // resource returns JSON as what an operation answers, of what was written first.
 func resource(results []bundle.Result) *operation.Answer {
 	return &operation.Answer{JSON: results[0].Resource.JSON}
+}
+
+// collection returns the Appointments that were written.
+func collection(results []bundle.Result) *operation.Answer {
+	var entries []compose.Object
+	for i := range results {
+		if r := &results[i].Resource; r.Ref.Type == "Appointment" {
+			entries = append(entries, compose.Object{"resource": json.RawMessage(r.JSON)})
+		}
+	}
+	return &operation.Answer{JSON: compose.JSON(compose.Object{"resourceType": "Bundle", "type": "collection", "entry": entries})}
 }
 
 // create returns the change that creates v.

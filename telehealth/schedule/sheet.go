@@ -23,6 +23,7 @@ type sheet struct {
 	Taken []taken `json:"taken,omitempty"`
 
 	entry fhir.Entry // as it was read
+	day   time.Time  // of which it is, midnight in UTC
 }
 
 // taken is a slot that somebody has, or holds.
@@ -36,7 +37,7 @@ type taken struct {
 	Expires     time.Time `json:"expires,omitzero"`      // of a hold, or an offer
 }
 
-// sheets are those of all who are booked by an agenda, on one day.
+// sheets are those of all who are booked by an agenda, on the days that a visit touches.
 type sheets []*sheet
 
 // owners returns whose sheets an agenda is on: those who cannot be in two places, or the
@@ -55,25 +56,60 @@ func (a *Agenda) owners() []string {
 	return slices.Compact(all)
 }
 
-// sheets reads the day of a on which a time is, without holds that are over.
-func (s *Service) sheets(ctx context.Context, a *Agenda, at time.Time) (sheets, error) {
+// sheetZone is the zone of the days that sheets are of. It is the same for all agendas, so
+// that those of one person in two zones meet on one sheet: it is Monday in Tijuana still
+// when it is Tuesday in Mexico City.
+var sheetZone = time.FixedZone("", -6*60*60)
+
+// daysOf returns the first and the last day of sheets that a span touches.
+func daysOf(s Span) (first, last time.Time) {
+	first, last = localDay(s.Start.In(sheetZone)), localDay(s.End.Add(-1).In(sheetZone))
+	if last.Before(first) { // it is no time
+		last = first
+	}
+	return first, last
+}
+
+// sheets reads the days that some times of a are on, with what is kept clear around them,
+// without holds that are over. Each is there once.
+func (s *Service) sheets(ctx context.Context, a *Agenda, times ...Span) (sheets, error) {
 	var all sheets
 	for _, owner := range a.owners() {
-		key := sheetKey(owner, localDay(at.In(a.Rules.Zone)))
-		e, err := s.Store.Entry(ctx, sheetKind, key)
-		if fhir.CodeOf(err) == fhir.NotFound {
-			e, err = fhir.Entry{Kind: sheetKind, Key: key, Group: owner}, nil
+		read := map[time.Time]bool{}
+		for _, at := range times {
+			first, last := daysOf(a.Rules.wide(at))
+			for day := first; !day.After(last); day = day.AddDate(0, 0, 1) {
+				if read[day] {
+					continue
+				}
+				read[day] = true
+				sh, err := s.sheet(ctx, owner, day)
+				if err != nil {
+					return nil, err
+				}
+				all = append(all, sh)
+			}
 		}
-		if err != nil {
-			return nil, err
-		}
-		sh, err := s.open(e)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, sh)
 	}
 	return all, nil
+}
+
+// sheet reads a day of somebody.
+func (s *Service) sheet(ctx context.Context, owner string, day time.Time) (*sheet, error) {
+	key := sheetKey(owner, day)
+	e, err := s.Store.Entry(ctx, sheetKind, key)
+	if fhir.CodeOf(err) == fhir.NotFound {
+		e, err = fhir.Entry{Kind: sheetKind, Key: key, Group: owner}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	sh, err := s.open(e)
+	if err != nil {
+		return nil, err
+	}
+	sh.day = day
+	return sh, nil
 }
 
 func sheetKey(owner string, day time.Time) string { return owner + "/" + day.Format(time.DateOnly) }
@@ -96,10 +132,10 @@ const mostSheets = 100
 
 // takenIn returns what is taken of a on the days of a span.
 func (s *Service) takenIn(ctx context.Context, a *Agenda, within Span) ([]Taken, error) {
-	var all []Taken
+	var all sheets
 	for _, owner := range a.owners() {
-		before := sheetKey(owner, localDay(within.Start.In(a.Rules.Zone)).AddDate(0, 0, -1))
-		last := sheetKey(owner, localDay(within.End.In(a.Rules.Zone)))
+		start, end := daysOf(a.Rules.wide(within))
+		before, last := sheetKey(owner, start.AddDate(0, 0, -1)), sheetKey(owner, end.AddDate(0, 0, 1))
 		found, err := s.Store.Entries(ctx, sheetKind, owner, before, mostSheets)
 		if err != nil {
 			return nil, err
@@ -112,10 +148,10 @@ func (s *Service) takenIn(ctx context.Context, a *Agenda, within Span) ([]Taken,
 			if err != nil {
 				return nil, err
 			}
-			all = append(all, sheets{sh}.taken(a)...)
+			all = append(all, sh)
 		}
 	}
-	return all, nil
+	return all.taken(a), nil
 }
 
 // write returns the entry that stores sh as it is now. It lasts for a while after its day,
@@ -141,17 +177,17 @@ func (sh *sheet) write(now time.Time) (fhir.Entry, error) {
 // keptFor is how long a sheet is kept after its last visit.
 const keptFor = 30 * 24 * time.Hour
 
-// taken returns what is taken, as an agenda sees it. Who is booked with others is on
-// several sheets: that counts once.
+// taken returns what is taken, as an agenda sees it. What is on several sheets, since more
+// than one person or day has it, counts once.
 func (all sheets) taken(a *Agenda) []Taken {
 	var out []Taken
-	for i, sh := range all {
+	seen := map[string]bool{}
+	for _, sh := range all {
 		for _, t := range sh.Taken {
-			other := t.Schedule != a.Ref.ID
-			if i > 0 && !other {
-				continue // it is on the first sheet too
+			if !seen[t.Appointment+t.Hold] {
+				seen[t.Appointment+t.Hold] = true
+				out = append(out, Taken{Span{t.Start, t.End}, t.Schedule != a.Ref.ID})
 			}
-			out = append(out, Taken{Span{t.Start, t.End}, other})
 		}
 	}
 	return out
@@ -167,22 +203,28 @@ func (all sheets) drop(which string) (was bool) {
 	return was
 }
 
-// add notes what is taken now.
+// add notes what is taken now, on the days that it touches.
 func (all sheets) add(t taken) {
+	first, last := daysOf(Span{t.Start, t.End})
 	for _, sh := range all {
-		sh.Taken = append(sh.Taken, t)
+		if !sh.day.Before(first) && !sh.day.After(last) {
+			sh.Taken = append(sh.Taken, t)
+		}
 	}
 }
 
 // heldBy counts the holds of an account; those of nobody, where there is no access
 // control, count for none.
-func (all sheets) heldBy(principal string) (n int) {
-	for _, t := range all[0].Taken {
-		if t.Hold != "" && t.Principal == principal && principal != "" {
-			n++
+func (all sheets) heldBy(principal string) int {
+	seen := map[string]bool{}
+	for _, sh := range all {
+		for _, t := range sh.Taken {
+			if t.Hold != "" && t.Principal == principal && principal != "" {
+				seen[t.Hold] = true
+			}
 		}
 	}
-	return n
+	return len(seen)
 }
 
 // othersAtOnce is how many Appointments that were not booked here are read at once.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -45,6 +44,9 @@ func (s *Service) wait(ctx context.Context, call *operation.Call) (*operation.An
 	}
 	reason, err := call.In.Text("reason")
 	if err != nil {
+		return nil, err
+	}
+	if err := s.waitsFor(ctx, patient); err != nil {
 		return nil, err
 	}
 	o := s.planned(a, within)
@@ -105,13 +107,85 @@ func (s *Service) placed(p place) (fhir.Entry, error) {
 	return fhir.Entry{Kind: placeKind, Key: uuid.Must(uuid.NewV7()).String(), Group: p.Schedule, Expires: p.End, Value: b}, err
 }
 
-// mostPlaces is how much of a waiting list is looked at for a slot.
+// mostPlaces is how much of a waiting list is read at once.
 const mostPlaces = 200
+
+// mostWaits is for how many things a patient waits at a time, so that nobody fills a list.
+const mostWaits = 10
+
+// waitsFor refuses another place to a patient who has enough of them. One whose time has
+// passed is none any more.
+func (s *Service) waitsFor(ctx context.Context, patient fhir.Ref) error {
+	q, err := search.Parse("Appointment", []search.Param{{Name: "patient", Value: patient.Current().String()}, {Name: "status", Value: "waitlist"}}, search.Options{})
+	if err != nil {
+		return err
+	}
+	q.Count, q.Restriction = mostPlaces, search.Unrestricted
+	for waits := 0; ; {
+		found, err := s.Store.Search(ctx, q)
+		if err != nil {
+			return err
+		}
+		for i := range found.Matches {
+			k, err := readAppointment(&found.Matches[i])
+			if err != nil {
+				return err
+			}
+			if s.Now().Before(k.Window.End) {
+				waits++
+			}
+		}
+		if waits >= mostWaits {
+			return fhir.Errorf(fhir.Throttled, "a patient has %d places on waiting lists at most: cancel one", mostWaits)
+		}
+		if q.After = found.Next; q.After == "" {
+			return nil
+		}
+	}
+}
+
+// eachPlace calls do for the places on the waiting list of a Schedule, in the order in which
+// they were taken, until it says that it is done.
+func (s *Service) eachPlace(ctx context.Context, schedule string, do func(key string, p place) (done bool, err error)) error {
+	for after := ""; ; {
+		places, err := s.Store.Entries(ctx, placeKind, schedule, after, mostPlaces)
+		if err != nil || len(places) == 0 {
+			return err
+		}
+		for _, e := range places {
+			after = e.Key
+			var p place
+			if err := json.Unmarshal(e.Value, &p); err != nil {
+				return err
+			}
+			if done, err := do(e.Key, p); done || err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// leave takes somebody off a waiting list. Their place is found in vain when they were
+// offered something meanwhile.
+func (s *Service) leave(ctx context.Context, schedule, appointment string) error {
+	return s.eachPlace(ctx, schedule, func(key string, p place) (bool, error) {
+		if p.Appointment != appointment {
+			return false, nil
+		}
+		return true, s.Store.Remove(ctx, placeKind, key, 0)
+	})
+}
+
+// passing reports whether an error only says that somebody else was first.
+func passing(err error) bool {
+	code := fhir.CodeOf(err)
+	return code == fhir.Conflict || code == fhir.Stale
+}
 
 // offerNext offers a slot that became free to who waits longest and has time then. That
 // nobody is offered it is no fault of the call that freed it, which is done: it is logged.
 func (s *Service) offerNext(ctx context.Context, base string, a *Agenda, free Span) {
-	if err := s.offer(ctx, base, a, free); err != nil && fhir.CodeOf(err) != fhir.Conflict {
+	if err := s.offer(ctx, base, a, free); err != nil && !passing(err) {
 		slog.ErrorContext(ctx, "offer a free slot to the waiting list", "schedule", a.Ref.ID, "error", err.Error())
 	}
 }
@@ -120,40 +194,29 @@ func (s *Service) offer(ctx context.Context, base string, a *Agenda, free Span) 
 	if !a.offers(free, s.Now()) {
 		return nil
 	}
-	places, err := s.Store.Entries(ctx, placeKind, a.Ref.ID, "", mostPlaces)
-	if err != nil {
-		return err
-	}
-	for _, e := range places {
-		var p place
-		if err := json.Unmarshal(e.Value, &p); err != nil {
-			return err
-		}
+	return s.eachPlace(ctx, a.Ref.ID, func(key string, p place) (bool, error) {
 		if free.Start.Before(p.Start) || free.End.After(p.End) {
-			continue
+			return false, nil
 		}
-		r, err := s.one(ctx, search.Unrestricted, fhir.Ref{Type: "Appointment", ID: p.Appointment})
+		offered, err := s.offerTo(ctx, base, a, free, p)
 		if err != nil {
-			return err
+			return false, err
 		}
-		if r != nil {
-			k, err := readAppointment(r)
-			if err != nil {
-				return err
-			}
-			if k.Status == "waitlist" {
-				if err := s.propose(ctx, base, a, free, k, p); err != nil {
-					return err
-				}
-				return s.Store.Remove(ctx, placeKind, e.Key, 0)
-			}
-		}
-		// They are not waiting any more.
-		if err := s.Store.Remove(ctx, placeKind, e.Key, 0); err != nil {
-			return err
-		}
+		return offered, s.Store.Remove(ctx, placeKind, key, 0) // else they are not waiting any more
+	})
+}
+
+// offerTo offers a slot to who has a place, and reports whether they wait still.
+func (s *Service) offerTo(ctx context.Context, base string, a *Agenda, free Span, p place) (bool, error) {
+	r, err := s.one(ctx, search.Unrestricted, fhir.Ref{Type: "Appointment", ID: p.Appointment})
+	if err != nil || r == nil {
+		return false, err
 	}
-	return nil
+	k, err := readAppointment(r)
+	if err != nil || k.Status != "waitlist" {
+		return false, err
+	}
+	return true, s.propose(ctx, base, a, free, k, p)
 }
 
 // propose offers a slot to somebody, and keeps it for them for a while.
@@ -170,7 +233,7 @@ func (s *Service) propose(ctx context.Context, base string, a *Agenda, free Span
 	if err != nil {
 		return err
 	}
-	_, err = s.arrange(ctx, a, free.Start, func(day sheets, others []Taken) (done arrangement, err error) {
+	_, err = s.arrange(ctx, a, []Span{free}, func(day sheets, others []Taken) (done arrangement, err error) {
 		if a.Rules.Left(free, append(day.taken(a), others...)) == 0 {
 			return done, fhir.Errorf(fhir.Conflict, "it is taken again")
 		}
@@ -229,61 +292,4 @@ func (s *Service) offeredTo(ctx context.Context, call *operation.Call, ref fhir.
 	}
 	a, err := s.agenda(ctx, search.Unrestricted, o.Place.Schedule)
 	return k, a, Span{o.Start, o.End}, err
-}
-
-// Lapse takes back offers that nobody took in time, and makes them to the next. It is to
-// be called every minute or so, by one server or by several.
-func (s *Service) Lapse(ctx context.Context, base string) error {
-	for after := ""; ; {
-		offers, err := s.Store.Entries(ctx, offerKind, "", after, mostPlaces)
-		if err != nil || len(offers) == 0 {
-			return err
-		}
-		for _, e := range offers {
-			after = e.Key
-			var o offer
-			if err := json.Unmarshal(e.Value, &o); err != nil {
-				return err
-			}
-			if s.Now().Before(o.Expires) {
-				continue
-			}
-			if err := s.lapse(ctx, base, e, &o); err != nil && !slices.Contains([]fhir.Code{fhir.Conflict, fhir.Stale}, fhir.CodeOf(err)) {
-				return err
-			}
-		}
-	}
-}
-
-// lapse takes one offer back.
-func (s *Service) lapse(ctx context.Context, base string, e fhir.Entry, o *offer) error {
-	if err := s.Store.Remove(ctx, offerKind, e.Key, e.Version); err != nil {
-		return err
-	}
-	r, err := s.one(ctx, search.Unrestricted, fhir.Ref{Type: "Appointment", ID: e.Key})
-	if err != nil || r == nil {
-		return err
-	}
-	k, err := readAppointment(r)
-	if err != nil || k.Status != "proposed" {
-		return err // it was booked, or cancelled
-	}
-	a, err := s.agenda(ctx, search.Unrestricted, o.Place.Schedule)
-	if err != nil {
-		return err
-	}
-	c, err := s.restated(base, k, "waitlist", nil, a)
-	if err != nil {
-		return err
-	}
-	// Who let an offer pass goes on waiting, behind the others.
-	p, err := s.placed(o.Place)
-	if err != nil {
-		return err
-	}
-	if _, err = s.write(ctx, arrangement{changes: []bundle.Change{c}, entries: []fhir.Entry{p}}); err != nil {
-		return err
-	}
-	s.offerNext(ctx, base, a, Span{o.Start, o.End})
-	return nil
 }

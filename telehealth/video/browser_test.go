@@ -59,10 +59,12 @@ func TestVisitInBrowsers(t *testing.T) {
 	pat.Do(chromedp.Click("#picture"))
 	g.happened(t, "pat", room.WithVideo)
 
+	weak(doc, pat)
+
 	// The patient's page is lost, and loaded again.
 	pat.Do(chromedp.Reload(), chromedp.WaitVisible("#join"))
 	doc.Until(`!visit.people.has("pat")`)
-	pat.Do(chromedp.Click("#join"))
+	pat.Join()
 	pat.Sees("doc")
 	doc.Sees("pat")
 	g.happened(t, "pat", room.Dropped)
@@ -89,8 +91,28 @@ func TestVisitInBrowsers(t *testing.T) {
 	g.happened(t, "doc", room.Measured)
 
 	// A link that was used says so.
-	pat.Do(chromedp.Navigate("about:blank"), chromedp.Navigate(link(server, "pat")), chromedp.WaitVisible("#join"), chromedp.Click("#join"))
+	pat.Do(chromedp.Navigate("about:blank"), chromedp.Navigate(link(server, "pat")), chromedp.WaitVisible("#join"))
+	pat.Join()
 	pat.Until(`document.body.dataset.over === "token"`)
+}
+
+// weak loses most of what travels to a patient: their page gives up its picture by itself,
+// after a smaller one was of no help, and the sound goes on.
+func weak(doc, pat *videotest.Tab) {
+	pat.Do(chromedp.Evaluate[chromedp.Void](`PACE.weak = 2; window.lost = 0; window.stats = RTCPeerConnection.prototype.getStats;
+RTCPeerConnection.prototype.getStats = async function () {
+  window.lost += 500;
+  return new Map([...await stats.call(this)].map(([id, r]) => [id, r.type === "inbound-rtp" ? { ...r, packetsLost: (r.packetsLost || 0) + lost } : r]));
+}; window.smaller = 0; for (const p of visit.peers.values()) { const limit = p.limit; p.limit = (rate, by) => { window.smaller = Math.max(smaller, by); return limit.call(p, rate, by); }; }`))
+	pat.Until(`self.audioOnly && window.smaller === 2 && document.querySelector("#notice").textContent.includes("La conexión es débil")`)
+	doc.Until(`document.querySelector('[data-seat="pat"] figcaption').textContent.includes("🎤")`)
+	sound := `[...(await visit.peers.get("pat").pc.getStats()).values()].filter((r) => r.type === "inbound-rtp" && r.kind === "audio").reduce((n, r) => n + r.packetsReceived, 0)`
+	doc.Do(chromedp.Evaluate[chromedp.Void](`window.heardAt = 0; window.hearing = setInterval(async () => { const n = ` + sound + `; window.heardAt ||= n; window.heardSince = n - heardAt; }, 100)`))
+	doc.Until(`window.heardSince > 20`)
+	doc.Do(chromedp.Evaluate[chromedp.Void](`clearInterval(window.hearing)`))
+	// They may turn it on again, when the line is better.
+	pat.Do(chromedp.Evaluate[chromedp.Void](`RTCPeerConnection.prototype.getStats = window.stats; PACE.weak = 30`), chromedp.Click("#picture"))
+	doc.Sees("pat")
 }
 
 // comeBack takes a server away, and returns what brings another one to its address.
@@ -129,6 +151,38 @@ func TestVisitThroughTURN(t *testing.T) {
 	for _, b := range []*videotest.Tab{doc, pat} {
 		b.Until(`!document.querySelector("#trouble").hidden`)
 		b.Accessible("trouble")
+	}
+}
+
+// Where a Jitsi server carries sound and picture, the page still is the waiting room, has what
+// is written, and ends the visit; the call is in a window of its own.
+func TestVisitElsewhere(t *testing.T) {
+	t.Parallel()
+	g := newGate()
+	_, server := site(t, g, func(c *video.Config) {
+		c.Carrier = video.Jitsi{URL: "https://meet.example", App: "amate", Domain: "*", Secret: []byte("0123456789abcdef0123456789abcdef")}
+	})
+	doc, pat := videotest.Start(t), videotest.Start(t)
+	doc.Enter(link(server, "doc"))
+	pat.Enter(link(server, "pat"))
+	pat.Until(`document.body.dataset.step === "wait"`)
+	doc.Do(chromedp.WaitVisible(`[data-does="admit"]`))
+	doc.Accessible("elsewhere")
+	doc.Do(chromedp.Click(`[data-does="admit"]`))
+	for _, b := range []*videotest.Tab{doc, pat} {
+		b.Do(chromedp.WaitVisible("#elsewhere-link"))
+		if way := videotest.Ask[string](b, `document.querySelector("#elsewhere-link").href`); !strings.HasPrefix(way, "https://meet.example/"+theRoom+"?jwt=ey") {
+			t.Errorf("the call is at %s", way)
+		}
+		if shown := videotest.Ask[int](b, `[...document.querySelectorAll("#people, #mute, #picture, #quality")].filter((e) => e.checkVisibility()).length + self.stream.getTracks().filter((t) => t.readyState === "live").length`); shown != 0 {
+			t.Error("the page has a camera of its own")
+		}
+	}
+	pat.Do(chromedp.Click("#chat summary"), chromedp.SendKeys("#words", "No oigo nada"), chromedp.Click("#say button"))
+	doc.Until(`document.querySelector("#said li")?.textContent.endsWith("No oigo nada")`)
+	doc.Do(chromedp.Evaluate[chromedp.Void](`window.confirm = () => true`), chromedp.Click("#end"))
+	for _, b := range []*videotest.Tab{doc, pat} {
+		b.Until(`document.body.dataset.over === "ended"`)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha1"
 	"encoding/base64"
 	"fmt"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -20,6 +21,7 @@ type Join struct {
 	ICE        []ICEServer `json:"iceServers,omitempty"` // direct
 	RelayOnly  bool        `json:"relayOnly,omitempty"`  // direct: through a TURN server whatever the network allows
 	URL        string      `json:"url,omitempty"`        // livekit, jitsi: of the server
+	Page       string      `json:"page,omitempty"`       // livekit, jitsi: where a browser opens it, with the token; "" where an app does
 	Token      string      `json:"token,omitempty"`      // livekit, jitsi: for this person in this room
 	Expires    time.Time   `json:"expires,omitzero"`     // of credentials within
 	MaxBitrate int         `json:"maxBitrate,omitempty"` // of a picture, bits per second; 0 leaves it to the browser
@@ -77,6 +79,9 @@ type LiveKit struct {
 	URL    string // "wss://livekit.example"
 	Key    string
 	Secret []byte
+	// Page is where a browser opens a room, since the server has none itself: that of LiveKit
+	// Meet is /custom of its host. It is told liveKitUrl and token. "" leaves it to apps.
+	Page string
 }
 
 // Join implements [Carrier].
@@ -100,7 +105,11 @@ func (l LiveKit) Join(t *room.Ticket, now time.Time) (*Join, error) {
 	if err != nil {
 		return nil, fmt.Errorf("a token for LiveKit: %w", err)
 	}
-	return &Join{By: "livekit", URL: l.URL, Token: token, Expires: t.Closes}, nil
+	j := &Join{By: "livekit", URL: l.URL, Token: token, Expires: t.Closes}
+	if l.Page != "" {
+		j.Page = l.Page + "?" + url.Values{"liveKitUrl": {l.URL}, "token": {token}}.Encode()
+	}
+	return j, nil
 }
 
 // Jitsi has a Jitsi server with token authentication carry media
@@ -135,7 +144,8 @@ func (j Jitsi) Join(t *room.Ticket, now time.Time) (*Join, error) {
 	if err != nil {
 		return nil, fmt.Errorf("a token for Jitsi: %w", err)
 	}
-	return &Join{By: "jitsi", URL: j.URL + "/" + t.Room, Token: token, Expires: t.Closes}, nil
+	room := j.URL + "/" + t.Room
+	return &Join{By: "jitsi", URL: room, Page: room + "?" + url.Values{"jwt": {token}}.Encode(), Token: token, Expires: t.Closes}, nil
 }
 
 // clockSkew is how far the clock of another server may be behind.

@@ -99,6 +99,9 @@ func (s *Service) sit(ctx context.Context, g *guest, secret string) error {
 	m.guests[g.ticket.Seat] = g
 	you := g.person()
 	msg := message{Type: welcome, You: &you, Secret: secret, Closes: g.ticket.Closes}
+	if g.ticket.Role == room.Clinician {
+		msg.Help = g.ticket.Help
+	}
 	if before != nil {
 		before.tell(message{Type: moved})
 		before.cancel(errMoved)

@@ -34,6 +34,8 @@ type message struct {
 	Join    *Join     `json:"join,omitempty"`    // welcome, admitted: how media travel
 	Closes  time.Time `json:"closes,omitzero"`   // welcome
 
+	Help *room.Help `json:"help,omitempty"` // welcome, for clinicians: where the patient is, and whom to call
+
 	Code string `json:"code,omitempty"` // error
 }
 

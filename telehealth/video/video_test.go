@@ -430,11 +430,17 @@ func TestCarriers(t *testing.T) {
 	if all["iss"] != "api" || all["sub"] != "s" || all["exp"] != float64(ticket.Closes.Unix()) || grant["room"] != "r" || grant["roomJoin"] != true || grant["roomAdmin"] != false {
 		t.Errorf("LiveKit: %v", all)
 	}
+	if j.Page != "" {
+		t.Errorf("a LiveKit server without a page has %s", j.Page)
+	}
+	if j, err = (video.LiveKit{URL: "wss://lk", Key: "api", Secret: key, Page: "https://meet/custom"}).Join(ticket, now); err != nil || j.Page != "https://meet/custom?liveKitUrl=wss%3A%2F%2Flk&token="+j.Token {
+		t.Errorf("the page of LiveKit is %+v, %v", j, err)
+	}
 	if j, err = (video.Jitsi{URL: "https://meet", App: "amate", Domain: "*", Secret: key}).Join(ticket, now); err != nil {
 		t.Fatal(err)
 	}
 	all = claims(j.Token)
-	if j.URL != "https://meet/r" || all["room"] != "r" || all["moderator"] != false || all["exp"] != float64(ticket.Closes.Unix()) ||
+	if j.URL != "https://meet/r" || j.Page != "https://meet/r?jwt="+j.Token || all["room"] != "r" || all["moderator"] != false || all["exp"] != float64(ticket.Closes.Unix()) ||
 		all["context"].(object)["user"].(object)["name"] != "José" || all["context"].(object)["features"].(object)["recording"] != false {
 		t.Errorf("Jitsi: %v %v", j, all)
 	}

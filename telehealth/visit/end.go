@@ -167,7 +167,8 @@ func (s *Service) end(ctx context.Context, call *operation.Call) (*operation.Ans
 	}
 	parts := []compose.Object{compose.Part("encounter", "Reference", compose.Reference(call.Ref())), compose.Part("status", "Code", v.Status)}
 	if v.Status != finished {
-		return &operation.Answer{JSON: compose.Parameters(parts...)}, nil
+		why := "nobody of the patient's side was let in by $join and the page: the visit counts as not held, and has no note"
+		return &operation.Answer{JSON: compose.Parameters(append(parts, compose.Part("reason", "String", why))...)}, nil
 	}
 	parts = append(parts, compose.Part("draft", "Url", call.Base+"/Encounter/"+call.ID+"/$draft-note?type=6.2"))
 	note, err := s.draft(ctx, call)

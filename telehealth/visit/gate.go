@@ -46,7 +46,7 @@ func (s *Service) Enter(ctx context.Context, token string) (*room.Ticket, string
 	digest := digestOf(token)
 	var t *room.Ticket
 	kept, known := secret(name)
-	_, err = s.change(ctx, name, func(v *visit) error {
+	v, err := s.change(ctx, name, func(v *visit) error {
 		who := v.find(func(t *seat) bool { return same(t.Token, digest) })
 		if err := s.admissible(ctx, &v.sheet, who); err != nil {
 			return err
@@ -58,7 +58,7 @@ func (s *Service) Enter(ctx context.Context, token string) (*room.Ticket, string
 	if err != nil {
 		return nil, "", hidden(err)
 	}
-	return t, kept, nil
+	return s.helped(ctx, &v.sheet, t), kept, nil
 }
 
 // Resume implements [room.Gate].
@@ -76,7 +76,23 @@ func (s *Service) Resume(ctx context.Context, secret string) (*room.Ticket, erro
 	if err := s.admissible(ctx, &v.sheet, who); err != nil {
 		return nil, err
 	}
-	return s.ticket(&v.sheet, who), nil
+	return s.helped(ctx, &v.sheet, s.ticket(&v.sheet, who)), nil
+}
+
+// helped returns the ticket of a clinician with where the patient is, and whom to call. That
+// this cannot be read keeps nobody out.
+func (s *Service) helped(ctx context.Context, v *sheet, t *room.Ticket) *room.Ticket {
+	if t.Role != room.Clinician {
+		return t
+	}
+	r, err := s.one(ctx, everything, fhir.Ref{Type: "Encounter", ID: v.Encounter})
+	if err == nil && r != nil {
+		t.Help, err = helpOf(r)
+	}
+	if err != nil {
+		s.Log.WarnContext(ctx, "where the patient of a visit is, and whom to call, is not shown", "error", err)
+	}
+	return t
 }
 
 // hidden makes of a room that is none a token that is none.

@@ -139,3 +139,19 @@ func (s *Service) close(ctx context.Context, v *visit, came func(v *sheet) outco
 	}
 	return s.settle(ctx, v)
 }
+
+// UnderWay reports whether the patient of an Appointment was let into its visit, and it has
+// not ended.
+func (s *Service) UnderWay(ctx context.Context, appointment string) (bool, error) {
+	name, err := s.roomOf(ctx, encounterID(appointment))
+	if err == nil {
+		var v *visit
+		if v, err = s.load(ctx, name); err == nil {
+			return v.Appointment == appointment && !v.Began.IsZero() && v.Ended.IsZero(), nil
+		}
+	}
+	if fhir.CodeOf(err) == fhir.NotFound {
+		err = nil
+	}
+	return false, err
+}

@@ -7,7 +7,9 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/compose"
+	"github.com/amate-health/amate/fhir/element"
 	"github.com/amate-health/amate/fhir/operation"
+	"github.com/amate-health/amate/telehealth/room"
 )
 
 // told is what the patient, or who is with them, said at the start.
@@ -61,6 +63,30 @@ func readTold(call *operation.Call) (*told, error) {
 		return nil, fhir.Errorf(fhir.Invalid, "the parameter language is a code of BCP 47, such as es-MX or nah").With("%.50q", t.language)
 	}
 	return t, nil
+}
+
+// helpOf returns what an Encounter tells of where the patient is, nil for nothing.
+func helpOf(r *fhir.Resource) (*room.Help, error) {
+	d, err := element.Parse(r.JSON)
+	if err != nil {
+		return nil, err
+	}
+	var h room.Help
+	fields := map[string]*string{"place": &h.Place, "emergencyName": &h.Name, "emergencyPhone": &h.Phone, "emergencyRelationship": &h.Relationship}
+	for e := range d.Items(0, "extension") {
+		if d.TextAt(e, "url") != CallURL {
+			continue
+		}
+		for p := range d.Items(e, "extension") {
+			if of := fields[d.TextAt(p, "url")]; of != nil {
+				*of = d.TextAt(p, "valueString")
+			}
+		}
+	}
+	if h == (room.Help{}) {
+		return nil, nil
+	}
+	return &h, nil
 }
 
 // into adds what was told to an Encounter; what was told before and is not told again stays.

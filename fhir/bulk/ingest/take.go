@@ -166,6 +166,7 @@ func issuesOf(err error) []fhir.Issue {
 	var told *fhir.Error
 	switch {
 	case errors.As(err, &syntax):
+		i.Details = syntax.Text // its line is that of the file
 		i.Rule, i.Col, i.Diagnostics = "json", syntax.Col, syntax.Input
 	case errors.As(err, &told):
 		i.Type, i.Expression, i.Diagnostics = "invalid", told.Expression, told.Diagnostics

@@ -140,6 +140,15 @@ func (r *reader) translated(system, code string) string {
 	return ""
 }
 
+// Spanish returns the name that summaries have for a code of LOINC, or of SNOMED CT, where no
+// terminology is loaded; "" where they have none.
+func Spanish(system, code string) string {
+	if system != loinc && system != snomed {
+		return ""
+	}
+	return ownNames[code].es
+}
+
 // ownNames are names of what most summaries hold, for servers without LOINC and SNOMED CT.
 var ownNames = map[string]phrase{
 	"8302-2": {"Talla", "Body height"}, "29463-7": {"Peso", "Body weight"}, "39156-5": {"Índice de masa corporal", "Body mass index"},
@@ -149,6 +158,7 @@ var ownNames = map[string]phrase{
 	"2708-6": {"Saturación de oxígeno", "Oxygen saturation"}, "59408-5": {"Saturación de oxígeno", "Oxygen saturation"},
 	"9843-4": {"Perímetro cefálico", "Head circumference"}, "72514-3": {"Intensidad del dolor (0 a 10)", "Pain severity (0 to 10)"},
 	"72166-2": {"Tabaquismo", "Tobacco smoking"}, "74013-4": {"Bebidas alcohólicas al día", "Alcoholic drinks per day"},
+	"60591-5": {"Resumen del paciente", "Patient summary"},
 	"82810-3": {"Embarazo", "Pregnancy"}, "11778-8": {"Fecha probable de parto", "Expected date of delivery"},
 	"716186003": {"Sin alergias conocidas", "No known allergies"}, "160244002": {"Sin alergias conocidas", "No known allergies"},
 	"160245001":            {"Sin problemas de salud conocidos", "No known problems"},

@@ -68,6 +68,22 @@ func TestNoColumnIsLost(t *testing.T) {
 	}
 }
 
+// TestNewbornLives: a newborn lives where the mother does, as far as that is known and in Mexico.
+func TestNewbornLives(t *testing.T) {
+	for name, c := range map[string]struct{ abroad, state, town, want string }{
+		"a municipality": {sinac.No, "20", "067", `"district":"20067"`}, "a state": {sinac.No, "20", "999", `"address":[{"country":"MX","state":"20","use":"home"}]`},
+		"abroad": {sinac.Yes, "20", "067", ""}, "unknown": {sinac.No, "99", "999", ""},
+	} {
+		row := full()
+		row[sinac.LivesAbroad], row[sinac.HomeState], row[sinac.HomeTown] = c.abroad, c.state, c.town
+		_, newborn := projected(row)
+		delete(newborn, "extension") // has where it was born
+		if text := compose.Text(newborn); !strings.Contains(text, c.want) || c.want == "" && strings.Contains(text, "address") {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
+}
+
 // TestHold: nobody but the certification changes what it made, or pretends to be it.
 func TestHold(t *testing.T) {
 	made, err := mark([]byte(`{"resourceType":"Observation","id":"o"}`), "F-00001")

@@ -129,15 +129,31 @@ func (p *projection) patient() compose.Object {
 	if p.org.ID != "" {
 		r["managingOrganization"] = p.custodian
 	}
-	place := compose.Object{"country": "MX"}
-	if p.Row.Known(sinac.BirthState) {
-		place["state"] = p.Row[sinac.BirthState]
-		if p.Row.Known(sinac.BirthTown) {
-			place["district"] = p.Row[sinac.BirthState] + p.Row[sinac.BirthTown]
-		}
+	r["extension"] = []compose.Object{{"url": "http://hl7.org/fhir/StructureDefinition/patient-birthPlace", "valueAddress": p.place(sinac.BirthState, sinac.BirthTown)}}
+	if p.Row.Known(sinac.HomeState) && p.Row[sinac.LivesAbroad] != sinac.Yes {
+		home := p.place(sinac.HomeState, sinac.HomeTown) // of the mother, with whom a newborn lives as far as is known
+		home["use"] = "home"
+		r["address"] = []compose.Object{home}
 	}
-	r["extension"] = []compose.Object{{"url": "http://hl7.org/fhir/StructureDefinition/patient-birthPlace", "valueAddress": place}}
 	return r
+}
+
+// place is an Address in Mexico, as far as two columns tell its state and municipality, by
+// INEGI's keys.
+func (p *projection) place(state, town sinac.Column) compose.Object {
+	place := compose.Object{"country": "MX"}
+	if !p.Row.Known(state) {
+		return place
+	}
+	place["state"] = p.Row[state]
+	if p.Row.Known(town) {
+		key := p.Row[state] + p.Row[town]
+		place["district"] = key
+		place["_district"] = compose.Object{"extension": []compose.Object{{
+			"url": "http://hl7.org/fhir/StructureDefinition/iso21090-SC-coding", "valueCoding": compose.Object{"system": identity.SystemINEGI, "code": key},
+		}}}
+	}
+	return place
 }
 
 // moment is when the child was born, and whether the hour is known.

@@ -3,6 +3,7 @@ package demo
 import (
 	"fmt"
 	"math/rand/v2"
+	"time"
 
 	"github.com/amate-health/amate/fhir/registry/identity"
 )
@@ -75,6 +76,23 @@ func Nurse() string { return hospitalOf(0).staff(len(hospitalOf(0).jobs()) - 1) 
 // staff returns the id of who has the n-th job of f.
 func (f facility) staff(n int) string { return "cedula-" + f.cedula(f.jobs()[n]) }
 
+// bornBefore returns when who has the n-th job of f was born. It takes nothing from the
+// record's generator, so that the names of those who come after stay.
+func bornBefore(f facility, n int) time.Time {
+	rng := rand.New(rand.NewPCG(uint64(f.entity), uint64(10*f.number+n)))
+	return day(1990, time.January).AddDate(0, 0, -rng.IntN(25*365))
+}
+
+// curp returns the CURP of somebody who works at f. Its letters are those of the name, so
+// that two have the same only where name and day of birth are the same.
+func (f facility) curp(who *person) string {
+	curp := identity.ExpectedCURP(identity.Person{
+		Given: who.given, Father: who.father, Mother: who.mother, Born: who.born, Sex: who.sex, BirthIn: identity.Entities()[f.entity].CURP,
+	}) + "9"
+	digit, _ := identity.CURPDigit(curp)
+	return curp + string(rune(digit))
+}
+
 func hospitalOf(entity int) facility { return facility{entity: entity, hospital: true} }
 
 func centreOf(entity, n int) facility { return facility{entity: entity, number: 1 + n%centres} }
@@ -123,9 +141,13 @@ func (r *record) practitioner(f facility, n int, j job) {
 	if j.role == "doctor" {
 		prefix = map[byte]string{'H': "Dr.", 'M': "Dra."}[who.sex]
 	}
+	who.born = bornBefore(f, n)
 	r.put("Practitioner", f.staff(n),
-		member{"identifier", list{testIdentifier("official", identity.SystemCedula, f.cedula(j))}},
+		member{"identifier", list{
+			testIdentifier("official", identity.SystemCedula, f.cedula(j)), testIdentifier("official", identity.SystemCURP, f.curp(&who)),
+		}},
 		member{"active", true}, member{"name", list{who.humanName("official", prefix)}}, member{"gender", who.gender()},
+		member{"birthDate", date(who.born)},
 		member{"qualification", list{object{
 			{"identifier", list{testIdentifier("official", identity.SystemCedula, f.cedula(j))}},
 			{"code", object{{"text", j.specialty}}},

@@ -115,6 +115,9 @@ func (r *record) vaccinations(who *person) {
 		return
 	}
 	for _, d := range append(childSchedule[:len(childSchedule):len(childSchedule)], secondMMR(who)) {
+		if d.month == 0 && who.certified {
+			continue // the certificate of birth tells of these
+		}
 		given := addMonths(who.born, d.month)
 		if d.month > 0 {
 			given = given.AddDate(0, 0, r.rng.IntN(12))

@@ -19,6 +19,7 @@ type person struct {
 	birthIn        int    // place in identity.Entities
 	curp           string // "" for a newborn whose birth is not registered yet
 	folio          string // number of the certificate of birth, of newborns
+	certified      bool   // what was done at birth is in a certificate
 	home           home
 	tall, heavy    float64 // how the body differs from the median, as a factor near 1
 	married        bool
@@ -238,6 +239,7 @@ func phone(rng *rand.Rand) string {
 
 // patient adds the Patient resource of who. links are added as they are.
 func (r *record) patient(who *person, links list, extra ...member) {
+	r.known = append(r.known, who)
 	at := clinicOf(who)
 	identifiers := list{}
 	if who.curp != "" {

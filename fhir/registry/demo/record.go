@@ -13,6 +13,7 @@ type record struct {
 	today    time.Time // nothing is recorded after it
 	entries  list
 	patients int
+	known    []*person // whose Patients are in it
 }
 
 // put adds a resource. Its type and id come first, its tag after them.

@@ -67,6 +67,6 @@ var visitOperations = []definition{
 		text: "Ends a visit for everybody, and writes who took part, for how long, and how well they heard each other into its Encounter. Sent again, it is answered the same.",
 		out: []parameter{
 			{name: "encounter", typ: "Reference", min: 1, text: "The Encounter."}, {name: "status", typ: "code", min: 1, text: "finished, or cancelled when the patient was never let in."},
-			{name: "draft", typ: "url", text: "Where the draft of its note is asked for."}, {name: "note", typ: "Composition", text: "That draft, for who may have it."},
+			{name: "reason", typ: "string", text: "Why it is cancelled."}, {name: "draft", typ: "url", text: "Where the draft of its note is asked for."}, {name: "note", typ: "Composition", text: "That draft, for who may have it."},
 		}},
 }

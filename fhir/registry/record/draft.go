@@ -83,6 +83,7 @@ type making struct {
 var visitSearches = []struct{ typ, param string }{
 	{"Observation", "encounter"}, {"Condition", "encounter"}, {"MedicationRequest", "encounter"},
 	{"MedicationAdministration", "context"}, {"DiagnosticReport", "encounter"}, {"Procedure", "encounter"},
+	{"ServiceRequest", "encounter"},
 }
 
 // gather finds what belongs to the visit and who was there.

@@ -123,7 +123,7 @@ func (d *document) notices(about *About) (blocks []page.Block) {
 	case "CANCELADO":
 		text := "Documento cancelado: no tiene validez."
 		if v := about.Voided; v != nil {
-			text = joined(" ", text, joined(": ", "Motivo", clean(v.Reason))+".", joined(" ", when(v.Date), clean(v.By)))
+			text = joined(" ", text, joined(": ", "Motivo", clean(v.Reason))+".", joined(" ", d.noted(v.Date), clean(v.By)))
 		}
 		say(text)
 	case "BORRADOR":
@@ -262,7 +262,7 @@ func (d *document) signed(about *About) []page.Block {
 	for _, s := range about.Seals {
 		f := page.Facts{Columns: 2}
 		add(&f, "Firmó", s.Signer, 1)
-		add(&f, "Fecha y hora", when(s.Time.Format(time.RFC3339)), 1)
+		add(&f, "Fecha y hora", d.noted(s.Time.Format(time.RFC3339)), 1)
 		add(&f, "Número de serie del certificado", s.Serial, 1)
 		add(&f, "Huella (SHA-256)", short(s.Digest), 1)
 		add(&f, "Verificación", joined(": ", s.Verdict.String(), s.Reason), 2)
@@ -281,7 +281,7 @@ func (d *document) signed(about *About) []page.Block {
 			who = d.line(e)
 		}
 		add(&f, "Firmó", who, 1)
-		add(&f, "Fecha y hora", when(d.text(s, "when")), 1)
+		add(&f, "Fecha y hora", d.noted(d.text(s, "when")), 1)
 		add(&f, "Verificación", "Esta copia no ha sido verificada", 2)
 		return append(blocks, f)
 	}

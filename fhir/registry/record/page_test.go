@@ -81,7 +81,7 @@ func TestPageOfEntries(t *testing.T) {
 func TestPageMarks(t *testing.T) {
 	s := newSample(Find("evolucion"))
 	at := time.Date(2026, 11, 20, 10, 40, 0, 0, time.FixedZone("", -6*3600))
-	seal := Seal{Signer: "ANA MUÑOZ", Time: at, Serial: "00001000000512345678", Digest: "0123456789abcdef0123456789abcdef", Verdict: Valid}
+	seal := Seal{Signer: "ANA MUÑOZ", Time: at.UTC(), Serial: "00001000000512345678", Digest: "0123456789abcdef0123456789abcdef", Verdict: Valid}
 	broken := seal
 	broken.Verdict, broken.Reason = Invalid, "el certificado fue revocado"
 	for name, c := range map[string]struct {
@@ -91,8 +91,8 @@ func TestPageMarks(t *testing.T) {
 	}{
 		"draft":    {"preliminary", "BORRADOR", nil, []string{"No ha sido firmado y puede cambiar"}},
 		"mistaken": {"entered-in-error", "CANCELADO", nil, []string{"Documento cancelado"}},
-		"voided": {"final", "CANCELADO", &About{Voided: &Void{Date: "2026-11-21T08:00:00-06:00", By: "Dra. Ana Muñoz", Reason: "paciente equivocado"}},
-			[]string{"Motivo: paciente equivocado", "21 de noviembre de 2026, 08:00", "Dra. Ana Muñoz"}},
+		"voided": {"final", "CANCELADO", &About{Voided: &Void{Date: "2026-11-21T14:00:00.000Z", By: "Dra. Ana Muñoz", Reason: "paciente equivocado"}},
+			[]string{"Motivo: paciente equivocado", "21 de noviembre de 2026, 08:00 (UTC-06:00)", "Dra. Ana Muñoz"}},
 		"signed":   {"final", "", &About{Seals: []Seal{seal}}, []string{"ANA MUÑOZ", "00001000000512345678", "0123 4567 89ab cdef …", "Firma válida", "10:40 (UTC-06:00)"}},
 		"bad seal": {"final", "", &About{Seals: []Seal{broken}}, []string{"Firma NO válida: el certificado fue revocado", "Una firma de este documento no es válida"}},
 		"addendum": {"amended", "", &About{Addenda: []Addendum{{Title: "Addendum", Date: "2026-11-22", Author: "Dr. Ríos", Ref: "Composition/c2"}}},
@@ -113,8 +113,8 @@ func TestPageMarks(t *testing.T) {
 		}
 	}
 	s.composition()["status"] = "final"
-	s.bundle = object{"signature": object{"who": ref("Practitioner", "dr"), "when": "2026-11-20T10:40:00-06:00"}}
-	if p, err := Page(s.doc(t), nil); err != nil || !strings.Contains(said(p), "Esta copia no ha sido verificada") || !strings.Contains(said(p), "Dra. Ana Muñoz, cédula profesional 12345678") {
+	s.bundle = object{"signature": object{"who": ref("Practitioner", "dr"), "when": "2026-11-21T05:10:00Z"}}
+	if p, err := Page(s.doc(t), nil); err != nil || !strings.Contains(said(p), "Esta copia no ha sido verificada") || !strings.Contains(said(p), "20 de noviembre de 2026, 23:10 (UTC-06:00)") || !strings.Contains(said(p), "Dra. Ana Muñoz, cédula profesional 12345678") {
 		t.Errorf("a signature that was not verified is not shown: %v", err)
 	}
 }

@@ -70,13 +70,34 @@ func (m *making) entries(s *Section) []*entry {
 	case Diagnoses:
 		return m.diagnoses()
 	case Treatment:
-		return m.of(func(e *entry) bool {
-			return m.doc.typeOf(e.node) == "MedicationRequest" && !slices.Contains([]string{"cancelled", "stopped", "draft"}, m.doc.text(e.node, "status"))
-		})
+		return m.of(m.ordered)
 	case Administrations:
 		return m.of(func(e *entry) bool { return m.doc.typeOf(e.node) == "MedicationAdministration" })
 	}
 	return nil
+}
+
+// undone are the statuses of a request that nobody is to act on.
+var undone = []string{"cancelled", "stopped", "revoked", "draft"}
+
+// ordered reports whether something is prescribed, or ordered to be done. A referral has a
+// note of its own, which tells what was done so far.
+func (m *making) ordered(e *entry) bool {
+	if slices.Contains(undone, m.doc.text(e.node, "status")) {
+		return false
+	}
+	switch m.doc.typeOf(e.node) {
+	case "MedicationRequest":
+		return true
+	case "ServiceRequest":
+		for c := range m.doc.each(e.node, "category") {
+			if m.doc.coded(c, "https://github.com/amate-health/amate/fhir/CodeSystem/referral", "referral", "counter-referral") {
+				return false
+			}
+		}
+		return m.ask.kind.Clause != "6.4" && strings.HasSuffix(m.doc.text(e.node, "intent"), "order")
+	}
+	return false
 }
 
 // of are the resources of the visit that pick chooses, none of them entered in error.

@@ -29,6 +29,17 @@ func when(s string) string {
 	return s
 }
 
+// noted writes a time that a server has noted, which is in UTC, as that of the place where
+// the document was written, beside whose times it is read.
+func (d *document) noted(s string) string {
+	at, ok := instant(s)
+	written, known := instant(d.text(d.comp, "date"))
+	if _, offset := at.Zone(); ok && known && offset == 0 {
+		s = at.In(written.Location()).Format(time.RFC3339)
+	}
+	return when(s)
+}
+
 func day(t time.Time) string {
 	return strconv.Itoa(t.Day()) + " de " + months[t.Month()-1] + " de " + strconv.Itoa(t.Year())
 }

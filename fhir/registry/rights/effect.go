@@ -38,7 +38,7 @@ func (d *desk) unblock(ctx context.Context, call *operation.Call) (*operation.An
 	if err != nil {
 		return nil, err
 	}
-	if !d.Label.on(patient.JSON) {
+	if !d.Label.On(patient.JSON) {
 		return nil, fhir.Errorf(fhir.Conflict, "the record is not blocked")
 	}
 	b := d.batch(call.Base)
@@ -75,8 +75,8 @@ func (l Label) find(doc *element.Doc, security element.Node) element.Node {
 	return element.None
 }
 
-// on reports whether a resource has the label.
-func (l Label) on(resource []byte) bool {
+// On reports whether a resource, as JSON, has the label.
+func (l Label) On(resource []byte) bool {
 	doc, err := element.Parse(resource)
 	if err != nil {
 		return false

@@ -18,12 +18,22 @@ import (
 // follow under their own name.
 var typeNames = []struct{ typ, name string }{
 	{"AllergyIntolerance", "Alergias e intolerancias"}, {"Condition", "Diagnósticos y problemas"}, {"MedicationRequest", "Recetas"},
-	{"MedicationStatement", "Medicamentos"}, {"Immunization", "Vacunas"}, {"Encounter", "Consultas y hospitalizaciones"},
-	{"Procedure", "Procedimientos"}, {"Observation", "Mediciones y resultados"}, {"DiagnosticReport", "Informes de estudios"},
-	{"Composition", "Notas y documentos"}, {"DocumentReference", "Documentos adjuntos"}, {"CarePlan", "Planes de atención"},
-	{"Consent", "Consentimientos"}, {"Task", "Solicitudes y tareas"}, {"RelatedPerson", "Familiares y representantes"}, {"Provenance", "Procedencia de los datos"},
+	{"MedicationStatement", "Medicamentos"}, {"MedicationAdministration", "Medicamentos administrados"}, {"MedicationDispense", "Medicamentos entregados"},
+	{"Immunization", "Vacunas"}, {"ImmunizationRecommendation", "Vacunas que corresponden"}, {"Encounter", "Consultas y hospitalizaciones"},
+	{"Procedure", "Procedimientos"}, {"Observation", "Mediciones y resultados"}, {"DiagnosticReport", "Informes de estudios"}, {"ImagingStudy", "Estudios de imagen"},
+	{"ServiceRequest", "Solicitudes de estudios y servicios"}, {"Specimen", "Muestras"}, {"Composition", "Notas y documentos"}, {"DocumentReference", "Documentos adjuntos"},
+	{"FamilyMemberHistory", "Antecedentes familiares"}, {"RiskAssessment", "Valoraciones de riesgo"}, {"AdverseEvent", "Eventos adversos"}, {"Flag", "Alertas"},
+	{"CarePlan", "Planes de atención"}, {"Goal", "Metas"}, {"CareTeam", "Equipos de atención"}, {"EpisodeOfCare", "Episodios de atención"}, {"Appointment", "Citas"},
+	{"QuestionnaireResponse", "Cuestionarios"}, {"Communication", "Comunicaciones"}, {"CommunicationRequest", "Recordatorios"}, {"Coverage", "Derechohabiencia y seguros"},
+	{"Consent", "Consentimientos"}, {"Task", "Solicitudes y tareas"}, {"List", "Listas"}, {"RelatedPerson", "Familiares y representantes"}, {"Provenance", "Procedencia de los datos"},
 	{"Practitioner", "Profesionales"}, {"PractitionerRole", "Cargos de profesionales"}, {"Organization", "Establecimientos"},
 	{"Location", "Lugares"}, {"Medication", "Medicamentos citados"}, {"Device", "Dispositivos"},
+}
+
+// files are the types of which there is nothing to print: where they are is said instead.
+var files = []struct{ typ, name, where string }{
+	{"Bundle", "Documentos fijos", "Son los documentos tal como se firmaron o recibieron: están en ndjson/Bundle.ndjson."},
+	{"Binary", "Archivos", "Están en la carpeta adjuntos."},
 }
 
 // maxRows is how many lines of a type are printed. All are in the data beside.
@@ -84,18 +94,24 @@ func (p *parcel) page() *page.Page {
 		}
 		row, what := w.line()
 		if r.Ref.Type == "Composition" {
-			texts = append(texts, w.document(what, row[0])...)
+			texts = append(texts, w.document(what, written(row[0], p.now.Location()))...)
 		}
 		rows[r.Ref.Type] = append(rows[r.Ref.Type], row)
 	}
 	printed := map[string]bool{}
 	for _, t := range typeNames {
 		printed[t.typ] = true
-		doc.Blocks = append(doc.Blocks, table(t.name, rows[t.typ])...)
+		doc.Blocks = append(doc.Blocks, p.table(t.name, rows[t.typ])...)
+	}
+	for _, t := range files {
+		printed[t.typ] = true
+		if n := len(rows[t.typ]); n > 0 {
+			doc.Blocks = append(doc.Blocks, page.Heading{Level: 2, Text: fmt.Sprintf("%s (%d)", t.name, n)}, page.Text(t.where))
+		}
 	}
 	for _, typ := range spec.Resources() {
 		if !printed[typ] {
-			doc.Blocks = append(doc.Blocks, table(typ, rows[typ])...)
+			doc.Blocks = append(doc.Blocks, p.table(typ, rows[typ])...)
 		}
 	}
 	doc.Blocks = append(doc.Blocks, texts...)
@@ -103,7 +119,8 @@ func (p *parcel) page() *page.Page {
 	return doc
 }
 
-func table(name string, rows [][]string) []page.Block {
+// table prints the lines of a type, the newest first.
+func (p *parcel) table(name string, rows [][]string) []page.Block {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -113,8 +130,14 @@ func table(name string, rows [][]string) []page.Block {
 		blocks = append(blocks, page.Text(fmt.Sprintf("Se imprimen las %d más recientes; todas están en los archivos de datos.", maxRows)))
 		rows = rows[:maxRows]
 	}
+	for _, row := range rows {
+		row[0] = written(row[0], p.now.Location())
+	}
 	return append(blocks, page.Table{Head: []string{"Fecha", "Qué", "Resultado o estado"}, Rows: rows, Widths: []float64{2, 5, 5}})
 }
+
+// systemCURP is the system of CURPs as identifiers, an OID of GIIS-A003.
+const systemCURP = "urn:oid:2.16.840.1.113883.4.629"
 
 // identity says whose record it is.
 func (p *parcel) identity() page.Block {
@@ -140,11 +163,11 @@ func (p *parcel) identity() page.Block {
 		}
 		add("Nombre", n.Text)
 	}
-	add("Fecha de nacimiento", patient.BirthDate)
+	add("Fecha de nacimiento", written(patient.BirthDate, p.now.Location()))
 	add("Sexo", map[string]string{"male": "Hombre", "female": "Mujer", "other": "Otro", "unknown": "Se desconoce"}[patient.Gender])
 	for _, id := range patient.Identifier {
 		label := "Identificador"
-		if strings.Contains(strings.ToLower(id.System), "curp") {
+		if id.System == systemCURP || strings.Contains(strings.ToLower(id.System), "curp") {
 			label = "CURP"
 		}
 		add(label, id.Value)
@@ -153,18 +176,19 @@ func (p *parcel) identity() page.Block {
 	return facts
 }
 
-// line returns the cells of a resource, and what it is.
+// line returns the cells of a resource, the first with its time as it stands there, and
+// what it is.
 func (w *words) line() (row []string, what string) {
 	date := firstOf(text(w.Effective), text(w.Performed), text(w.Occurrence), text(w.Authored), text(w.Date), text(w.DateTime),
 		start(w.Period), start(w.Span), start(w.EffPeriod), text(w.Onset), text(w.Recorded), text(w.Told))
-	what = firstOf(text(w.Title), say(w.Code), say(w.VaccineCode), say(w.Medication), say(w.Type), say(w.Relationship), say(w.Class), person(w.Name), say(w.Activity), text(w.Description))
+	what = firstOf(text(w.Title), say(w.Code), say(w.VaccineCode), say(w.Medication), say(w.Type), say(w.Relationship), class(w.Class), person(w.Name), say(w.Activity), text(w.Description))
 	result := firstOf(quantity(w.Value), text(w.ValueString), say(w.ValueConcept), text(w.Conclusion))
 	for _, c := range w.Component {
 		if q := quantity(c.Value); q != "" {
 			result = strings.TrimPrefix(result+"; "+say(c.Code)+" "+q, "; ")
 		}
 	}
-	return []string{strings.Replace(date[:min(16, len(date))], "T", " ", 1), firstOf(what, "-"), firstOf(result, text(w.Status), "-")}, what
+	return []string{date, firstOf(what, "-"), firstOf(result, said(statuses, text(w.Status)), "-")}, what
 }
 
 var tags = regexp.MustCompile(`<[^>]*>`)
@@ -173,11 +197,11 @@ var tags = regexp.MustCompile(`<[^>]*>`)
 func (w *words) document(what, date string) []page.Block {
 	blocks := []page.Block{page.Heading{Level: 2, Text: firstOf(what, "Documento") + " " + date}}
 	for _, s := range w.Section {
-		said := plain(s.Text.Div)
-		if said == "" {
+		words := plain(s.Text.Div)
+		if words == "" {
 			continue
 		}
-		blocks = append(blocks, page.Heading{Level: 3, Text: firstOf(text(s.Title), "Sección")}, page.Text(said))
+		blocks = append(blocks, page.Heading{Level: 3, Text: firstOf(text(s.Title), "Sección")}, page.Text(words))
 	}
 	if len(blocks) == 1 {
 		return nil
@@ -199,15 +223,15 @@ func (p *parcel) looks() []page.Block {
 		if json.Unmarshal(raw, &e) != nil || len(rows) == maxRows {
 			continue
 		}
-		said := plain(e.Text.Div)
-		if _, what, ok := strings.Cut(said, " UTC: "); ok {
-			said = what
+		words := plain(e.Text.Div)
+		if _, what, ok := strings.Cut(words, " UTC: "); ok {
+			words = what
 		}
-		rows = append(rows, []string{strings.Replace(e.Recorded[:min(16, len(e.Recorded))], "T", " ", 1), firstOf(said, "-")})
+		rows = append(rows, []string{written(e.Recorded, p.now.Location()), firstOf(words, "-")})
 	}
 	return []page.Block{
 		page.Heading{Level: 2, Text: "Quién consultó o cambió el expediente"},
-		page.Table{Head: []string{"Fecha (UTC)", "Quién y qué hizo"}, Rows: rows, Widths: []float64{2, 10}},
+		page.Table{Head: []string{"Fecha", "Quién y qué hizo"}, Rows: rows, Widths: []float64{2, 10}},
 	}
 }
 
@@ -246,7 +270,7 @@ func say(raw json.RawMessage) string {
 	for _, one := range c.Coding {
 		c.Display, c.Code = firstOf(c.Display, one.Display), firstOf(c.Code, one.Code)
 	}
-	return firstOf(c.Text, c.Display, c.Code)
+	return firstOf(c.Text, called(c.Coding), c.Display, c.Code)
 }
 
 // person returns a name: that of a person, or a plain one.
@@ -278,7 +302,7 @@ func quantity(raw json.RawMessage) string {
 	if f, err := strconv.ParseFloat(value, 64); err == nil && len(value) > 8 {
 		value = strconv.FormatFloat(f, 'f', 2, 64) // what a device gives with a dozen digits
 	}
-	return strings.TrimSpace(value + " " + firstOf(q.Unit, q.Code))
+	return strings.TrimSpace(value + " " + said(units, firstOf(q.Unit, q.Code)))
 }
 
 func start(raw json.RawMessage) string {

@@ -56,8 +56,10 @@ type leaving struct {
 // References returns what a resource refers to on this server, each once, in the way
 // that Without looks for it.
 func References(doc *element.Doc, base string) (refs []fhir.Ref) {
+	known := map[fhir.Ref]bool{} // a Group may have a hundred thousand members
 	w := &leaving{doc: doc, base: base, hidden: func(ref fhir.Ref) bool {
-		if !slices.Contains(refs, ref) {
+		if !known[ref] {
+			known[ref] = true
 			refs = append(refs, ref)
 		}
 		return false

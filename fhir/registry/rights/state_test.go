@@ -80,14 +80,14 @@ func TestLabel(t *testing.T) {
 		`{"resourceType":"Patient","id":"a","meta":{"security":[{"system":"urn:s","code":"other"}],"tag":[{"code":"x"}]}}`,
 	} {
 		on, err := l.put([]byte(in))
-		if err != nil || !l.on(on) || l.on([]byte(in)) {
+		if err != nil || !l.On(on) || l.On([]byte(in)) {
 			t.Fatalf("%s: %s, %v", in, on, err)
 		}
 		if again, err := l.put(on); err != nil || string(again) != string(on) {
 			t.Errorf("twice: %s, %v", again, err)
 		}
 		off, err := l.drop(on)
-		if err != nil || l.on(off) {
+		if err != nil || l.On(off) {
 			t.Errorf("%s: %s, %v", in, off, err)
 		}
 		if off2, err := l.drop(off); err != nil || string(off2) != string(off) {

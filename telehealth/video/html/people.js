@@ -2,6 +2,7 @@
 "use strict";
 
 function meet(seat) {
+  if (visit.join.by !== "direct") return;
   const before = visit.peers.get(seat);
   if (before && before.connected()) return tiles();
   part(seat);
@@ -22,6 +23,7 @@ function part(seat) {
 }
 
 function signalled(seat, signal) {
+  if (visit.join.by !== "direct") return; // another server carries sound and picture
   let peer = visit.peers.get(seat);
   // They loaded their page anew: what we had with the one before is over.
   if (!peer || (peer.remotePage && peer.remotePage !== signal.page)) {
@@ -67,6 +69,15 @@ function tiles() {
       tile.querySelector("figcaption").textContent = `${who.name} · ${TEXTS[language].role[who.role] || ""}${who.audioOnly ? " · 🎤" : ""}`;
     }
   }
+}
+
+// help tells a clinician where the patient is, and whom to call if something happens to them.
+function help() {
+  const h = visit.help;
+  $("help").hidden = !h;
+  if (!h) return;
+  const who = [h.name, h.relationship && `(${h.relationship})`, h.phone].filter(Boolean).join(" ");
+  $("help").textContent = [h.place && say("place", h), who && say("emergency", { who })].filter(Boolean).join(" ");
 }
 
 function door() {

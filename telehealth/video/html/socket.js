@@ -81,6 +81,8 @@ function welcome(m) {
   sessionStorage.setItem("visit:" + visit.room, visit.secret);
   history.replaceState(null, "", "#" + visit.room); // the token is spent
   if (!m.you.admitted) return show("wait");
+  visit.help = m.help;
+  help();
   visit.waiting = new Map((m.waiting || []).map((p) => [p.seat, p]));
   enter(m);
   if (again) notice(say("reconnected"));
@@ -90,9 +92,10 @@ function welcome(m) {
 function enter(m) {
   visit.join = m.join;
   visit.people = new Map((m.people || []).map((p) => [p.seat, p]));
-  if (m.join.by !== "direct") return elsewhere(m.join);
+  document.body.dataset.by = m.join.by;
   if (document.body.dataset.step !== "call") show("call");
   $("end").hidden = visit.you.role !== "clinician";
+  if (m.join.by !== "direct") elsewhere(m.join);
   for (const seat of [...visit.peers.keys()]) if (!visit.people.has(seat)) part(seat);
   for (const seat of visit.people.keys()) meet(seat);
   if (!visit.people.size) notice(say("alone"));
@@ -100,10 +103,13 @@ function enter(m) {
   tiles();
 }
 
+// elsewhere leaves camera and microphone to the page of another server. This one stays open:
+// it knows who is there, lets people in, and has what is written.
 function elsewhere(join) {
-  const url = new URL(join.url.replace(/^ws/, "http"));
-  if (join.by === "jitsi") url.searchParams.set("jwt", join.token);
-  $("elsewhere-link").href = url;
   for (const t of self.stream.getTracks()) t.stop();
-  show("elsewhere");
+  $("elsewhere").hidden = false;
+  $("elsewhere-way").hidden = !join.page;
+  if (join.page) $("elsewhere-link").href = join.page;
+  $("elsewhere-lead").dataset.say = join.page ? "elsewhere.lead" : "elsewhere.app";
+  speak();
 }

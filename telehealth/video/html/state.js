@@ -2,7 +2,7 @@
 "use strict";
 
 const $ = (id) => document.getElementById(id);
-const steps = ["check", "wait", "call", "over", "elsewhere"];
+const steps = ["check", "wait", "call", "over"];
 
 const self = { stream: new MediaStream(), audioOnly: false, muted: false };
 const visit = { room: "", token: "", secret: "", socket: null, you: null, join: null, people: new Map(), peers: new Map(), waiting: new Map(), pause: 300, over: false, weak: 0, fewer: false, said: new Set() };

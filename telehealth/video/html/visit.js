@@ -20,6 +20,7 @@ $("language").onclick = () => {
   controls();
   tiles();
   door();
+  help();
 };
 for (const id of ["camera", "microphone", "sound-only"]) $(id).onchange = openDevices;
 $("join").onclick = () => {

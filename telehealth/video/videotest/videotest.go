@@ -107,7 +107,23 @@ func (p *Tab) Open(link string) {
 func (p *Tab) Enter(link string) {
 	p.t.Helper()
 	p.Open(link)
-	p.Do(chromedp.Click("#join"))
+	p.Join()
+}
+
+// Join goes in. A window whose machine is busy may lose a click, or never say that there was one.
+func (p *Tab) Join() {
+	p.t.Helper()
+	for deadline := time.Now().Add(patience); ; {
+		ctx, cancel := context.WithTimeout(p.ctx, patience/5)
+		err := chromedp.Do(ctx, chromedp.Click("#join"))
+		cancel()
+		if gone, _ := chromedp.Run(p.ctx, chromedp.Evaluate[bool](`document.body.dataset.step !== "check"`)); err == nil || gone {
+			return
+		}
+		if time.Now().After(deadline) {
+			p.fail(err)
+		}
+	}
 }
 
 // Sees waits until sound and picture of somebody arrive, as the browser measures it:
