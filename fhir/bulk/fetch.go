@@ -53,11 +53,20 @@ func (s *Service) status(ctx context.Context, call *operation.Call) (*operation.
 	if err != nil {
 		return nil, err
 	}
+	if o.Ended.IsZero() {
+		a, err := s.underWay(ctx, o)
+		if a != nil || err != nil {
+			return a, err
+		}
+		if o, err = s.find(ctx, call, id); err != nil { // its job has ended since it was read
+			return nil, err
+		}
+		if o.Ended.IsZero() {
+			return nil, fmt.Errorf("order %s was given up by its job", o.ID)
+		}
+	}
 	if o.Fault != nil {
 		return nil, &fhir.Error{Code: o.Fault.Code, Details: o.Fault.Details, Diagnostics: o.Fault.Diagnostics}
-	}
-	if o.Ended.IsZero() {
-		return s.underWay(ctx, o)
 	}
 	body, media := o.manifest(call.Base), "application/json"
 	if m := s.kinds[o.Kind].Manifest; m != nil {
@@ -68,7 +77,7 @@ func (s *Service) status(ctx context.Context, call *operation.Call) (*operation.
 	return &operation.Answer{Media: media, Raw: body, Expires: o.expires, Nothing: true}, nil
 }
 
-// underWay answers of an order that is not done.
+// underWay answers of an order that is not done; nil once its job has ended.
 func (s *Service) underWay(ctx context.Context, o *Order) (*operation.Answer, error) {
 	st, err := s.Jobs.Look(ctx, o.ID)
 	switch {
@@ -77,7 +86,7 @@ func (s *Service) underWay(ctx context.Context, o *Order) (*operation.Answer, er
 	case err != nil:
 		return nil, err
 	case st.Ended:
-		return nil, fmt.Errorf("order %s was given up by its job", o.ID)
+		return nil, nil
 	}
 	return &operation.Answer{Status: http.StatusAccepted, Progress: st.progress(), RetryAfter: st.retry(s.Now().Sub(o.Ordered)), Nothing: true}, nil
 }

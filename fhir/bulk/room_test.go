@@ -161,3 +161,33 @@ func TestSight(t *testing.T) {
 		}
 	}
 }
+
+// ending is a queue whose job ends while somebody asks for it.
+type ending struct {
+	*world
+	err error
+}
+
+func (e *ending) Look(ctx context.Context, order string) (bulk.State, error) {
+	_, e.err = e.service.Work(ctx, order, e.world)
+	return bulk.State{Begun: true, Ended: true}, nil
+}
+
+// TestEndsMeanwhile: an order that ends between being read and its job being looked at is
+// answered as what it came to.
+func TestEndsMeanwhile(t *testing.T) {
+	t.Parallel()
+	w, _ := people(3)
+	e := &ending{world: w}
+	cfg := w.service.Config
+	cfg.Jobs = e
+	x := &bulk.Exporter{Scanner: w, Search: w.search, History: w.history, Read: w.read, Index: indexOf}
+	w.service = bulk.New(cfg, x.Kind())
+	id, err := w.order("?_type=Patient")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, err := w.ask(bulk.StatusName, "order", id); err != nil || a.Status != 0 || !strings.Contains(string(a.Raw), `"Patient"`) || e.err != nil {
+		t.Errorf("%+v, %v, %v", a, err, e.err)
+	}
+}
