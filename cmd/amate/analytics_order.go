@@ -78,13 +78,21 @@ func (o ordered) Run(ctx context.Context, query json.RawMessage, begin func([]ta
 // ask runs a query. Errors: those of analytics.Runner; fhir.Unavailable where a table that it
 // names is to be there, and is not yet.
 func (o *opened) ask(ctx context.Context, q *analytics.Query, begin func([]tables.Column) error, row func([]tables.Cell) error) (more bool, err error) {
-	more, err = o.analytic.runner.Run(ctx, q, begin, row)
-	if fhir.CodeOf(err) != fhir.Unprocessable {
+	begun := false
+	first := func(c []tables.Column) error {
+		begun = true
+		return begin(c)
+	}
+	more, err = o.analytic.runner.Run(ctx, q, first, row)
+	if fhir.CodeOf(err) != fhir.Unprocessable || begun {
 		return more, err
 	}
 	missing, failed := o.missing(ctx, q.Statement)
-	if failed != nil || missing == "" {
+	switch {
+	case failed != nil:
 		return more, err
+	case missing == "": // if it was, it has been made since
+		return o.analytic.runner.Run(ctx, q, begin, row)
 	}
 	soon := fhir.Errorf(fhir.Unavailable, "a table that the query names is being made for the first time: it is there once all that is stored was gone through").With("%s", missing)
 	soon.RetryAfter = 10

@@ -370,10 +370,47 @@ func unmade(k *tabulating) {
 		if err != nil {
 			k.Fatal(err)
 		}
-		_, err = k.ask(k.Context(), &analytics.Query{Statement: s, Rows: 9}, func([]tables.Column) error { return nil }, func([]tables.Cell) error { return nil })
+		err = k.answered(s)
 		var told *fhir.Error
 		if fhir.CodeOf(err) != want || want == fhir.Unavailable && errors.As(err, &told) && told.RetryAfter == 0 {
 			k.Errorf("%s: %v", sql, err)
 		}
 	}
+}
+
+// answered asks, and returns why there is no answer.
+func (k *tabulating) answered(s *analytics.Statement) error {
+	_, err := k.ask(k.Context(), &analytics.Query{Statement: s, Rows: 9}, func([]tables.Column) error { return nil }, func([]tables.Cell) error { return nil })
+	return err
+}
+
+// late has all tables made as soon as a query has failed.
+type late struct {
+	analytics.Runner
+	made func()
+}
+
+func (r *late) Run(ctx context.Context, q *analytics.Query, begin func([]tables.Column) error, row func([]tables.Cell) error) (bool, error) {
+	more, err := r.Runner.Run(ctx, q, begin, row)
+	if err != nil && r.made != nil {
+		r.made()
+		r.made = nil
+	}
+	return more, err
+}
+
+// TestTableMadeMeanwhile: a query whose table is made between its failure and the question
+// which tables are still to be made is answered.
+func TestTableMadeMeanwhile(t *testing.T) {
+	t.Parallel()
+	onBothTabulating(t, func(t *testing.T, k *tabulating) {
+		s, err := analytics.Parse(`SELECT count(*) AS n FROM amate_patients`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.analytic.runner = &late{k.runner, func() { k.steps(100_000) }}
+		if err := k.answered(s); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -110,7 +110,15 @@ func tryCommand(t testing.TB, args ...string) (*process, error) {
 	if err := p.cmd.Start(); err != nil {
 		return p, err
 	}
-	t.Cleanup(p.kill)
+	t.Cleanup(func() {
+		if t.Failed() {
+			time.Sleep(time.Second) // for what its log holds back
+		}
+		p.kill()
+		if t.Failed() && p.troubled() != "" {
+			t.Logf("amate %s said:\n%s", args[0], p.troubled())
+		}
+	})
 	greeted := make(chan bool, 1)
 	go func() {
 		said, _ := readGreeting(out)
@@ -153,6 +161,17 @@ func (p *process) kill() {
 		_ = p.cmd.Process.Kill()
 		<-p.ended
 	}
+}
+
+// troubled returns what the log of an ended process warns of, or tells as a fault.
+func (p *process) troubled() string {
+	var b strings.Builder
+	for line := range strings.Lines(p.log.String()) {
+		if strings.Contains(line, `"level":"ERROR"`) || strings.Contains(line, `"level":"WARN"`) || strings.Contains(line, "panic") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
 }
 
 // terminate sends SIGTERM and returns how the process ended.
