@@ -1,6 +1,9 @@
 package analytics
 
 import (
+	"context"
+	"time"
+
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 )
@@ -20,3 +23,12 @@ func TryUnparsed(path, sql string) error {
 	}
 	return sqlitex.ExecuteTransient(conn, sql, nil)
 }
+
+// PrepareLock is the advisory lock of a server that prepares.
+const PrepareLock = prepareLock
+
+// AdmitAgain lets the role of analysts in once more.
+func AdmitAgain(ctx context.Context, k Keeper) error { return k.(*postgresKeeper).admit(ctx) }
+
+// PostgresFault says what an error of PostgreSQL means to who wrote the query.
+func PostgresFault(err error) error { return postgresFault(err, time.Second) }

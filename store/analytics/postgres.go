@@ -112,6 +112,9 @@ const (
 	stateDenied    = "42501"
 	stateCancelled = "57014"
 	stateUnknown   = "42704"
+
+	stateConnections = "53300" // there are as many as there may be
+	stateStopped     = "57P"   // begins those of a server that stops, or starts
 )
 
 func state(err error) string {
@@ -122,22 +125,38 @@ func state(err error) string {
 	return ""
 }
 
-// admit lets the role of analysts in, and makes it where that is allowed.
+// admit lets the role of analysts in, and makes it where that is allowed. Servers that start
+// at once do so one after another: of two that grant the same, PostgreSQL refuses one.
 func (p *postgresKeeper) admit(ctx context.Context) error {
-	var there bool
-	if err := p.pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, Role).Scan(&there); err != nil {
-		return err
-	}
-	if !there {
-		_, err := p.pool.Exec(ctx, `CREATE ROLE `+Role+` NOLOGIN`)
-		if s := state(err); err != nil && s != stateDuplicate && s != stateUnique {
-			return fmt.Errorf("the role %s is not there, and the role of the server cannot make it: let an administrator CREATE ROLE %s NOLOGIN, and GRANT it to the role of the server: %w", Role, Role, err)
-		}
-	}
-	for _, sql := range []string{`GRANT USAGE ON SCHEMA analytics TO ` + Role, `GRANT SELECT ON analytics.dictionary TO ` + Role} {
-		if _, err := p.pool.Exec(ctx, sql); err != nil {
+	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, prepareLock); err != nil {
 			return err
 		}
+		if err := makeRole(ctx, tx); err != nil {
+			return err
+		}
+		for _, sql := range []string{`GRANT USAGE ON SCHEMA analytics TO ` + Role, `GRANT SELECT ON analytics.dictionary TO ` + Role} {
+			if _, err := tx.Exec(ctx, sql); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// makeRole makes the role of analysts, unless it is there: it is of all databases of a
+// server, and one of another may come in between.
+func makeRole(ctx context.Context, tx pgx.Tx) error {
+	var there bool
+	if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, Role).Scan(&there); err != nil || there {
+		return err
+	}
+	err := pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `CREATE ROLE `+Role+` NOLOGIN`)
+		return err
+	})
+	if s := state(err); err != nil && s != stateDuplicate && s != stateUnique {
+		return fmt.Errorf("the role %s is not there, and the role of the server cannot make it: let an administrator CREATE ROLE %s NOLOGIN, and GRANT it to the role of the server: %w", Role, Role, err)
 	}
 	return nil
 }

@@ -309,10 +309,18 @@ func postgresCell(oid uint32, raw []byte) (table.Cell, error) {
 	return table.Cell{Kind: table.String, Text: text}, nil
 }
 
+// renewed are the states of a query that met the renewal of its tables, which takes them
+// for itself for a moment: it gave up waiting, or each of the two waited for the other.
+var renewed = map[string]bool{"55P03": true, "40P01": true, "40001": true}
+
 // postgresFault says what an error of PostgreSQL means to who wrote the query.
 func postgresFault(err error, limit time.Duration) error {
 	var pg *pgconn.PgError
+	var connect *pgconn.ConnectError
 	if !errors.As(err, &pg) {
+		if errors.As(err, &connect) {
+			return fhir.Errorf(fhir.Unavailable, "the database of analysts cannot be reached")
+		}
 		return err
 	}
 	switch class := pg.Code[:2]; {
@@ -320,6 +328,10 @@ func postgresFault(err error, limit time.Duration) error {
 		return tooSlow(limit)
 	case pg.Code == stateUnknown && strings.Contains(pg.Message, Role), pg.Code == stateDenied && strings.Contains(pg.Message, "set role"):
 		return fhir.Errorf(fhir.Unavailable, "the role %s of PostgreSQL is not there for queries: the operator makes it", Role)
+	case renewed[pg.Code]:
+		return fhir.Errorf(fhir.Unavailable, "the tables were renewed while the query waited for them: try again")
+	case pg.Code == stateConnections, strings.HasPrefix(pg.Code, stateStopped):
+		return fhir.Errorf(fhir.Unavailable, "the database of analysts cannot answer now")
 	case pg.Code == stateDenied:
 		return fhir.Errorf(fhir.Forbidden, "the query reads what is not for analysts").With("%.500s", pg.Message)
 	case class == "53" || class == "54" || class == "57":

@@ -206,6 +206,8 @@ func sqliteFault(err error) error {
 		return err
 	}
 	switch code := sqlite.ErrCode(err).ToPrimary(); code {
+	case sqlite.ResultBusy, sqlite.ResultLocked:
+		return fhir.Errorf(fhir.Unavailable, "the tables are renewed now: try again")
 	case sqlite.ResultAuth, sqlite.ResultPerm, sqlite.ResultReadOnly:
 		return fhir.Errorf(fhir.Forbidden, "the query reads what is not for analysts").With("%.500s", err)
 	case sqlite.ResultTooBig, sqlite.ResultNoMem, sqlite.ResultFull:
