@@ -39,6 +39,7 @@ func TestBackendRation(t *testing.T) {
 	}
 	defer watch.Close(t.Context())
 
+	others := len(backends(t, watch))
 	far, standing, err := analytics.RunPostgres(t.Context(), relayed(t, where), limits)
 	if err != nil || standing.Equal == nil {
 		t.Fatalf("behind a relay: %v, %v", standing.Equal, err)
@@ -51,6 +52,7 @@ func TestBackendRation(t *testing.T) {
 	if err := far.Close(); err != nil {
 		t.Error(err)
 	}
+	until(t, "those of closed connections end", func() bool { return len(backends(t, watch)) == others })
 
 	near, standing, err := analytics.RunPostgres(t.Context(), where, limits)
 	if err != nil {

@@ -53,11 +53,14 @@ func each(t *testing.T, test func(t *testing.T, state job.State)) {
 	}
 }
 
-// quick are options with which little waiting is needed.
+// quick are options with which it is not waited long for who is silent.
 var quick = job.Options{Poll: 10 * time.Millisecond, Lease: 250 * time.Millisecond, Backoff: time.Millisecond, Attempts: 3}
 
 // held are those where no server is to take over what another has, however slow it is.
-var held = job.Options{Poll: quick.Poll, Lease: 5 * time.Second, Backoff: quick.Backoff, Attempts: quick.Attempts}
+var held = job.Options{Poll: quick.Poll, Lease: 15 * time.Second, Backoff: quick.Backoff, Attempts: quick.Attempts}
+
+// watched are those where another server takes over in time, and a slow machine is no reason.
+var watched = job.Options{Poll: quick.Poll, Lease: 5 * time.Second, Backoff: quick.Backoff, Attempts: quick.Attempts}
 
 // run runs a queue until the test ends, or what it returns is called.
 func run(t *testing.T, q *job.Queue) (stop func()) {
@@ -108,7 +111,7 @@ func ended(j job.Job) bool { return j.Status.Ended() }
 
 func TestDone(t *testing.T) {
 	each(t, func(t *testing.T, state job.State) {
-		q := job.NewQueue(state, quick)
+		q := job.NewQueue(state, held)
 		type payload struct{ Name string }
 		q.Handle("greet", 1, func(ctx context.Context, task *job.Task) error {
 			var p payload
@@ -152,7 +155,7 @@ func TestDone(t *testing.T) {
 // when it gets no further.
 func TestFailures(t *testing.T) {
 	each(t, func(t *testing.T, state job.State) {
-		q := job.NewQueue(state, quick)
+		q := job.NewQueue(state, held)
 		var calls, steady atomic.Int64
 		q.Handle("hopeless", 1, func(context.Context, *job.Task) error {
 			calls.Add(1)
@@ -205,7 +208,7 @@ func TestFailures(t *testing.T) {
 // TestLater: a job waits for its time, and can ask for another.
 func TestLater(t *testing.T) {
 	each(t, func(t *testing.T, state job.State) {
-		q := job.NewQueue(state, quick)
+		q := job.NewQueue(state, held)
 		var calls atomic.Int64
 		due := time.Now().Add(150 * time.Millisecond)
 		q.Handle("periodic", 1, func(ctx context.Context, task *job.Task) error {
@@ -232,6 +235,7 @@ func TestLater(t *testing.T) {
 }
 
 func TestCancel(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, state job.State) {
 		q, other := job.NewQueue(state, held), job.NewQueue(state, held)
 		begun := make(chan struct{})
@@ -267,7 +271,7 @@ func TestCancel(t *testing.T) {
 // TestStop: a server that stops puts back what it has not finished, and that is no failure.
 func TestStop(t *testing.T) {
 	each(t, func(t *testing.T, state job.State) {
-		first, second := job.NewQueue(state, quick), job.NewQueue(state, quick)
+		first, second := job.NewQueue(state, held), job.NewQueue(state, held)
 		begun := make(chan struct{})
 		first.Handle("count", 1, func(ctx context.Context, task *job.Task) error {
 			if err := task.Save(ctx, 7); err != nil {
@@ -359,9 +363,10 @@ func (u *unplugged) Put(ctx context.Context, entries ...fhir.Entry) error {
 // TestSilence: a server that cannot reach the database any more stops its work before
 // another takes it over, and what it writes later does not count.
 func TestSilence(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, state job.State) {
 		line := &unplugged{State: state}
-		silent, other := job.NewQueue(line, quick), job.NewQueue(state, quick)
+		silent, other := job.NewQueue(line, watched), job.NewQueue(state, watched)
 		begun, stopped := make(chan struct{}), make(chan struct{})
 		var calls atomic.Int64
 		silent.Handle("long", 1, func(ctx context.Context, task *job.Task) error {
@@ -394,6 +399,49 @@ func TestSilence(t *testing.T) {
 			t.Errorf("%+v", j)
 		}
 	})
+}
+
+// halting is a state of which one write takes a while, and comes to nothing: as when the
+// machine stands still.
+type halting struct {
+	job.State
+	puts atomic.Int64
+	halt int64 // which of them, from 1
+	long time.Duration
+}
+
+func (h *halting) Put(ctx context.Context, entries ...fhir.Entry) error {
+	if h.puts.Add(1) != h.halt {
+		return h.State.Put(ctx, entries...)
+	}
+	time.Sleep(h.long)
+	return ctx.Err()
+}
+
+// TestStandstill: a server that stood still, and whose job nobody has taken over, goes on
+// with it.
+func TestStandstill(t *testing.T) {
+	t.Parallel()
+	state := engines["sqlite"].open(t, engines["sqlite"].place(t))
+	h := &halting{State: state, halt: 3, long: 4 * time.Second} // after that of the job, and that it has begun
+	q := job.NewQueue(h, watched)
+	var calls atomic.Int64
+	q.Handle("long", 1, func(ctx context.Context, _ *job.Task) error {
+		calls.Add(1)
+		for h.puts.Load() < 6 {
+			select {
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+		return nil
+	})
+	id := add(t, q, job.New{Kind: "long"})
+	run(t, q)
+	if j := await(t, q, id, ended); j.Status != job.Done || calls.Load() != 1 || j.Attempts != 0 {
+		t.Errorf("%+v after %d calls", j, calls.Load())
+	}
 }
 
 func TestRemaining(t *testing.T) {

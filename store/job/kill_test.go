@@ -27,11 +27,12 @@ func TestKill(t *testing.T) {
 		q.Run(t.Context())
 		return
 	}
+	t.Parallel()
 	for name, e := range engines {
 		t.Run(name, func(t *testing.T) {
 			place := e.place(t)
 			said := storetest.KillChild(t, "TestKill", name+" "+place, 200*time.Millisecond)
-			q := job.NewQueue(e.open(t, place), quick)
+			q := job.NewQueue(e.open(t, place), watched)
 			first := 0
 			q.Handle("count", 1, counting(func(n int) bool {
 				if first == 0 {

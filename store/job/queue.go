@@ -54,6 +54,9 @@ func (o *Options) fill() {
 	o.Backoff = cmp.Or(o.Backoff, 2*time.Second)
 }
 
+// mostStill is how much of the time between two looks counts as the silence of a server.
+func (o *Options) mostStill() time.Duration { return max(2*o.Poll, o.Lease/5) }
+
 // Queue is the view of one process on the jobs of a database. It is safe for
 // concurrent use.
 type Queue struct {
@@ -77,10 +80,21 @@ type kind struct {
 	room chan struct{} // one place for each job at work
 }
 
-// sighting is when a job was first seen at a version.
+// sighting is for how long a job was seen at a version.
 type sighting struct {
 	version int64
-	at      time.Time // by the monotonic clock of this process
+	at      time.Time     // when it was last seen, by the monotonic clock of this process
+	still   time.Duration // for how long it was watched since it was first seen so
+}
+
+// again returns the sighting of a job that is now at a version. Between two looks no more
+// than most counts: whoever looks later than that stood still, perhaps with the whole
+// machine, and whoever has the job did not have the time to renew it either.
+func (s sighting) again(version int64, now time.Time, most time.Duration) sighting {
+	if s.at.IsZero() || s.version != version {
+		return sighting{version: version, at: now}
+	}
+	return sighting{version: version, at: now, still: s.still + min(now.Sub(s.at), most)}
 }
 
 // NewQueue returns a queue over the jobs in state.
@@ -225,6 +239,7 @@ func (q *Queue) Run(ctx context.Context) {
 
 // look takes up what can be begun, or taken over.
 func (q *Queue) look(ctx context.Context) error {
+	looked := time.Now()
 	jobs, err := q.list(ctx, "", groupOpen)
 	if err != nil {
 		return err
@@ -236,12 +251,9 @@ func (q *Queue) look(ctx context.Context) error {
 		case q.atWork(j.ID):
 			continue
 		case j.Status == Running:
-			at, known := q.seen[j.ID]
-			if !known || at.version != j.version {
-				at = sighting{j.version, time.Now()}
-			}
+			at := q.seen[j.ID].again(j.version, looked, q.options.mostStill())
 			running[j.ID] = at
-			if time.Since(at.at) < q.options.Lease {
+			if at.still < q.options.Lease {
 				continue
 			}
 		case j.Due.After(q.now()):

@@ -101,7 +101,8 @@ func (t *Task) write(ctx context.Context, change func(*Job)) error {
 }
 
 // beat renews the lease until ctx ends. When that fails for too long, the work is
-// stopped: another server may be at it already.
+// stopped: another server may be at it already. A renewal that was begun in time says
+// nothing when it fails: the machine may have stood still. The next one tells.
 func (t *Task) beat(ctx context.Context) {
 	tick := time.NewTicker(t.q.options.Lease / 5)
 	defer tick.Stop()
@@ -111,12 +112,12 @@ func (t *Task) beat(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
+		t.mu.Lock()
+		late := time.Since(t.renewed) > t.q.options.Lease*2/5
+		t.mu.Unlock()
 		limited, cancel := context.WithTimeout(ctx, t.q.options.Lease/5)
 		err := t.write(limited, func(*Job) {})
 		cancel()
-		t.mu.Lock()
-		late := time.Since(t.renewed) > t.q.options.Lease*3/5
-		t.mu.Unlock()
 		if err != nil && late {
 			t.log.Warn("a job cannot be held", "error", err)
 			t.stop(ErrLost)

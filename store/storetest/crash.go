@@ -94,7 +94,7 @@ func KillChild(t *testing.T, test, argument string, after time.Duration) []strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(self, "-test.run=^"+test+"$", "-test.timeout=60s")
+	cmd := exec.Command(self, "-test.run=^"+test+"$", "-test.timeout=10m")
 	cmd.Env = append(os.Environ(), childVariable+"="+argument)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -105,7 +105,7 @@ func KillChild(t *testing.T, test, argument string, after time.Duration) []strin
 	}
 	var said []string
 	lines := bufio.NewReader(out)
-	timer := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() })
+	timer := time.AfterFunc(5*time.Minute, func() { cmd.Process.Kill() }) // it may take its time to begin
 	defer timer.Stop()
 	for {
 		line, err := lines.ReadString('\n')

@@ -120,9 +120,10 @@ func (s *Server) start(ctx context.Context) error {
 	return s.await(ctx)
 }
 
-// await returns when the server answers.
+// await returns when the server answers. One that has to recover on a slow machine takes its
+// time for that.
 func (s *Server) await(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	for {
 		conn, err := pgx.Connect(ctx, s.URL("postgres"))
