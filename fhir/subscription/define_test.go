@@ -166,16 +166,37 @@ func TestSocket(t *testing.T) {
 		}
 		w.alter("patient", nil)
 		w.put("system", flag("f5", "p1", 1))
-		if _, _, err := c.conn.Read(c.ctx); websocket.CloseStatus(err) != 4401 {
-			t.Errorf("somebody without an account goes on: %v", err)
+		if m := <-c.in; websocket.CloseStatus(m.err) != 4401 {
+			t.Errorf("somebody without an account goes on: %v", m.err)
 		}
 	})
 }
 
 type socket struct {
 	w    *world
-	ctx  context.Context
 	conn *websocket.Conn
+	in   chan message
+}
+
+type message struct {
+	from *socket
+	text []byte
+	err  error
+}
+
+// newSocket reads what comes all the time, so that pings are answered however long the test
+// looks elsewhere; it is told apart in the order in which it came.
+func newSocket(w *world, conn *websocket.Conn) *socket {
+	s := &socket{w, conn, make(chan message, 100)}
+	go func() {
+		for {
+			_, text, err := conn.Read(context.Background())
+			if s.in <- (message{s, text, err}); err != nil {
+				return
+			}
+		}
+	}()
+	return s
 }
 
 // socket opens a websocket, and tries that its token is good once.
@@ -207,10 +228,7 @@ func (w *world) socket(who, id string) *socket {
 		if err := c.Write(w.t.Context(), websocket.MessageText, []byte("bind-with-token "+token)); err != nil {
 			w.t.Fatal(err)
 		}
-		all = append(all, &socket{w, w.t.Context(), c})
-		if len(all) == 1 {
-			continue
-		}
+		all = append(all, newSocket(w, c))
 	}
 	// One of the two is let in.
 	return all[0].orElse(all[1])
@@ -218,19 +236,7 @@ func (w *world) socket(who, id string) *socket {
 
 // orElse returns the one of two that is let in.
 func (s *socket) orElse(o *socket) *socket {
-	type first struct {
-		from *socket
-		err  error
-		text []byte
-	}
-	came := make(chan first, 2)
-	for _, one := range []*socket{s, o} {
-		go func() {
-			_, text, err := one.conn.Read(one.ctx)
-			came <- first{one, err, text}
-		}()
-	}
-	a, b := <-came, <-came
+	a, b := <-s.in, <-o.in
 	if (a.err == nil) == (b.err == nil) {
 		s.w.t.Fatalf("a token is good twice, or never: %v, %v", a.err, b.err)
 	}
@@ -253,11 +259,11 @@ func (s *socket) next() notice {
 		s.w.greeting = nil
 		return *n
 	}
-	_, text, err := s.conn.Read(s.ctx)
-	if err != nil {
-		s.w.t.Fatal(err)
+	m := <-s.in
+	if m.err != nil {
+		s.w.t.Fatal(m.err)
 	}
-	n, err := read(text)
+	n, err := read(m.text)
 	if err != nil {
 		s.w.t.Fatal(err)
 	}

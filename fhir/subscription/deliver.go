@@ -395,5 +395,6 @@ func (l *line) off(ctx context.Context, d *definition, why string) (over bool, e
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.def.status == off, nil
+	l.over = l.def.status == off
+	return l.over, nil
 }

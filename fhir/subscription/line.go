@@ -35,6 +35,7 @@ type line struct {
 	read    fhir.Mark // up to which the feed is in the queue
 	lagging bool      // the line reads the feed itself
 	afresh  bool      // the definition is another one: the queue is made again from p.Mark
+	over    bool      // it is off: what is written of it from then on is for another line
 
 	p      progress
 	saved  time.Time // when p was
@@ -109,10 +110,9 @@ func (l *line) definition() (d *definition, afresh bool) {
 
 // run serves until ctx ends, or the Subscription is off.
 func (l *line) run(ctx context.Context) {
-	loaded := false
-	for ctx.Err() == nil {
+	loaded, over := false, false
+	for ctx.Err() == nil && !over {
 		var err error
-		over := false
 		if !loaded {
 			err = l.reload(ctx)
 			loaded = err == nil
@@ -121,9 +121,7 @@ func (l *line) run(ctx context.Context) {
 			over, err = l.step(ctx)
 		}
 		switch {
-		case over:
-			return
-		case err == nil || ctx.Err() != nil:
+		case over || err == nil || ctx.Err() != nil:
 			continue
 		case fhir.CodeOf(err) == fhir.Conflict:
 			loaded = false // another process has done something for it
@@ -181,7 +179,7 @@ func (l *line) step(ctx context.Context) (over bool, err error) {
 	d, afresh := l.definition()
 	if afresh {
 		l.p.Failures, l.p.Since, l.p.Next, l.p.Shaken = 0, time.Time{}, time.Time{}, false
-		l.rights = ""
+		l.rights, l.ready = "", nil // it may be another one's now, or show less
 		l.restart()
 	}
 	now := l.Now()
@@ -316,12 +314,16 @@ func (l *line) log(ctx context.Context, d *definition, queue []event) (over bool
 		}
 		events, entries = append(events, e), append(entries, entry)
 	}
+	before := l.p
 	l.p.Logged += int64(len(events))
 	l.p.Mark = l.took(queue)
-	if l.unkept = true; len(events) == 0 {
+	if len(events) == 0 {
+		l.unkept = true
 		return false, nil // the mark is saved with what comes next
 	}
 	if err := l.keep(ctx, entries...); err != nil {
+		l.p = before // else they would be passed over as if they had been logged
+		l.restart()
 		return false, err
 	}
 	l.ready = &parcel{events: events, shown: shown, at: now}

@@ -1,9 +1,11 @@
 package subscription
 
 import (
+	"context"
 	"testing"
 
 	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/bundle"
 )
 
 // TestOfferedInPart: changes of which only some types were looked at, since nobody waited
@@ -32,5 +34,22 @@ func TestOfferedInPart(t *testing.T) {
 		if want := map[bool]fhir.Mark{true: after, false: before}[tt.taken]; l.read != want || l.lagging == tt.taken {
 			t.Errorf("%s: it is at %v, behind %v", tt.name, l.read, l.lagging)
 		}
+	}
+}
+
+// TestNoLeftovers: what was made ready for a Subscription is not sent for what its owner has
+// made of it meanwhile.
+func TestNoLeftovers(t *testing.T) {
+	s := New(t.Context(), Config{
+		Key: make([]byte, 32), Apply: func(context.Context, *bundle.Batch) ([]bundle.Result, error) { return nil, nil },
+	})
+	topic := &Topic{}
+	l := newLine(s, &definition{topic: topic, status: active, channel: restHook, version: 1})
+	l.ready = &parcel{events: []event{{Number: 1}}}
+	s.mu.Lock()
+	l.define(&definition{topic: topic, status: requested, channel: webSocket, version: 2})
+	s.mu.Unlock()
+	if _, err := l.step(t.Context()); err != nil || l.ready != nil {
+		t.Errorf("%+v is left, %v", l.ready, err)
 	}
 }

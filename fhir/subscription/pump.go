@@ -3,6 +3,7 @@ package subscription
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,6 +19,12 @@ const (
 // pump reads the feed for all Subscriptions of this process: it begins what there is, and
 // then hands on each change to those whom it fits.
 func (s *Service) pump(ctx context.Context, all *sync.WaitGroup) error {
+	err := s.follow(ctx, all)
+	return errors.Join(err, s.lookAll(ctx, all))
+}
+
+// follow takes one step along the feed.
+func (s *Service) follow(ctx context.Context, all *sync.WaitGroup) error {
 	s.mu.Lock()
 	begun, at := s.begun, s.at
 	if !begun {
@@ -67,13 +74,25 @@ func (s *Service) pump(ctx context.Context, all *sync.WaitGroup) error {
 	}
 	s.mu.Unlock()
 	for i := range changes {
-		if changes[i].Ref.Type == "Subscription" {
-			if err := s.look(ctx, changes[i].Ref.ID, all); err != nil {
-				return err
-			}
+		if id := changes[i].Ref.ID; changes[i].Ref.Type == "Subscription" && !slices.Contains(s.looks, id) {
+			s.looks = append(s.looks, id)
 		}
 	}
 	return nil
+}
+
+// lookAll takes up what was written of Subscriptions. The feed does not tell of it again,
+// so that those of which it fails are looked at once more the next time.
+func (s *Service) lookAll(ctx context.Context, all *sync.WaitGroup) error {
+	var failed []string
+	var errs error
+	for _, id := range s.looks {
+		if err := s.look(ctx, id, all); err != nil {
+			failed, errs = append(failed, id), errors.Join(errs, err)
+		}
+	}
+	s.looks = failed
+	return errs
 }
 
 // begin begins the lines of all Subscriptions that are in the shares of this process.
@@ -150,7 +169,7 @@ func (s *Service) began(ctx context.Context, r *fhir.Resource, all *sync.WaitGro
 	if !s.shares[shareOf(d.id)] {
 		return
 	}
-	if l := s.lines[d.id]; l != nil {
+	if l := s.lines[d.id]; l != nil && !l.over {
 		l.define(d)
 		return
 	}
@@ -163,6 +182,7 @@ func (s *Service) began(ctx context.Context, r *fhir.Resource, all *sync.WaitGro
 	}
 	all.Go(func() {
 		defer close(l.ended)
+		defer end()
 		l.run(running)
 	})
 }

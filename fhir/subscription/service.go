@@ -118,6 +118,8 @@ type Service struct {
 	shares map[int]bool     // which are this process's
 	begun  bool             // at is set
 	news   map[string]chan struct{}
+
+	looks []string // ids of Subscriptions that were written, and are still to be looked at; the pump's alone
 }
 
 const (

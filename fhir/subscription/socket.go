@@ -55,7 +55,11 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	stop := context.AfterFunc(s.life, cancel)
 	defer stop()
 	b, err := s.greeted(ctx, c)
-	if err != nil {
+	switch {
+	case errors.Is(err, errUntried):
+		_ = c.Close(websocket.StatusTryAgainLater, "come again")
+		return
+	case err != nil:
 		_ = c.Close(goneFor, "bind-with-token and a token that is good, once")
 		return
 	}
@@ -71,7 +75,10 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// greeted waits for the token.
+// errUntried says that it could not be found out whether a token is good.
+var errUntried = errors.New("the token could not be looked up")
+
+// greeted waits for the token. Errors: errUntried; all others mean that it is not good.
 func (s *Service) greeted(ctx context.Context, c *websocket.Conn) (*binding, error) {
 	soon, cancel := context.WithTimeout(ctx, greetWithin)
 	defer cancel()
@@ -85,7 +92,7 @@ func (s *Service) greeted(ctx context.Context, c *websocket.Conn) (*binding, err
 	}
 	e, err := s.Store.Entry(ctx, tokenKind, tokenKey(strings.TrimSpace(token)))
 	if err != nil {
-		return nil, err
+		return nil, untried(err)
 	}
 	var b binding
 	if err := json.Unmarshal(e.Value, &b); err != nil {
@@ -98,7 +105,19 @@ func (s *Service) greeted(ctx context.Context, c *websocket.Conn) (*binding, err
 	if e.Value, err = json.Marshal(b); err != nil {
 		return nil, err
 	}
-	return &b, s.Store.Put(ctx, e) // of two who come with it at once, one meets a conflict
+	return &b, untried(s.Store.Put(ctx, e)) // of two who come with it at once, one meets a conflict
+}
+
+// untried tells a failure of the store from its answer.
+func untried(err error) error {
+	switch fhir.CodeOf(err) {
+	case fhir.NotFound, fhir.Conflict:
+		return err
+	}
+	if err != nil {
+		return errors.Join(errUntried, err)
+	}
+	return nil
 }
 
 // session is what one Subscription is sent over a websocket.
