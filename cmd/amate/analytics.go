@@ -41,7 +41,6 @@ type analytic struct {
 	analysing
 	keeper analytics.Keeper
 	runner analytics.Runner // nil where no queries are answered
-	ready  chan struct{}    // closed when it is known who may see what
 	alone  sync.Once        // makes guard
 	guard  *authz.Guard     // of who sees what every analyst may, where there is no access control
 	caught atomic.Int64     // when everything was in the tables, in Unix seconds; 0 where another server sees to it
@@ -83,7 +82,7 @@ func (o *opened) openAnalytics(ctx context.Context, a analysing, s storage, log 
 		return err
 	}
 	o.gate = newGate()
-	o.analytic = &analytic{analysing: a, ready: make(chan struct{})}
+	o.analytic = &analytic{analysing: a}
 	if a.Off {
 		return nil
 	}
@@ -148,21 +147,11 @@ const tablesJob = "analytics-tables"
 // handleTables lets this process keep the tables.
 func (o *opened) handleTables(ctx context.Context, keeper analytics.Keeper) error {
 	o.jobs.Handle(tablesJob, 1, func(ctx context.Context, t *job.Task) error {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-o.analytic.ready:
-		}
 		defer o.analytic.caught.Store(0)
 		return (&tabulator{opened: o, keeper: keeper, task: t}).follow(ctx)
 	})
 	o.analytic.keeper = keeper
-	id := tablesJob
-	if j, err := o.jobs.Get(ctx, id); err == nil && j.Status.Ended() {
-		id = fmt.Sprintf("%s-%d", tablesJob, time.Now().UnixMilli())
-	}
-	_, err := o.jobs.Add(ctx, job.New{ID: id, Kind: tablesJob})
-	return err
+	return o.stand(ctx, tablesJob)
 }
 
 // tabled is a view of which a table is kept.

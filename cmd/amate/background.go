@@ -32,6 +32,7 @@ type background struct {
 	parameters *parameter.Registry
 	indexing   parameter.Indexing
 	since      time.Time // when the store was opened
+	stands     stands
 
 	messages *messages // nil until they are taken
 }
@@ -230,5 +231,19 @@ func (o *opened) reindexed(ctx context.Context, s *reindex.Scope, stamp int64, b
 func (o *opened) work(ctx context.Context) (wait func()) {
 	var working sync.WaitGroup
 	working.Go(func() { o.jobs.Run(ctx) })
+	return working.Wait
+}
+
+// workBeside does all that goes on beside the requests of a server until ctx ends. What it
+// returns waits for that.
+func (o *opened) workBeside(ctx context.Context, log *slog.Logger) (wait func()) {
+	var working sync.WaitGroup
+	working.Go(func() { o.jobs.Run(ctx) })
+	working.Go(func() { o.keepStanding(ctx) })
+	working.Go(func() { o.follow(ctx) })
+	working.Go(func() { o.followMerges(ctx) })
+	working.Go(func() { o.sweepBlobs(ctx, log) })
+	working.Go(func() { o.lapseOffers(ctx, log) })
+	working.Go(func() { o.visits.tend(ctx) })
 	return working.Wait
 }

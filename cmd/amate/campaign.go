@@ -136,8 +136,7 @@ func (o *opened) handleReminders(ctx context.Context, r reminding) error {
 		}
 		return &job.Again{At: nextNight(time.Now().In(o.zone()))}
 	})
-	_, err := o.jobs.Add(ctx, job.New{ID: reminderJob, Kind: reminderJob})
-	return err
+	return o.stand(ctx, reminderJob)
 }
 
 // forecastsReady reports whether what is due today is known of all Patients.

@@ -109,12 +109,7 @@ const cardJob = "card-revocation"
 // handleCards lets this process revoke cards whose doses turn out to be otherwise.
 func (o *opened) handleCards(ctx context.Context) error {
 	o.jobs.Handle(cardJob, 1, o.followCards)
-	id := cardJob
-	if j, err := o.jobs.Get(ctx, id); err == nil && j.Status.Ended() {
-		id = fmt.Sprintf("%s-%d", cardJob, time.Now().UnixMilli())
-	}
-	_, err := o.jobs.Add(ctx, job.New{ID: id, Kind: cardJob})
-	return err
+	return o.stand(ctx, cardJob)
 }
 
 // followCards looks at every Immunization that is changed, until ctx ends.

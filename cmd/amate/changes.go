@@ -54,12 +54,7 @@ func (o *opened) handleChanges(ctx context.Context) error {
 		}
 		return &job.Again{At: time.Now().Add(changesEvery)}
 	})
-	id := changesJob
-	if j, err := o.jobs.Get(ctx, id); err == nil && j.Status.Ended() {
-		id = fmt.Sprintf("%s-%d", changesJob, time.Now().UnixMilli())
-	}
-	_, err := o.jobs.Add(ctx, job.New{ID: id, Kind: changesJob})
-	return err
+	return o.stand(ctx, changesJob)
 }
 
 // tidyChanges does it once, from where an earlier attempt ended.

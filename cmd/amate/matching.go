@@ -81,12 +81,7 @@ func (o *opened) handleMatching(ctx context.Context, s matching) error {
 		return nil
 	}
 	o.jobs.Handle(duplicatesJob, 1, o.followDuplicates)
-	id := duplicatesJob
-	if j, err := o.jobs.Get(ctx, id); err == nil && j.Status.Ended() {
-		id = fmt.Sprintf("%s-%d", duplicatesJob, time.Now().UnixMilli())
-	}
-	_, err = o.jobs.Add(ctx, job.New{ID: id, Kind: duplicatesJob})
-	return err
+	return o.stand(ctx, duplicatesJob)
 }
 
 const (

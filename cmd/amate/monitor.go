@@ -56,12 +56,7 @@ func (o *opened) handleMonitoring(ctx context.Context) error {
 		m := &monitoring{opened: o, task: t, keeper: &monitor.Keeper{Service: service, Base: o.indexing.Base, Log: o.log}}
 		return m.follow(ctx)
 	})
-	id := monitorJob
-	if j, err := o.jobs.Get(ctx, id); err == nil && j.Status.Ended() {
-		id = fmt.Sprintf("%s-%d", monitorJob, time.Now().UnixMilli())
-	}
-	_, err := o.jobs.Add(ctx, job.New{ID: id, Kind: monitorJob})
-	return err
+	return o.stand(ctx, monitorJob)
 }
 
 // follow does what there is to do until ctx ends.

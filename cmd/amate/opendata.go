@@ -278,8 +278,7 @@ func (o *opened) handleOpenData(ctx context.Context, s *serve, log *slog.Logger)
 		}
 		return &job.Again{At: l.now().Add(openAutoEvery)}
 	})
-	_, err = o.jobs.Add(ctx, job.New{ID: openAutoJob, Kind: openAutoJob})
-	return err
+	return o.stand(ctx, openAutoJob)
 }
 
 func openNote(r *opendata.Release, changed bool) string {

@@ -65,12 +65,7 @@ func (o *opened) handleForecasts(ctx context.Context) error {
 		f := &forecaster{opened: o, keeper: keeper, task: t}
 		return f.follow(ctx)
 	})
-	id := forecastJob
-	if j, err := o.jobs.Get(ctx, id); err == nil && j.Status.Ended() {
-		id = fmt.Sprintf("%s-%d", forecastJob, time.Now().UnixMilli())
-	}
-	_, err := o.jobs.Add(ctx, job.New{ID: id, Kind: forecastJob})
-	return err
+	return o.stand(ctx, forecastJob)
 }
 
 // follow does what there is to do until ctx ends.

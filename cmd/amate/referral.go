@@ -109,12 +109,7 @@ func (o *opened) handleReferrals(ctx context.Context) error {
 		f := &referralFollower{opened: o, task: t, keeper: referral.NewKeeper(o.referralConfig(rightsStore{o}, nil), o.indexing.Base, o.log)}
 		return f.follow(ctx)
 	})
-	id := referralJob
-	if j, err := o.jobs.Get(ctx, id); err == nil && j.Status.Ended() {
-		id = fmt.Sprintf("%s-%d", referralJob, time.Now().UnixMilli())
-	}
-	_, err := o.jobs.Add(ctx, job.New{ID: id, Kind: referralJob})
-	return err
+	return o.stand(ctx, referralJob)
 }
 
 // follow does what there is to do until ctx ends.

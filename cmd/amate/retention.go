@@ -388,19 +388,12 @@ func (k *keeper) certify(ctx context.Context, e *fhir.Entry, c *purgeCertificate
 // retentionJob is the job of a server that removes what is due.
 const retentionJob = "retention"
 
-// handleRetention lets this process remove records whose time is over, again and again,
-// once begin has been called: by then the audit trail is open.
-func (o *opened) handleRetention(p purging, log *slog.Logger) (begin func(context.Context) error, err error) {
+// handleRetention lets this process remove records whose time is over, again and again.
+func (o *opened) handleRetention(ctx context.Context, p purging, log *slog.Logger) error {
 	if err := p.Keep.check(); err != nil || p.Every == 0 {
-		return func(context.Context) error { return nil }, err
+		return err
 	}
-	ready := make(chan struct{})
 	o.jobs.Handle(retentionJob, 1, func(ctx context.Context, t *job.Task) error {
-		select {
-		case <-ready:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
 		if o.trail != nil { // what is not on record is not done
 			k := &keeper{opened: o, keeping: p.Keep, log: log, record: o.trail, by: "job " + t.ID(), tell: func(string) {}, now: time.Now}
 			_, err := k.claim(ctx)
@@ -415,9 +408,5 @@ func (o *opened) handleRetention(p purging, log *slog.Logger) (begin func(contex
 		}
 		return &job.Again{At: time.Now().Add(p.Every)}
 	})
-	return func(ctx context.Context) error {
-		close(ready)
-		_, err := o.jobs.Add(ctx, job.New{ID: retentionJob, Kind: retentionJob})
-		return err
-	}, nil
+	return o.stand(ctx, retentionJob)
 }

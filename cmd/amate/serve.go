@@ -124,8 +124,7 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 		return err
 	}
 	store.handleClaims(log)
-	retain, err := store.handleRetention(s.Retention, log)
-	if err != nil {
+	if err := store.handleRetention(ctx, s.Retention, log); err != nil {
 		return err
 	}
 	if err := store.openOrders(s.Exporting, s.Storage.Data); err != nil {
@@ -138,16 +137,8 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 		return err
 	}
 	working, stopWork := context.WithCancel(ctx)
+	defer stopWork()
 	store.contents.Limit = int64(s.Limits.Binary)
-	go store.sweepBlobs(working, log)
-	go store.follow(working)
-	go store.followMerges(working)
-	go store.lapseOffers(working, log)
-	ended := store.work(working)
-	defer func() {
-		stopWork()
-		ended()
-	}()
 	if err := s.Audit.open(s, store, log); err != nil {
 		return err
 	}
@@ -160,11 +151,6 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 			return err
 		}
 	}
-	close(store.analytic.ready)
-	go store.visits.tend(working)
-	if err := retain(ctx); err != nil {
-		return err
-	}
 	if err := s.Subscribing.open(working, store, s.Storage.Database == "", log); err != nil {
 		return err
 	}
@@ -172,6 +158,13 @@ func (s *serve) Run(ctx context.Context, out streams, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	// What works by itself writes as requests do: with labels, on record, seen by those who
+	// decide. So it begins when all of that is there, and ends before any of it does.
+	ended := store.workBeside(working, log)
+	defer func() {
+		stopWork()
+		ended()
+	}()
 	store.orders.serve(working, server.api, log)
 	defer store.subscriptions.run(working, server.api)()
 	if store.messages, err = s.MLLP.open(ctx, s, store, server.api, log); err != nil {
