@@ -127,22 +127,33 @@ func (s *Service) cancel(ctx context.Context, call *operation.Call) (*operation.
 	if err != nil {
 		return nil, err
 	}
-	o, err := s.find(ctx, call, id)
+	o, err := s.giveUp(ctx, call, id)
 	if err != nil {
-		return nil, err
-	}
-	if err := s.Jobs.Stop(ctx, o.ID); err != nil && fhir.CodeOf(err) != fhir.NotFound {
-		return nil, err
-	}
-	e := o.entry()
-	e.Expires = s.Now().Add(-time.Second) // it is not found any more
-	if err := s.Store.Put(ctx, e); err != nil {
 		return nil, err
 	}
 	if err := s.Files.Remove(o.ID); err != nil {
 		s.Log.Warn("files of an order that was given up are left to the sweep", "error", err)
 	}
 	return &operation.Answer{Status: http.StatusAccepted, Nothing: true}, nil
+}
+
+// giveUp stops the work of an order and has it found no more. The work may write the order
+// at the same time, as it begins and ends.
+func (s *Service) giveUp(ctx context.Context, call *operation.Call, id string) (*Order, error) {
+	for n := 1; ; n++ {
+		o, err := s.find(ctx, call, id)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.Jobs.Stop(ctx, o.ID); err != nil && fhir.CodeOf(err) != fhir.NotFound {
+			return nil, err
+		}
+		e := o.entry()
+		e.Expires = s.Now().Add(-time.Second) // it is not found any more
+		if err = s.Store.Put(ctx, e); fhir.CodeOf(err) != fhir.Conflict || n == turns {
+			return o, err
+		}
+	}
 }
 
 // fetch answers a file, as long as the caller may still order such a thing.

@@ -191,3 +191,49 @@ func TestEndsMeanwhile(t *testing.T) {
 		t.Errorf("%+v, %v, %v", a, err, e.err)
 	}
 }
+
+// beginning is a queue whose job writes its order while somebody gives that up.
+type beginning struct {
+	*world
+	err error
+}
+
+func (b *beginning) Stop(ctx context.Context, order string) error {
+	b.world.left = 0 // it dies as soon as it has written that it begins
+	_, b.err = b.service.Work(ctx, order, b.world)
+	return nil
+}
+
+// TestGivenUpMeanwhile: an order that is given up while its work writes it is given up all
+// the same.
+func TestGivenUpMeanwhile(t *testing.T) {
+	t.Parallel()
+	w, _ := people(3)
+	b := &beginning{world: w}
+	cfg := w.service.Config
+	cfg.Jobs = b
+	x := &bulk.Exporter{Scanner: w, Search: w.search, History: w.history, Read: w.read, Index: indexOf}
+	w.service = bulk.New(cfg, x.Kind())
+	id, err := w.order("?_type=Patient")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, op := range w.service.Operations() {
+		if op.Name != bulk.StatusName {
+			continue
+		}
+		in := operation.NewInputs([]search.Param{{Name: "order", Value: id}}, nil)
+		a, err := op.Cancel(t.Context(), &operation.Call{Base: base, Caller: operation.Caller{Principal: "ana"}, In: in})
+		if err != nil || a.Status != 202 {
+			t.Errorf("%+v, %v", a, err)
+		}
+	}
+	if !errors.Is(b.err, errCrash) {
+		t.Errorf("the work came to %v", b.err)
+	}
+	for _, e := range w.entries {
+		if e.Key == id && e.Expires.After(w.now()) {
+			t.Errorf("the order is there until %v", e.Expires)
+		}
+	}
+}

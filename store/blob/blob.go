@@ -67,29 +67,49 @@ func Open(dir string) (*Store, error) {
 			return nil, err
 		}
 	}
-	mark := filepath.Join(dir, nameAt)
-	name, err := os.ReadFile(mark)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = s.write(mark, rand.Text()); err == nil {
-			name, err = os.ReadFile(mark) // of whoever came last
-		}
-	}
-	s.name = string(name)
+	var err error
+	s.name, err = nameOf(dir, filepath.Join(dir, incoming))
 	return s, err
 }
 
-// Name returns the name of the folder, by which a database knows whether it is its own.
-func (s *Store) Name() string { return s.name }
+// nameOf returns the name of a folder, and gives it one when it has none. Of several servers
+// that do so at once the first decides. The name is written in the folder by, first.
+func nameOf(dir, by string) (string, error) {
+	mark := filepath.Join(dir, nameAt)
+	for range 2 {
+		name, err := os.ReadFile(mark)
+		if err == nil && len(name) > 0 {
+			return string(name), nil
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+		if err := markFolder(dir, by); err != nil {
+			return "", err
+		}
+	}
+	return "", errors.New("the folder cannot be given a name")
+}
 
-func (s *Store) write(path, text string) error {
-	f, err := os.CreateTemp(filepath.Join(s.dir, incoming), "*")
+// markFolder writes the name of a folder, unless another server has been first.
+func markFolder(dir, by string) error {
+	f, err := os.CreateTemp(by, "*.new")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name())
-	_, err = f.WriteString(text)
-	return s.settle(f, path, err)
+	_, err = f.WriteString(rand.Text())
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err = os.Link(f.Name(), filepath.Join(dir, nameAt)); errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return errors.Join(err, syncDir(dir))
 }
+
+// Name returns the name of the folder, by which a database knows whether it is its own.
+func (s *Store) Name() string { return s.name }
 
 // settle makes what was written to f durable, at path.
 func (s *Store) settle(f *os.File, path string, err error) error {
@@ -131,6 +151,11 @@ func (s *Store) path(hash []byte) string {
 	return filepath.Join(s.dir, name[:2], name)
 }
 
+// aside is where a file is while it is looked at once more before it is removed.
+func (s *Store) aside(hash []byte) string {
+	return filepath.Join(s.dir, outgoing, hex.EncodeToString(hash))
+}
+
 // Put keeps what r yields, up to limit bytes, held to what it is declared to be. Once
 // it returns without an error, the content survives a crash.
 // Errors: fhir.TooLarge; fhir.Unprocessable for content that is not what it says; what
@@ -168,9 +193,15 @@ func (u *untilDone) Read(p []byte) (int, error) {
 	return u.r.Read(p)
 }
 
-// Get opens the content of ref.
-func (s *Store) Get(ref *Ref) (*os.File, error) {
-	f, err := os.Open(s.path(ref.SHA256[:]))
+// Get opens the content of ref. Remove may have taken the file aside for a moment, to put it
+// back since its content has just come in again.
+func (s *Store) Get(ref *Ref) (f *os.File, err error) {
+	path := s.path(ref.SHA256[:])
+	for _, at := range []string{path, s.aside(ref.SHA256[:]), path} {
+		if f, err = os.Open(at); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the content of a Binary: %w", err)
 	}

@@ -143,6 +143,68 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// TestAside: what is taken aside for a moment can be read, and what is left there is put back
+// when something uses it.
+func TestAside(t *testing.T) {
+	s := open(t)
+	used, nobodys := put(t, s, "used"), put(t, s, "nobody's")
+	for _, ref := range []Ref{used, nobodys} {
+		if err := os.Rename(s.path(ref.SHA256[:]), s.aside(ref.SHA256[:])); err != nil {
+			t.Fatal(err)
+		}
+		f, err := s.Get(&ref)
+		if err != nil {
+			t.Fatalf("while it is aside: %v", err)
+		}
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	s.now = func() time.Time { return time.Now().Add(2 * grace) }
+	removed, err := s.Sweep(t.Context(), func(_ context.Context, hashes ...[]byte) (in []bool, err error) {
+		for _, hash := range hashes {
+			in = append(in, bytes.Equal(hash, used.SHA256[:]))
+		}
+		return in, nil
+	})
+	if err != nil || removed != 1 {
+		t.Errorf("%d were removed: %v", removed, err)
+	}
+	if all := files(t, s); len(all) != 1 || !bytes.Equal(all[0].Hash, used.SHA256[:]) {
+		t.Errorf("left are %v", all)
+	}
+	if gone, err := s.Remove(nobodys.SHA256[:], s.now()); gone || err != nil {
+		t.Errorf("what another server has removed: %v, %v", gone, err)
+	}
+}
+
+// TestNamedOnce: of servers that give a folder its name at the same time, all take that of the
+// first.
+func TestNamedOnce(t *testing.T) {
+	dir := t.TempDir()
+	if err := markFolder(dir, dir); err != nil {
+		t.Fatal(err)
+	}
+	name, err := nameOf(dir, dir)
+	if err != nil || name == "" {
+		t.Fatal(name, err)
+	}
+	if err := markFolder(dir, dir); err != nil { // it had looked before the other was done
+		t.Fatal(err)
+	}
+	if again, err := nameOf(dir, dir); err != nil || again != name {
+		t.Errorf("it is called %q, and then %q: %v", name, again, err)
+	}
+	for _, opened := range []func(string) (interface{ Name() string }, error){
+		func(dir string) (interface{ Name() string }, error) { return Open(dir) },
+		func(dir string) (interface{ Name() string }, error) { return OpenOutputs(dir) },
+	} {
+		if s, err := opened(dir); err != nil || s.Name() != name {
+			t.Errorf("it is opened as another: %v", err)
+		}
+	}
+}
+
 func TestKinds(t *testing.T) {
 	const (
 		png   = "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"

@@ -1,7 +1,6 @@
 package blob
 
 import (
-	"crypto/rand"
 	"errors"
 	"io/fs"
 	"os"
@@ -23,37 +22,11 @@ func OpenOutputs(dir string) (*Outputs, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	mark := filepath.Join(dir, nameAt)
-	for range 2 {
-		name, err := os.ReadFile(mark)
-		if err == nil && len(name) > 0 {
-			return &Outputs{dir, string(name)}, nil
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-		if err := markFolder(dir, mark); err != nil {
-			return nil, err
-		}
-	}
-	return nil, errors.New("the folder of exports cannot be given a name")
-}
-
-// markFolder writes the name of a folder. Whoever comes first decides.
-func markFolder(dir, mark string) error {
-	f, err := os.CreateTemp(dir, "*.new")
+	name, err := nameOf(dir, dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer os.Remove(f.Name())
-	_, err = f.WriteString(rand.Text())
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err = os.Link(f.Name(), mark); errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	return errors.Join(err, syncDir(dir))
+	return &Outputs{dir, name}, nil
 }
 
 // Name returns the name of the folder.

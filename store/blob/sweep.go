@@ -3,6 +3,8 @@ package blob
 import (
 	"context"
 	"encoding/hex"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -57,10 +59,8 @@ const together = 500
 // what was left half written. used tells which of some hashes something uses.
 func (s *Store) Sweep(ctx context.Context, used func(context.Context, ...[]byte) ([]bool, error)) (removed int, err error) {
 	before := s.now().Add(-grace)
-	for _, sub := range []string{incoming, outgoing} {
-		if err := s.clear(sub, before); err != nil {
-			return 0, err
-		}
+	if err := errors.Join(s.clear(before), s.restore(before)); err != nil {
+		return 0, err
 	}
 	var hashes [][]byte
 	ask := func() error {
@@ -105,34 +105,67 @@ func (s *Store) Sweep(ctx context.Context, used func(context.Context, ...[]byte)
 // before. It is first taken out of the way, so that nobody brings it in between the
 // look and the removal: whoever does so then makes a new file.
 func (s *Store) Remove(hash []byte, before time.Time) (gone bool, err error) {
-	path, aside := s.path(hash), filepath.Join(s.dir, outgoing, hex.EncodeToString(hash))
+	path, aside := s.path(hash), s.aside(hash)
 	if err := os.Rename(path, aside); err != nil {
-		if os.IsNotExist(err) {
-			return false, nil
-		}
-		return false, err
+		return false, unlessGone(err)
 	}
 	info, err := os.Stat(aside)
 	if err != nil {
-		return false, err
+		return false, unlessGone(err)
 	}
 	if !info.ModTime().Before(before) {
-		return false, os.Rename(aside, path)
+		return false, unlessGone(os.Rename(aside, path))
 	}
-	return true, os.Remove(aside)
+	return true, unlessGone(os.Remove(aside))
 }
 
-// clear removes old files of a folder for what is on its way.
-func (s *Store) clear(sub string, before time.Time) error {
+// unlessGone returns err, unless that is that a file is not there: another server that
+// removes the same was faster.
+func unlessGone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// old calls f with the names of the files of a folder that came there before a moment.
+func (s *Store) old(sub string, before time.Time, f func(name string) error) error {
 	files, err := os.ReadDir(filepath.Join(s.dir, sub))
 	if err != nil {
 		return err
 	}
 	for _, file := range files {
 		info, err := file.Info()
-		if err == nil && info.ModTime().Before(before) {
-			_ = os.Remove(filepath.Join(s.dir, sub, file.Name())) // another server may have done so
+		if err != nil || !info.ModTime().Before(before) {
+			continue
+		}
+		if err := f(file.Name()); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// clear removes what was left half written.
+func (s *Store) clear(before time.Time) error {
+	return s.old(incoming, before, func(name string) error {
+		_ = os.Remove(filepath.Join(s.dir, incoming, name)) // another server may have done so
+		return nil
+	})
+}
+
+// restore puts back what a server has taken aside that died before it knew whether that is to
+// go: something may use it. Whether that is so is asked as of any other.
+func (s *Store) restore(before time.Time) error {
+	return s.old(outgoing, before, func(name string) error {
+		hash, err := hex.DecodeString(name)
+		if err != nil || len(hash) != len(Ref{}.SHA256) {
+			return nil
+		}
+		path := s.path(hash)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return err
+		}
+		return unlessGone(os.Rename(s.aside(hash), path))
+	})
 }
