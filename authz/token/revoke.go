@@ -86,17 +86,25 @@ type storedRevocation struct {
 // add revokes, here at once and elsewhere soon.
 func (r *Revocations) add(ctx context.Context, what revoked) error {
 	at := r.now().UTC()
-	value, err := json.Marshal(storedRevocation{What: what.what, ID: what.id, Before: at})
-	if err != nil {
-		return err
-	}
-	e := fhir.Entry{Kind: revokedKind, Key: string(what.what) + "/" + what.id, Expires: at.Add(Longest), Value: value}
+	e := fhir.Entry{Kind: revokedKind, Key: string(what.what) + "/" + what.id}
 	for {
 		old, err := r.state.Entry(ctx, e.Kind, e.Key)
 		if err != nil && fhir.CodeOf(err) != fhir.NotFound {
 			return fmt.Errorf("revoke: %w", err)
 		}
-		e.Version = old.Version
+		if err == nil {
+			var s storedRevocation
+			if err := json.Unmarshal(old.Value, &s); err != nil {
+				return fmt.Errorf("revocation %s: %w", e.Key, err)
+			}
+			if s.Before.After(at) { // who revoked the same later was faster
+				at = s.Before
+			}
+		}
+		if e.Value, err = json.Marshal(storedRevocation{What: what.what, ID: what.id, Before: at}); err != nil {
+			return err
+		}
+		e.Version, e.Expires = old.Version, at.Add(Longest)
 		err = r.state.Put(ctx, e)
 		if fhir.CodeOf(err) == fhir.Conflict && ctx.Err() == nil {
 			continue // somebody else revokes the same
@@ -110,7 +118,7 @@ func (r *Revocations) add(ctx context.Context, what revoked) error {
 	defer r.mu.Unlock()
 	next := map[revoked]time.Time{what: at}
 	for k, v := range *r.set.Load() {
-		if k != what {
+		if k != what || v.After(at) {
 			next[k] = v
 		}
 	}

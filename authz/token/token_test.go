@@ -357,3 +357,31 @@ func BenchmarkVerifySeen(b *testing.B) {
 		}
 	}
 }
+
+// TestRevokedLate: who revokes and is then held up does not take back what was revoked
+// later, in the meantime, here or elsewhere.
+func TestRevokedLate(t *testing.T) {
+	h := newHouse(t)
+	began := h.now()
+	held, err := OpenRevocations(t.Context(), h.state, func() time.Time { return began })
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.pass(10 * time.Second)
+	raw := h.mint(t) // before the later one, and after the one that is held up
+	h.pass(10 * time.Second)
+	if err := h.revocations.Client(t.Context(), "app-1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := held.Client(t.Context(), "app-1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.revocations.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name, r := range map[string]*Revocations{"here": h.revocations, "elsewhere": held} {
+		if _, err := NewVerifier(h.minter, r).Verify(t.Context(), raw, nil); fhir.CodeOf(err) != fhir.LoginRequired {
+			t.Errorf("%s the token is good again: %v", name, err)
+		}
+	}
+}
