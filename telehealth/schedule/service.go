@@ -107,12 +107,38 @@ func (s *Service) Operations() []operation.Operation {
 	return []operation.Operation{
 		of("find", operation.OnType, false, s.find),
 		of("hold", operation.OnType, true, s.hold),
-		of("book", operation.OnType, true, s.book),
+		of("book", operation.OnType, true, s.current(s.book)),
 		of("wait", operation.OnType, true, s.wait),
-		of("reschedule", operation.OnInstance, true, s.reschedule),
-		of("cancel", operation.OnInstance, true, s.cancel),
+		of("reschedule", operation.OnInstance, true, s.current(s.reschedule)),
+		of("cancel", operation.OnInstance, true, s.current(s.cancel)),
 		calendar(of("calendar", operation.OnInstance, false, s.calendarOf)),
 		{Name: "calendar-link", URL: base + "OperationDefinition/calendar-link", Scope: operation.OnInstance, Types: []string{"Schedule"}, Changes: true, Run: s.calendarLink},
+	}
+}
+
+// current runs an operation again that began with an Appointment which somebody else has
+// written since: nothing was done, and who called has asked for no version of it.
+func (s *Service) current(run func(context.Context, *operation.Call) (*operation.Answer, error)) func(context.Context, *operation.Call) (*operation.Answer, error) {
+	return func(ctx context.Context, call *operation.Call) (*operation.Answer, error) {
+		for try := 1; ; try++ {
+			answer, err := run(ctx, call)
+			if fhir.CodeOf(err) != fhir.Stale || try == mostTries {
+				return answer, err
+			}
+			if err := s.pause(ctx, try); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+// pause waits a little, not everybody as long.
+func (s *Service) pause(ctx context.Context, try int) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(time.Duration(1+int(s.random()[0])%(4*try)) * time.Millisecond):
+		return nil
 	}
 }
 
@@ -210,11 +236,8 @@ func (s *Service) arrange(ctx context.Context, a *Agenda, times []Span, change f
 			return results, err
 		}
 		// Somebody else wrote this day: look again, not all at once.
-		pause := time.Duration(1+int(s.random()[0])%(4*try)) * time.Millisecond
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(pause):
+		if err := s.pause(ctx, try); err != nil {
+			return nil, err
 		}
 	}
 }
