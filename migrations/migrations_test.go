@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"zombiezen.com/go/sqlite"
@@ -73,6 +74,47 @@ func TestPostgres(t *testing.T) {
 	}
 	differs(t, migrations.CheckPostgres(t.Context(), conn), 999, "run a newer amate")
 	differs(t, migrations.Postgres(t.Context(), conn), 999, "run a newer amate")
+}
+
+// TestPostgresMeanwhile: who looks while another program is between two steps waits for it.
+func TestPostgresMeanwhile(t *testing.T) {
+	url := storetest.EmptyPostgres(t)
+	one, two := connect(t, url), connect(t, url)
+	if err := migrations.Postgres(t.Context(), one); err != nil {
+		t.Fatal(err)
+	}
+	run := func(sql string) {
+		t.Helper()
+		if _, err := one.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(`SELECT pg_advisory_lock(x'616d617465'::bigint)`) // as migrations.Postgres has it
+	run(`CREATE TEMP TABLE last AS SELECT * FROM migration ORDER BY number DESC LIMIT 1`)
+	run(`DELETE FROM migration WHERE number = (SELECT number FROM last)`)
+	checked := make(chan error, 1)
+	go func() { checked <- migrations.CheckPostgres(t.Context(), two) }()
+	for waits := false; !waits; {
+		select {
+		case err := <-checked:
+			t.Fatalf("it did not wait: %v", err)
+		case <-time.After(10 * time.Millisecond):
+		}
+		if err := one.QueryRow(t.Context(), `SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND pid = $1`, two.PgConn().PID()).Scan(&waits); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(`INSERT INTO migration SELECT * FROM last`)
+	run(`SELECT pg_advisory_unlock(x'616d617465'::bigint)`)
+	if err := <-checked; err != nil {
+		t.Error(err)
+	}
+
+	run(`DELETE FROM migration WHERE number = (SELECT number FROM last)`)
+	var older *migrations.VersionError
+	if err := migrations.CheckPostgres(t.Context(), two); !errors.As(err, &older) {
+		t.Errorf("with nobody at it: %v", err)
+	}
 }
 
 // TestPostgresWithoutRights: a role that may only read and write rows can start a

@@ -42,10 +42,23 @@ func Postgres(ctx context.Context, conn *pgx.Conn) (err error) {
 }
 
 // CheckPostgres returns a *VersionError unless the database is at the program's version.
-// It only reads, so a role that may not alter tables can call it.
+// It only reads, so a role that may not alter tables can call it. It waits for who is
+// migrating: a database on its way is that of no program.
 func CheckPostgres(ctx context.Context, conn *pgx.Conn) error {
 	have, err := postgresVersion(ctx, conn)
 	if err != nil {
+		return err
+	}
+	older := check("postgres", have)
+	if older == nil || have == 0 {
+		return older
+	}
+	for _, sql := range []string{`SELECT pg_advisory_lock_shared($1)`, `SELECT pg_advisory_unlock_shared($1)`} {
+		if _, err := conn.Exec(ctx, sql, int64(lockKey)); err != nil {
+			return fmt.Errorf("wait for a migration: %w", err)
+		}
+	}
+	if have, err = postgresVersion(ctx, conn); err != nil {
 		return err
 	}
 	return check("postgres", have)
