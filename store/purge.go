@@ -23,7 +23,7 @@ const purgedVersions = 10_000
 var ErrNotOwner = errors.New("this role of the database may not remove versions: purge as the one who owns the schema")
 
 // ErrUnscrubbed says that what was purged may still be read in the file of the database.
-var ErrUnscrubbed = errors.New("the file of the database is large: what was purged is overwritten by 'amate retention scrub'")
+var ErrUnscrubbed = errors.New("the file of the database is large, or is being read: what was purged is overwritten by 'amate retention scrub'")
 
 // Purged says what a purge removed.
 type Purged struct {

@@ -31,7 +31,7 @@ func TestCrash(t *testing.T) {
 
 	var mu sync.Mutex
 	var acknowledged []string
-	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	done := make(chan struct{})
 	go func() {
@@ -42,13 +42,23 @@ func TestCrash(t *testing.T) {
 			mu.Unlock()
 		})
 	}()
-	time.Sleep(500 * time.Millisecond)
+	const enough = 50 // so that all of it is at work
+	for have := 0; have < enough; time.Sleep(20 * time.Millisecond) {
+		select {
+		case <-done:
+			t.Fatalf("it ended by itself, after %d batches", have)
+		default:
+		}
+		mu.Lock()
+		have = len(acknowledged)
+		mu.Unlock()
+	}
 	if err := server.CrashAndRestart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	stop()
 	<-done
-	for deadline := time.Now().Add(10 * time.Second); s.Ready(t.Context()) != nil; {
+	for deadline := time.Now().Add(3 * time.Minute); s.Ready(t.Context()) != nil; {
 		if time.Now().After(deadline) {
 			t.Fatalf("the store does not recover: %v", s.Ready(t.Context()))
 		}

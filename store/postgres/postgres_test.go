@@ -1,10 +1,12 @@
 package postgres
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -106,6 +108,41 @@ func TestClosed(t *testing.T) {
 	}
 	if _, err := s.Read(t.Context(), fhir.Ref{Type: "Patient", ID: "a"}); fhir.CodeOf(err) != fhir.Unavailable {
 		t.Errorf("read: %v", err)
+	}
+}
+
+// TestOutOfTime: what takes longer than the database allows, and a connection that breaks,
+// are no faults of this program.
+func TestOutOfTime(t *testing.T) {
+	s, err := Open(t.Context(), storetest.Postgres(t)+"&statement_timeout=300", Options{Connections: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	run := func(ctx context.Context, sql string) error {
+		return s.with(ctx, func(c *connection) error { return trip(ctx, c.pg, call{sql: sql}) })
+	}
+	for name, sql := range map[string]string{"a long statement": `SELECT pg_sleep(60)`, "a connection that ends": `SELECT pg_terminate_backend(pg_backend_pid())`} {
+		if err := run(t.Context(), sql); fhir.CodeOf(err) != fhir.Unavailable {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	short, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if err := run(short, `SELECT pg_sleep(60)`); !errors.Is(err, context.DeadlineExceeded) || fhir.CodeOf(err) != 0 {
+		t.Errorf("who waits no longer: %v", err)
+	}
+	err = s.with(t.Context(), func(c *connection) error {
+		if err := c.pg.Conn().Close(); err != nil {
+			t.Error(err)
+		}
+		return trip(t.Context(), c.pg, call{sql: `SELECT 1`})
+	})
+	if fhir.CodeOf(err) != fhir.Unavailable {
+		t.Errorf("a broken connection: %v", err)
+	}
+	if err := run(t.Context(), `SELECT 1`); err != nil {
+		t.Errorf("the next one: %v", err)
 	}
 }
 

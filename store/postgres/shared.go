@@ -116,7 +116,7 @@ func (s *Store) runWrites(jobs []*writeJob) {
 		together, rest := compatible(jobs)
 		err := s.writeTogether(together)
 		var known *pgError
-		if len(together) > 1 && errors.As(err, &known) {
+		if len(together) > 1 && (errors.As(err, &known) || tookTooLong(err)) {
 			err = fmt.Errorf("%w: %w", store.ErrMoved, err)
 		}
 		for _, j := range together {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -57,9 +58,17 @@ func trip(ctx context.Context, conn *pgconn.PgConn, calls ...call) error {
 	}
 	if err != nil {
 		kept.forget(fresh) // they may not have come to be prepared
+		if conn.IsClosed() {
+			err = broken{err}
+		}
 	}
 	return failure(err)
 }
+
+// broken is an error after which a connection is of no use.
+type broken struct{ error }
+
+func (b broken) Unwrap() error { return b.error }
 
 // receive reads the result of one call.
 func receive(pipeline *pgconn.Pipeline, c *call) error {
@@ -113,14 +122,37 @@ func failure(err error) error {
 	switch {
 	case errors.As(err, &connect):
 	case !errors.As(err, &pg):
-		return err
+		if !lost(err) {
+			return err
+		}
 	case inTheWay[pg.Code], pg.Code == "23502" && pg.TableName == "resource" && pg.ColumnName == "version":
 		return fmt.Errorf("%w: %s", store.ErrMoved, pg.Code)
-	case len(pg.Code) == 5 && (pg.Code[:2] == "53" || pg.Code[:3] == "57P"):
+	case len(pg.Code) == 5 && (pg.Code[:2] == "53" || pg.Code[:3] == "57P" || pg.Code[:2] == "08" || tooLong[pg.Code]):
 	default:
 		return &pgError{pg.Code, pg.TableName, pg.Routine}
 	}
 	return fmt.Errorf("%w: %w", fhir.Errorf(fhir.Unavailable, "the database cannot answer now"), err)
+}
+
+// lost reports whether an error means that the connection broke, as it does when the server
+// dies, and not that somebody here gave up waiting.
+func lost(err error) bool {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	var off broken
+	var network net.Error
+	return errors.As(err, &off) || errors.As(err, &network)
+}
+
+// tooLong are the errors of what the operator of the database lets take only so long: a
+// statement, a transaction, and one that waits for this program, which may have stood still.
+var tooLong = map[string]bool{"57014": true, "25P03": true, "25P04": true}
+
+// tookTooLong reports whether that has happened.
+func tookTooLong(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && tooLong[pg.Code]
 }
 
 // inTheWay are the errors after which another attempt may succeed: a unique key

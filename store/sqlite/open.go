@@ -44,6 +44,7 @@ type Store struct {
 	words    *store.WordCache
 
 	criteriaTime time.Duration // see the constant; a field for tests
+	scrubTime    time.Duration // for which Scrub waits for readers; likewise
 	free         sharedBlock   // row keys for attempts without locks
 	sealer       *store.Sealer
 	secret       []byte
@@ -73,7 +74,7 @@ func Open(ctx context.Context, path string, options Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	s := &Store{options: options, slack: momentSlack, keys: store.NewKeyCache(), weights: store.NewWeights(options.Now), words: store.NewWordCache(), criteriaTime: criteriaTime}
+	s := &Store{options: options, slack: momentSlack, keys: store.NewKeyCache(), weights: store.NewWeights(options.Now), words: store.NewWordCache(), criteriaTime: criteriaTime, scrubTime: busyTime}
 	if err := s.prepare(ctx, path, conn); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), conn.Close())
 	}
@@ -95,9 +96,13 @@ func create(path string) error {
 	return f.Close()
 }
 
+// busyTime is how long a write waits for another process: it may be importing into the same
+// file.
+const busyTime = 30 * time.Second
+
 // prepare readies the writer's connection and the schema, then the readers.
 func (s *Store) prepare(ctx context.Context, path string, conn *sqlite.Conn) error {
-	conn.SetBusyTimeout(30 * time.Second) // another amate may be importing into the same file
+	conn.SetBusyTimeout(busyTime)
 	for _, pragma := range []string{
 		"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA wal_autocheckpoint = 8000", "PRAGMA cache_size = -16384",
 		"PRAGMA temp_store = MEMORY", "PRAGMA journal_size_limit = 67108864", "PRAGMA foreign_keys = OFF",

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"time"
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
@@ -81,7 +80,8 @@ const scrubMost = 1 << 30
 // Scrub writes the whole file anew, so that what was purged is neither there nor in
 // its log. To overwrite what is removed is not enough: where a page was split, it may
 // still hold what moved to another. Others read meanwhile, and wait to write.
-// Errors: store.ErrUnscrubbed for a large file, unless long says that it may take long.
+// Errors: store.ErrUnscrubbed for a large file, unless long says that it may take long, and
+// where somebody goes on reading what was there before.
 //
 // See https://www.sqlite.org/lang_vacuum.html and
 // https://www.sqlite.org/pragma.html#pragma_wal_checkpoint.
@@ -99,21 +99,22 @@ func (s *Store) Scrub(ctx context.Context, long bool) error {
 		return err
 	}
 	conn.SetInterrupt(ctx.Done())
-	conn.SetBusyTimeout(30 * time.Second)
-	all := []string{"VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"}
+	conn.SetBusyTimeout(s.scrubTime)
 	large := info.Size() > scrubMost && !long
-	if large {
-		all = all[1:]
+	if !large {
+		err = sqlitex.ExecuteTransient(conn, "VACUUM", nil)
 	}
-	for _, sql := range all {
-		if err = sqlitex.ExecuteTransient(conn, sql, nil); err != nil {
-			break
-		}
+	read := false // by somebody who keeps the log from being emptied, which is no error of the statement
+	if err == nil {
+		err = sqlitex.ExecuteTransient(conn, "PRAGMA wal_checkpoint(TRUNCATE)", &sqlitex.ExecOptions{ResultFunc: func(stmt *sqlite.Stmt) error {
+			read = stmt.ColumnInt64(0) != 0
+			return nil
+		}})
 	}
-	if err == nil && large {
+	if err == nil && (large || read) {
 		err = store.ErrUnscrubbed
 	}
-	return errors.Join(err, conn.Close())
+	return errors.Join(failure(err), conn.Close())
 }
 
 // path returns where the file is.

@@ -10,6 +10,7 @@ import (
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
+	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/store"
 )
 
@@ -76,7 +77,7 @@ func (w *writer) transact(jobs []*job) {
 	w.observe("commit", time.Since(start))
 	if err != nil {
 		w.block = keyBlock{} // it may have been taken in this transaction
-		err = errors.Join(fmt.Errorf("commit: %w", err), w.rollback())
+		err = failure(errors.Join(fmt.Errorf("commit: %w", err), w.rollback()))
 	}
 	answer(done, err)
 }
@@ -105,9 +106,24 @@ func (w *writer) begin() error {
 		return nil
 	}
 	if err := w.exec("BEGIN IMMEDIATE"); err != nil {
-		return fmt.Errorf("begin: %w", err)
+		return failure(fmt.Errorf("begin: %w", err))
 	}
 	return nil
+}
+
+// failure gives an error of SQLite the meaning it has here: fhir.Unavailable when another
+// process has the file, for longer than is waited for it.
+//
+// See https://www.sqlite.org/rescode.html#busy.
+func failure(err error) error {
+	if err == nil {
+		return nil
+	}
+	switch sqlite.ErrCode(err).ToPrimary() {
+	case sqlite.ResultBusy, sqlite.ResultLocked:
+		return fmt.Errorf("%w: %w", fhir.Errorf(fhir.Unavailable, "another program is at work on the database file; try again"), err)
+	}
+	return err
 }
 
 // attemptFirst runs j as the first of a transaction. It needs no savepoint, for which every

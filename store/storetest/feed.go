@@ -57,7 +57,7 @@ func (f *fixture) fresh(feed *store.Feed, after fhir.Mark, n int) []fhir.Change 
 		if all := f.rest(feed, after); len(all) >= n || f.Failed() {
 			return all
 		}
-		ctx, cancel := context.WithTimeout(f.ctx, time.Minute)
+		ctx, cancel := context.WithTimeout(f.ctx, 5*time.Minute)
 		end, err := feed.End(ctx)
 		if err == nil {
 			err = feed.Wait(ctx, end)
@@ -115,7 +115,7 @@ func feedSeen(f *fixture, s Feeder, slow func(s Feeder) (end func())) {
 	}
 	other, before := seen("Consent"), seen("Observation")
 	f.load(observation("o", "Patient/p", "8302-2", "2020", "1"))
-	for deadline := time.Now().Add(time.Minute); seen("Observation") == before; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); seen("Observation") == before; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			f.Fatal("it is never seen that an Observation was written")
 		}
@@ -170,7 +170,7 @@ func feedSettles(f *fixture, s Feeder, slow func(s Feeder) (end func())) {
 			if err != nil {
 				f.Fatalf("%s: %v", name, err)
 			}
-		case <-time.After(time.Minute):
+		case <-time.After(5 * time.Minute):
 			f.Fatalf("%s: it never settles", name)
 		}
 		told := f.rest(feed, start)
@@ -291,7 +291,7 @@ func feedHasNoGaps(f *fixture, s Feeder, slow func(Feeder) func()) {
 	const writers, each = 8, 40
 	f.s = s
 	start := mustEnd(f, s)
-	ctx, cancel := context.WithTimeout(f.ctx, 2*time.Minute)
+	ctx, cancel := context.WithTimeout(f.ctx, 10*time.Minute)
 	defer cancel()
 	var writing, reading sync.WaitGroup
 	for w := range writers {
