@@ -82,6 +82,9 @@ type shelved struct {
 	Folder string `json:"folder"`
 }
 
+// key is that of its entry.
+func (s *shelved) key() string { return fmt.Sprintf("%s/%s/%06d", s.Family, s.Period, s.Number) }
+
 // releases returns everything that was published.
 func (l *library) releases(ctx context.Context) ([]shelved, error) {
 	const page = 500
@@ -151,7 +154,14 @@ func (l *library) publish(ctx context.Context, name, period string) (*opendata.R
 	}
 	if err == nil {
 		made.Release = *release
-		err = l.shelve(ctx, &made, opendata.Remember(cube, protected, past), version)
+		if err = l.shelve(ctx, &made, opendata.Remember(cube, protected, past), version); err != nil {
+			switch known, unsure := l.known(ctx, &made); {
+			case known:
+				return release, true, nil
+			case unsure != nil: // its files stay, since it may be known
+				return nil, false, errors.Join(err, unsure)
+			}
+		}
 	}
 	if err != nil {
 		return nil, false, errors.Join(err, l.discard(made.Folder))
@@ -201,8 +211,27 @@ func (l *library) shelve(ctx context.Context, made *shelved, told map[string]ope
 	}
 	period := made.Family + "/" + made.Period
 	return l.store.Put(ctx,
-		fhir.Entry{Kind: openKind, Key: fmt.Sprintf("%s/%06d", period, made.Number), Group: made.Family, Value: value},
+		fhir.Entry{Kind: openKind, Key: made.key(), Group: made.Family, Value: value},
 		fhir.Entry{Kind: ledgerKind, Key: period, Group: made.Family, Version: version, Value: packed.Bytes()})
+}
+
+// knownWithin bounds how long it is asked whether a release is known.
+const knownWithin = 10 * time.Second
+
+// known reports whether a release was made known after all: the answer to that may be lost
+// with a connection, or come too late for ctx.
+func (l *library) known(ctx context.Context, made *shelved) (bool, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), knownWithin)
+	defer cancel()
+	e, err := l.store.Entry(ctx, openKind, made.key())
+	if fhir.CodeOf(err) == fhir.NotFound {
+		return false, nil
+	}
+	var there shelved
+	if err == nil {
+		err = json.Unmarshal(e.Value, &there)
+	}
+	return err == nil && there.Folder == made.Folder, err
 }
 
 // creator creates the files of a release in a folder of its own. They are on the disk when
@@ -234,6 +263,7 @@ const (
 	openJob       = "open-data"
 	openAutoJob   = "open-data-auto"
 	openAutoEvery = 24 * time.Hour
+	openAutoRetry = time.Hour // after an error
 )
 
 // openOrder is what a job publishes.
@@ -266,17 +296,24 @@ func (o *opened) handleOpenData(ctx context.Context, s *serve, log *slog.Logger)
 		return nil
 	}
 	o.jobs.Handle(openAutoJob, 1, func(ctx context.Context, t *job.Task) error {
+		again := l.now().Add(openAutoEvery)
 		for _, f := range l.families {
-			if before, _, err := l.last(ctx, f.Name, f.Last(l.now()).Name); err != nil || before != nil {
+			before, _, err := l.last(ctx, f.Name, f.Last(l.now()).Name)
+			if err == nil && before != nil {
 				continue
 			}
-			if made, _, err := l.publish(ctx, f.Name, ""); err != nil {
-				log.Warn("open data are not published", "family", f.Name, "error", err)
+			var made *opendata.Release
+			if err == nil {
+				made, _, err = l.publish(ctx, f.Name, "")
+			}
+			if err != nil {
+				again = l.now().Add(openAutoRetry)
+				log.Warn("open data are not published; it is tried again", "family", f.Name, "error", err)
 			} else {
 				log.Info("open data are published", "family", f.Name, "period", made.Period)
 			}
 		}
-		return &job.Again{At: l.now().Add(openAutoEvery)}
+		return &job.Again{At: again}
 	})
 	return o.stand(ctx, openAutoJob)
 }
