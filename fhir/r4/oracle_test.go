@@ -195,14 +195,11 @@ func TestOracleOnMutations(t *testing.T) {
 		}
 	}
 	random := rand.New(rand.NewPCG(20261121, 4))
-	const most = 12_000
-	for end := time.Now().Add(15 * time.Second); o.judged < most && time.Now().Before(end); {
+	const least, most = 1000, 12_000 // as many as 15 s are enough for
+	for end := time.Now().Add(15 * time.Second); o.judged < least || o.judged < most && time.Now().Before(end); {
 		s := small[random.IntN(len(small))]
 		name, changed := mutate(random, s.json)
 		o.judge(specimen{s.name + ", " + name, changed})
-	}
-	if o.judged < 1000 {
-		t.Errorf("only %d mutations were judged", o.judged)
 	}
 	if o.refused < o.judged/10 {
 		t.Errorf("only %d of %d mutations were refused by both: they are too tame", o.refused, o.judged)
