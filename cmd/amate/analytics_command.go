@@ -48,7 +48,7 @@ func (c *analystsStatus) Run(ctx context.Context, out streams, log *slog.Logger)
 		return err
 	}
 	defer func() { err = errors.Join(err, keeper.Close()) }()
-	at, err := keeper.Load(ctx)
+	at, counts, err := tablesCounted(ctx, keeper)
 	if err != nil {
 		return err
 	}
@@ -58,11 +58,7 @@ func (c *analystsStatus) Run(ctx context.Context, out streams, log *slog.Logger)
 		kept := at.Tables[name]
 		rows, made, state := "", "", "not there yet"
 		if kept.Base != "" {
-			n, err := keeper.Count(ctx, kept.Base)
-			if err != nil {
-				return err
-			}
-			rows, made, state = strconv.FormatInt(n, 10), kept.Built.Format(time.RFC3339), "current"
+			rows, made, state = strconv.FormatInt(counts[name], 10), kept.Built.Format(time.RFC3339), "current"
 		}
 		if kept.Next != "" || kept.Print == "" && kept.Base != "" {
 			state = "is made anew"
@@ -78,6 +74,38 @@ func (c *analystsStatus) Run(ctx context.Context, out streams, log *slog.Logger)
 	}
 	_, err = fmt.Fprintf(out.out, "\nEverything that was written by %s is in the tables. Resources left out: %d.\n", at.Caught.Format(time.RFC3339), at.Refused)
 	return err
+}
+
+// tablesCounted returns how far the tables are, and how many rows each has. A table that a
+// server has replaced since it was named is looked up anew, with all others.
+func tablesCounted(ctx context.Context, keeper analytics.Keeper) (*analytics.Progress, map[string]int64, error) {
+	at, err := keeper.Load(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	for {
+		counts, gone := map[string]int64{}, ""
+		for name, kept := range at.Tables {
+			if kept.Base == "" {
+				continue
+			}
+			if counts[name], err = keeper.Count(ctx, kept.Base); err != nil {
+				gone = name
+				break
+			}
+		}
+		if gone == "" {
+			return at, counts, nil
+		}
+		now, failed := keeper.Load(ctx)
+		if failed != nil {
+			return nil, nil, failed
+		}
+		if there := now.Tables[gone]; there != nil && there.Base == at.Tables[gone].Base {
+			return nil, nil, err
+		}
+		at = now
+	}
 }
 
 type analystsDictionary struct {

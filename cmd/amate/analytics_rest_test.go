@@ -414,3 +414,38 @@ func TestTableMadeMeanwhile(t *testing.T) {
 		}
 	})
 }
+
+// counting is a keeper of whose tables one is replaced before it is counted.
+type counting struct {
+	analytics.Keeper
+	replace func()
+}
+
+func (c *counting) Count(ctx context.Context, base string) (int64, error) {
+	if c.replace != nil {
+		c.replace()
+		c.replace = nil
+	}
+	return c.Keeper.Count(ctx, base)
+}
+
+// TestTableReplacedMeanwhile: tables are counted although one is replaced between the
+// question which there are and that how many rows it has.
+func TestTableReplacedMeanwhile(t *testing.T) {
+	t.Parallel()
+	onBothTabulating(t, func(t *testing.T, k *tabulating) {
+		k.steps(100_000)
+		at, _, err := tablesCounted(t.Context(), &counting{k.keeper, func() {
+			k.anew()
+			k.steps(100_000)
+		}})
+		if err != nil || len(at.Tables) == 0 {
+			t.Fatal(err)
+		}
+		for name, kept := range at.Tables {
+			if kept.Base != k.at.Tables[name].Base {
+				t.Errorf("%s is counted as %s, and is %s", name, kept.Base, k.at.Tables[name].Base)
+			}
+		}
+	})
+}
