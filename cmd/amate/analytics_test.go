@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -110,6 +111,9 @@ func TestTablesOfAnalysts(t *testing.T) {
 	}
 }
 
+// argumentOf1990 is that year where it stands by itself, and not in an id or a hash.
+var argumentOf1990 = regexp.MustCompile(`(^|[^0-9A-Za-z-])1990($|[^0-9A-Za-z-])`)
+
 // library runs a query that is stored, with parameters, over a table by another name.
 func (s *rightsScene) library() {
 	s.Helper()
@@ -159,7 +163,7 @@ func (s *rightsScene) library() {
 		s.Errorf("another format: %d %s", status, got)
 	}
 	s.ordered(body)
-	if got := s.must(http.StatusOK, "auditor", "GET", "AuditEvent?_count=200", ""); !strings.Contains(got, "Library/sql-") || strings.Contains(got, "1990") {
+	if got := s.must(http.StatusOK, "auditor", "GET", "AuditEvent?_count=200", ""); !strings.Contains(got, "Library/sql-") || argumentOf1990.MatchString(got) {
 		s.Errorf("the trail has no hash of a query: %.3000s", got)
 	}
 }

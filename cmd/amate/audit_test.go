@@ -87,6 +87,12 @@ type answers struct {
 	ids []string
 }
 
+func (a *answers) count() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.ids)
+}
+
 // load reads, searches, writes, and asks for what is not there, until kill.
 func (a *answers) load(t *testing.T, p *process, round int, kill func(*process)) {
 	t.Helper()
@@ -105,7 +111,10 @@ func (a *answers) load(t *testing.T, p *process, round int, kill func(*process))
 			}
 		})
 	}
-	time.Sleep(randomly(round))
+	began, before := time.Now(), a.count()
+	for wait := randomly(round); time.Since(began) < wait || a.count() < before+60 && time.Since(began) < 2*time.Minute; {
+		time.Sleep(10 * time.Millisecond) // a busy machine answers few in that time
+	}
 	kill(p)
 	stop()
 	clients.Wait()

@@ -97,19 +97,25 @@ func TestBirthKilled(t *testing.T) {
 		m.who(midwife)
 		var done sync.Map
 		var all sync.WaitGroup
+		failed := make(chan error, 4)
 		for worker := range 4 {
 			all.Go(func() {
 				for i := range 1000 {
 					c, err := m.quietly(fmt.Sprintf("Madre%c%c%c", 'a'+worker, 'a'+i/20, 'a'+i%20))
 					if err != nil {
-						return // the server is gone
+						failed <- err
+						return
 					}
 					done.Store(c.text("folio"), true)
 				}
 			})
 		}
 		for enough := 0; enough < 12; {
-			time.Sleep(20 * time.Millisecond)
+			select {
+			case err := <-failed:
+				m.Fatalf("before the server was killed: %v", err)
+			case <-time.After(20 * time.Millisecond):
+			}
 			enough = 0
 			done.Range(func(any, any) bool { enough++; return true })
 		}

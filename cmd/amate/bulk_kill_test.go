@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,12 +41,7 @@ func TestExportKilled(t *testing.T) {
 }
 
 func exportKilled(t *testing.T, data string, where []string) {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := free.Addr().String()
-	free.Close()
+	address := freePort(t)
 	start := func() *process {
 		return startGuarded(t, append([]string{"--listen", address, "--export-most", "50", "--job-lease", "2s"}, where...)...)
 	}
@@ -101,7 +95,7 @@ func killedWithin(p *process, data, at string) bool {
 	signal(syscall.SIGSTOP)
 	time.Sleep(300 * time.Millisecond) // so that it is time to save
 	signal(syscall.SIGCONT)
-	if !reached(2, time.Second) { // it was done by then
+	if !reached(2, 5*time.Second) { // it was done by then
 		return false
 	}
 	p.kill()

@@ -5,7 +5,6 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/json"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -81,12 +80,7 @@ func (a *asker) lines(m manifest) map[string]string {
 // the server, and are fetched by nobody else.
 func TestExport(t *testing.T) {
 	t.Parallel()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := free.Addr().String()
-	free.Close()
+	address := freePort(t)
 	where := []string{"--data", t.TempDir()}
 	blocked := filepath.Join(t.TempDir(), "blocked.ndjson") // nobody blocks by a PUT
 	if err := os.WriteFile(blocked, []byte(`{"resourceType":"Patient","id":"hidden","meta":{"security":[{"system":"`+blockedLabel.System+`","code":"`+blockedLabel.Code+`"}]}}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/amate-health/amate/fhir/registry/birth"
 	"github.com/amate-health/amate/store/storetest"
 )
 
@@ -167,5 +168,5 @@ func (s doseScene) plain() {
 			}
 		}
 	}
-	s.must(201, "nurse", "POST", "Immunization", immunization(time.Now().Format("2006")))
+	s.must(201, "nurse", "POST", "Immunization", immunization(time.Now().In(birth.Zone).Format("2006")))
 }

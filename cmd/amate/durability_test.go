@@ -127,11 +127,10 @@ func runs(pid int) bool {
 // awaitReady waits until the server has its database again.
 func awaitReady(t *testing.T, p *process) {
 	t.Helper()
-	for range 300 {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if status, _ := get(t, p.root("/health/ready")); status == http.StatusOK {
 			return
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
 	t.Fatal("the server does not find its database again")
 }
@@ -149,7 +148,10 @@ func (l *ledger) load(t *testing.T, base string, after time.Duration, kill func(
 	for range 6 {
 		clients.Go(func() { l.client(ctx, base) })
 	}
-	time.Sleep(after)
+	began := time.Now()
+	for time.Since(began) < after || l.count() == before && time.Since(began) < time.Minute { // it may be slow to begin
+		time.Sleep(10 * time.Millisecond)
+	}
 	kill()
 	stop()
 	clients.Wait()
@@ -190,6 +192,13 @@ func (l *ledger) client(ctx context.Context, base string) {
 			l.note(func() { l.updates[own] = n })
 		}
 	}
+}
+
+// count is how many writes were acknowledged.
+func (l *ledger) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.answered
 }
 
 func (l *ledger) note(f func()) {
@@ -234,7 +243,7 @@ type held struct {
 func (l *ledger) check(t *testing.T, base string) {
 	t.Helper()
 	found := l.differences(t, base)
-	for tries := 0; len(found) > 0 && tries < 20; tries++ {
+	for end := time.Now().Add(time.Minute); len(found) > 0 && time.Now().Before(end); {
 		time.Sleep(200 * time.Millisecond)
 		found = l.differences(t, base)
 	}
@@ -286,9 +295,21 @@ func (l *ledger) differences(t *testing.T, base string) (found []string) {
 func TestDurabilityNoticesLoss(t *testing.T) {
 	p := startServe(t, "--data", t.TempDir())
 	l := newLedger()
-	ctx, stop := context.WithTimeout(context.Background(), 300*time.Millisecond)
-	defer stop()
-	l.client(ctx, p.base)
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		l.client(ctx, p.base)
+	}()
+	for l.count() < 6 { // of transactions, and of a Patient
+		select {
+		case <-ended:
+			t.Fatal("a write was refused")
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	stop()
+	<-ended
 	l.check(t, p.base)
 
 	l.acked["lost"] = true

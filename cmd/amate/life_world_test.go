@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/amate-health/amate/fhir/document/sign/signtest"
 	"github.com/amate-health/amate/fhir/registry/identity"
 )
@@ -232,6 +234,33 @@ func (l *life) says(what, text string, all ...string) {
 	}
 }
 
+// fed waits until nothing holds back what has been written: a change is told of once all
+// transactions have ended that began before it, those of other databases included.
+func (l *life) fed() {
+	l.Helper()
+	if len(l.where) < 4 { // SQLite has one writer
+		return
+	}
+	conn, err := pgx.Connect(l.Context(), l.where[3])
+	if err != nil {
+		l.Fatal(err)
+	}
+	defer conn.Close(l.Context())
+	var now uint64
+	if err := conn.QueryRow(l.Context(), `SELECT pg_current_xact_id()::text::bigint`).Scan(&now); err != nil {
+		l.Fatal(err)
+	}
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		var oldest uint64
+		if err := conn.QueryRow(l.Context(), `SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint`).Scan(&oldest); err != nil || time.Now().After(end) {
+			l.Fatalf("transactions from before %d go on: %d, %v", now, oldest, err)
+		}
+		if oldest > now {
+			return
+		}
+	}
+}
+
 // lifeCopy is the copy that the software of the clinic keeps by $changes.
 type lifeCopy struct {
 	next string            // query of the next call
@@ -245,7 +274,7 @@ func (l *life) sync() []string {
 	if l.copied == nil {
 		l.copied = &lifeCopy{next: "$changes?patient=" + strings.TrimPrefix(l.at["patient"], "Patient/"), have: map[string]string{}}
 	}
-	time.Sleep(100 * time.Millisecond) // a server looks at most every 50 ms for what is new
+	l.fed()
 	c, before := l.copied, map[string]string{}
 	for name, version := range c.have {
 		before[name] = version

@@ -84,7 +84,7 @@ func (s identityScene) task(status string, patients ...string) string {
 	for _, id := range patients {
 		path += "&identifier=" + system + "|" + id
 	}
-	for range 150 {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		var b struct {
 			Entry []struct{ Resource json.RawMessage }
 		}
@@ -98,7 +98,6 @@ func (s identityScene) task(status string, patients ...string) string {
 		if len(b.Entry) == 1 {
 			return string(b.Entry[0].Resource)
 		}
-		time.Sleep(100 * time.Millisecond)
 	}
 	s.Fatalf("no Task of %v became %s: %s\n%s", patients, status, s.must(http.StatusOK, "system", "GET", "Task", ""), s.p.log)
 	return ""
@@ -161,15 +160,14 @@ func TestMatchScopes(t *testing.T) {
 			t.Errorf("%s: %d, want %d: %s", body, status, want, got)
 		}
 	}
-	for tries := 0; ; tries++ { // it is new in this database, and indexed first
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(100 * time.Millisecond) { // it is new in this database, and indexed first
 		status, got := s.do("clinician", "GET", "Patient?mothersMaidenName=x&_summary=count", "")
 		if status == http.StatusOK && strings.Contains(got, `"total":0`) {
 			break
 		}
-		if tries == 300 {
+		if time.Now().After(end) {
 			t.Fatalf("mothersMaidenName: %d %s", status, got)
 		}
-		time.Sleep(100 * time.Millisecond)
 	}
 }
 

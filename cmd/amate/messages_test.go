@@ -62,16 +62,26 @@ func registerSenderAs(t testing.TB, where []string, role, name, scopes, more str
 	mustRun(t, where, "message", "sender", "add", file)
 }
 
-// freePort returns an address that nothing listens on.
+// freePort returns an address that nothing listens on, nor will: its port is none of those
+// that machines give to whoever wants any, so that a server finds it free again after it was
+// killed.
 func freePort(t testing.TB) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000)))
+		if err != nil {
+			continue
+		}
+		defer ln.Close()
+		if _, taken := takenPorts.LoadOrStore(ln.Addr().String(), true); !taken {
+			return ln.Addr().String()
+		}
 	}
-	defer ln.Close()
-	return ln.Addr().String()
+	t.Fatal("there is no free port")
+	return ""
 }
+
+var takenPorts sync.Map // those that other tests were given
 
 // startClinic starts a server with access control that knows the sender lab.
 func startClinic(t testing.TB, where []string) *clinic {
@@ -95,7 +105,7 @@ func (c *clinic) dial(t testing.TB) *wire {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(time.Minute))
+	_ = conn.SetDeadline(time.Now().Add(5 * time.Minute))
 	return &wire{t, conn, mllp.NewReader(conn, 1<<20)}
 }
 
@@ -506,7 +516,7 @@ func TestStopAnswers(t *testing.T) {
 // TestMLLPNeedsSenders: where nobody could be known, nothing listens.
 func TestMLLPNeedsSenders(t *testing.T) {
 	t.Parallel()
-	ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, stop := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer stop()
 	var out, errs bytes.Buffer
 	status := run(ctx, []string{"serve", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--mllp-listen", "127.0.0.1:0"}, streams{out: &out, err: &errs})

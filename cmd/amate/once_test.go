@@ -45,6 +45,7 @@ func onceKilled(t *testing.T, args ...string) {
 			}
 		}
 		all, open = append(all, open...), nil
+		before := len(all)
 		ctx, stop := context.WithCancel(t.Context())
 		var mu sync.Mutex
 		var writing sync.WaitGroup
@@ -69,7 +70,11 @@ func onceKilled(t *testing.T, args ...string) {
 				}
 			})
 		}
-		time.Sleep(randomly(0) / 2)
+		for begun := 0; begun == 0 && ctx.Err() == nil; time.Sleep(randomly(0) / 2) { // it may be slow to begin
+			mu.Lock()
+			begun = len(all) + len(open) - before
+			mu.Unlock()
+		}
 		p.kill()
 		stop()
 		writing.Wait()

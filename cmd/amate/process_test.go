@@ -134,8 +134,8 @@ func tryCommand(t testing.TB, args ...string) (*process, error) {
 			<-p.ended
 			return p, fmt.Errorf("it ended with %v instead of serving", p.status)
 		}
-	case <-time.After(60 * time.Second):
-		return p, fmt.Errorf("it does not listen after a minute")
+	case <-time.After(3 * time.Minute):
+		return p, fmt.Errorf("it does not listen after three minutes")
 	}
 	_, base, _ := strings.Cut(p.said, "answers FHIR R4 at ")
 	p.base, _, _ = strings.Cut(base, "\n")
@@ -183,7 +183,7 @@ func (p *process) terminate(t testing.TB) error {
 	select {
 	case <-p.ended:
 		return p.status
-	case <-time.After(drainWithin + 10*time.Second):
+	case <-time.After(drainWithin + time.Minute):
 		t.Fatal("it goes on after SIGTERM")
 		return nil
 	}

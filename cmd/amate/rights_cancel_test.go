@@ -215,7 +215,7 @@ func TestRetentionKilled(t *testing.T) {
 		}
 		s.resolve(200, s.file("patient", "right", codeValue("cancelacion")), "grant")
 		cut := false
-		for after := 20 * time.Millisecond; after < 5*time.Second && !cut; after += 15 * time.Millisecond {
+		for after := 20 * time.Millisecond; after < time.Minute && !cut; after += 15*time.Millisecond + after/16 {
 			cmd := exec.Command(program(t), append([]string{"retention", "run"}, where...)...)
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
