@@ -115,8 +115,17 @@ type flow struct {
 	begun chan struct{} // closed when it is open
 }
 
-// run has produce write to f. A panic must not end the server.
-func (f *flow) run(ctx context.Context, produce func(context.Context, io.Writer) error) (err error) {
+// run has produce write to f, and passes on what was held back when f is open by then.
+func (f *flow) run(ctx context.Context, produce func(context.Context, io.Writer) error) error {
+	err := f.produced(ctx, produce)
+	if open := f.ended(); err != nil || !open {
+		return err
+	}
+	return f.drain()
+}
+
+// produced has produce write to f. A panic must not end the server.
+func (f *flow) produced(ctx context.Context, produce func(context.Context, io.Writer) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("a view panicked: %v", p)
@@ -126,16 +135,16 @@ func (f *flow) run(ctx context.Context, produce func(context.Context, io.Writer)
 	if err := produce(ctx, out); err != nil {
 		return err
 	}
-	if err := out.Flush(); err != nil {
-		return err
-	}
+	return out.Flush()
+}
+
+// ended reports whether f was opened. What was not by the time that all of it is there stays
+// so: it is answered as a whole.
+func (f *flow) ended() (open bool) {
 	f.mu.Lock()
-	open := f.open
-	f.mu.Unlock()
-	if !open {
-		return nil
-	}
-	return f.drain()
+	defer f.mu.Unlock()
+	f.whole = f.whole || !f.open
+	return f.open
 }
 
 // begin lets f flow.
