@@ -62,15 +62,22 @@ func newKey(file string) ([]byte, error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, os.ErrExist) { // another process has just made it
-		return os.ReadFile(file)
-	}
+	// The file gets its name once it is whole: another process reads it, or this one ends.
+	f, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*") // for nobody else to read
 	if err != nil {
 		return nil, err
 	}
+	defer os.Remove(f.Name())
 	_, err = f.Write(raw)
-	return raw, errors.Join(err, f.Sync(), f.Close())
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return nil, err
+	}
+	if err := os.Link(f.Name(), file); err != nil && !errors.Is(err, os.ErrExist) { // a file system without links
+		if err := os.Rename(f.Name(), file); err != nil {
+			return nil, err
+		}
+	}
+	return os.ReadFile(file) // of who was first
 }
 
 // PublicKey is a key that checkpoints are verified with.
