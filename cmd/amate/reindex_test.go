@@ -218,6 +218,16 @@ func TestReindexCommand(t *testing.T) {
 	})
 }
 
+// TestJobEndsMeanwhile: a job that ends between the two looks at the list is told of once, as
+// what it came to.
+func TestJobEndsMeanwhile(t *testing.T) {
+	open := []job.Job{{ID: "1", Status: job.Running}, {ID: "2", Status: job.Queued}}
+	ended := []job.Job{{ID: "1", Status: job.Done}, {ID: "0", Status: job.Done}}
+	if got := unended(open, ended); len(got) != 1 || got[0].ID != "2" {
+		t.Errorf("open are %+v", got)
+	}
+}
+
 // TestJobParts: what is said of a job is FHIR, and of use.
 func TestJobParts(t *testing.T) {
 	o := &opened{}

@@ -111,6 +111,7 @@ func (o *opened) reindexStatus(ctx context.Context, call *operation.Call) (*oper
 	if err != nil {
 		return nil, err
 	}
+	open = unended(open, ended)
 	slices.SortFunc(ended, func(a, b job.Job) int { return b.Ended.Compare(a.Ended) })
 	ended = ended[:min(len(ended), endedListed)]
 	var all []part
@@ -123,6 +124,14 @@ func (o *opened) reindexStatus(ctx context.Context, call *operation.Call) (*oper
 		}})
 	}
 	return parameters(all), nil
+}
+
+// unended returns those of some jobs that are not among others, which were read later and
+// have ended.
+func unended(open, ended []job.Job) []job.Job {
+	return slices.DeleteFunc(open, func(j job.Job) bool {
+		return slices.ContainsFunc(ended, func(e job.Job) bool { return e.ID == j.ID })
+	})
 }
 
 // part is a parameter of a Parameters resource.
