@@ -54,6 +54,7 @@ func (s storage) open(ctx context.Context, log *slog.Logger) (*opened, error) {
 		o.parameters, err = parameter.Open(ctx, o.engine, o.engine, o.jobs, log)
 	}
 	if err == nil {
+		o.parameters.Settle = settle
 		err = o.replaced.Load(ctx, o.engine, time.Now())
 	}
 	if err != nil {

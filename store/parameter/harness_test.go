@@ -69,10 +69,11 @@ func start(t *testing.T, kind, place string) *server {
 	}
 	t.Cleanup(func() { e.Close() })
 	s := &server{T: t, engine: e}
-	s.queue = job.NewQueue(e, job.Options{Poll: 20 * time.Millisecond, Lease: time.Second})
+	s.queue = job.NewQueue(e, job.Options{Poll: 20 * time.Millisecond, Lease: 5 * time.Second})
 	if s.params, err = parameter.Open(t.Context(), e, e, s.queue, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
+	s.params.Settle = settle
 	s.maker = bundle.Maker{Catalogue: s.params.Catalogue}
 	work := reindex.Worker{
 		Store: e, Log: slog.New(slog.DiscardHandler), Begin: s.params.Begin, Settle: settle,

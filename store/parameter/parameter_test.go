@@ -141,6 +141,7 @@ func TestWrites(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 		stop.Store(true)
 		wg.Wait()
+		s.idle() // one of them may have heard of it late, and then looks after what it wrote
 		expected := map[string]string{}
 		for i := range before {
 			expected[fmt.Sprint("p", i)] = colours[i%3]
@@ -178,6 +179,36 @@ func TestWrites(t *testing.T) {
 		s.remove("SearchParameter/eyes")
 		s.idle()
 		s.unindexed(search.FirstAdded)
+	})
+}
+
+// TestLate: a server that stood still, and hears of a parameter when its index is filled,
+// has what it wrote meanwhile indexed once more.
+func TestLate(t *testing.T) {
+	each(t, func(t *testing.T, kind, place string) {
+		s, late := start(t, kind, place), start(t, kind, place)
+		s.put(patient("a", "green"), definition("kin", "Patient", "kin", "string", "Patient.name.family"))
+		if err := late.params.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.run()
+		s.idle()
+		s.put(definition("eyes", "Patient", "eyes", "token", eyes))
+		s.idle()
+		s.finds("Patient", "eyes", "green", "a")
+		late.put(patient("b", "green")) // it knows of no eyes
+		time.Sleep(settle)
+		if err := late.params.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.idle()
+		s.finds("Patient", "eyes", "green", "a b")
+		if err := late.params.Refresh(t.Context()); err != nil { // there is nothing new
+			t.Fatal(err)
+		}
+		if jobs, err := s.queue.Open(t.Context(), ""); err != nil || len(jobs) != 0 {
+			t.Errorf("jobs: %+v, %v", jobs, err)
+		}
 	})
 }
 

@@ -32,7 +32,14 @@ type Registry struct {
 
 	catalogue atomic.Pointer[search.Catalogue]
 
+	// Settle is how long it takes at most until every server knows of a new parameter, as
+	// that of reindex.Worker; 0 is never mind. A process that hears of one later than that,
+	// since it stood still, has what it wrote meanwhile indexed once more. It is set before
+	// anything is written.
+	Settle time.Duration
+
 	mu      sync.Mutex // over what follows
+	heard   time.Time  // when it was last known that there is nothing new; zero before that
 	stamp   int64      // version of the document that catalogue is of
 	doc     *document
 	changed map[string]time.Time // when the parameters of a type changed last, as far as this process saw it
@@ -99,6 +106,7 @@ func (r *Registry) reconcile(ctx context.Context) error {
 
 // Refresh picks up what other servers did. It returns at once when that is nothing.
 func (r *Registry) Refresh(ctx context.Context) error {
+	asked := time.Now()
 	stamp, err := r.state.Entry(ctx, entryKind, entryStamp)
 	if fhir.CodeOf(err) == fhir.NotFound {
 		return nil
@@ -109,14 +117,21 @@ func (r *Registry) Refresh(ctx context.Context) error {
 	r.mu.Lock()
 	known := r.stamp
 	r.mu.Unlock()
-	if stamp.Version == known {
-		return nil
+	if stamp.Version != known {
+		_, e, err := r.load(ctx)
+		if err != nil {
+			return err
+		}
+		if err := r.adopt(ctx, e); err != nil {
+			return err
+		}
 	}
-	_, e, err := r.load(ctx)
-	if err != nil {
-		return err
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if asked.After(r.heard) {
+		r.heard = asked
 	}
-	return r.adopt(e)
+	return nil
 }
 
 // load reads the document as it is stored now.
@@ -134,28 +149,59 @@ func (r *Registry) load(ctx context.Context) (*document, fhir.Entry, error) {
 
 // adopt makes the document of an entry the one that this process goes by, unless it
 // has a later one.
-func (r *Registry) adopt(e fhir.Entry) error {
+func (r *Registry) adopt(ctx context.Context, e fhir.Entry) error {
 	d, err := readDocument(e.Value)
 	if err != nil {
 		return err
 	}
+	types, since := r.take(d, e.Version)
+	if len(types) == 0 {
+		return nil
+	}
+	r.log.Info("search parameters are known here late; what was written meanwhile is indexed once more", "types", types)
+	_, err = r.queue.Add(ctx, job.New{Kind: reindex.Kind, Payload: reindex.Scope{
+		Types: types, Since: since.UTC().Add(-lateBefore), Why: "a server has learnt of search parameters late",
+	}})
+	return err
+}
+
+// lateBefore is how far back of what was last known a process looks that is late: a write may
+// have been under way then.
+const lateBefore = 2 * time.Minute
+
+// take is adopt of the document of a stamp. It returns the types of whose parameters this
+// process has learnt too late, and since when it knew nothing: the job that fills the index
+// may have passed by what it wrote without them.
+func (r *Registry) take(d *document, stamp int64) (late []string, since time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if e.Version <= r.stamp {
-		return nil
+	if stamp <= r.stamp {
+		return nil, time.Time{}
 	}
 	for i := range d.Params {
 		if p := &d.Params[i]; r.stamp > 0 && p.Stamp > r.stamp {
 			for _, typ := range typesOf(p.Base) {
 				r.changed[typ] = time.Now()
+				late = append(late, typ)
 			}
 		}
 	}
 	r.catalogue.Store(d.catalogue(r.catalogue.Load(), func(a *search.Added, err error) {
 		r.log.Warn("a search parameter does not fit this program, which does without it", "parameter", a.URL, "error", err)
 	}))
-	r.doc, r.stamp = d, e.Version
-	return nil
+	r.doc, r.stamp = d, stamp
+	if r.Settle == 0 || r.heard.IsZero() || passed(r.heard) < r.Settle {
+		return nil, time.Time{}
+	}
+	slices.Sort(late)
+	return slices.Compact(late), r.heard
+}
+
+// passed returns how long ago something was, by whichever clock says more: one of them stops
+// while a machine sleeps, and the other is set.
+func passed(at time.Time) time.Duration {
+	now := time.Now()
+	return max(now.Sub(at), now.Round(0).Sub(at.Round(0)))
 }
 
 // Problems says of each SearchParameter that is active and not searched by, why, by
@@ -221,7 +267,7 @@ func (r *Registry) change(ctx context.Context, f func(d *document, stamp int64) 
 		before := d.jobs()
 		stamp := e.Version + 1
 		if changed, err := f(d, stamp); err != nil || !changed {
-			return errors.Join(err, r.adoptIfKnown(e))
+			return errors.Join(err, r.adoptIfKnown(ctx, e))
 		}
 		puts := []fhir.Entry{{Kind: entryKind, Key: entryStamp, Version: e.Version}}
 		if types, why := d.changedAt(stamp); types != nil {
@@ -244,17 +290,17 @@ func (r *Registry) change(ctx context.Context, f func(d *document, stamp int64) 
 		}
 		r.queue.Wake()
 		e.Version = stamp
-		return errors.Join(r.adopt(e), r.cancel(ctx, before, d.jobs()))
+		return errors.Join(r.adopt(ctx, e), r.cancel(ctx, before, d.jobs()))
 	}
 	return fhir.Errorf(fhir.Unavailable, "the search parameters keep changing; try again")
 }
 
 // adoptIfKnown adopts a document that is stored.
-func (r *Registry) adoptIfKnown(e fhir.Entry) error {
+func (r *Registry) adoptIfKnown(ctx context.Context, e fhir.Entry) error {
 	if e.Version == 0 {
 		return nil
 	}
-	return r.adopt(e)
+	return r.adopt(ctx, e)
 }
 
 // cancel ends the jobs that nobody waits for any more.
