@@ -3,6 +3,7 @@ package video
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/telehealth/room"
@@ -13,18 +14,28 @@ type absent struct {
 	Ticket    room.Ticket
 	AudioOnly bool
 	Server    string
+	Key       string `json:",omitempty"` // of their socket; "" of a server that does not say
 }
 
 // guest returns somebody elsewhere as one of the room: what they are told goes by post.
 func (a *absent) guest(p *post) *guest {
 	name, seat, at := a.Ticket.Room, a.Ticket.Seat, a.Server
+	// That they moved is for the socket which they had: they may have come back by another one.
+	only := func(moved bool) string {
+		if moved {
+			return a.Key
+		}
+		return ""
+	}
 	return &guest{
-		ticket: a.Ticket, audioOnly: a.AudioOnly, at: at,
-		away: func(m message) { p.send(at, letter{Room: name, Seat: seat, Tell: &m}) },
+		ticket: a.Ticket, audioOnly: a.AudioOnly, at: at, key: a.Key,
+		away: func(m message) {
+			p.send(at, letter{Room: name, Seat: seat, Key: only(m.Type == moved), Tell: &m})
+		},
 		cancel: func(why error) {
 			for word, err := range ends {
 				if err == why {
-					p.send(at, letter{Room: name, Seat: seat, End: word})
+					p.send(at, letter{Room: name, Seat: seat, Key: only(why == errMoved), End: word})
 				}
 			}
 		},
@@ -33,7 +44,7 @@ func (a *absent) guest(p *post) *guest {
 
 // absence returns a guest as other servers know them.
 func (g *guest) absence(me string) *absent {
-	return &absent{Ticket: g.ticket, AudioOnly: g.audioOnly, Server: me}
+	return &absent{Ticket: g.ticket, AudioOnly: g.audioOnly, Server: me, Key: g.key}
 }
 
 // hear takes what another server tells of one of its people, or of one of ours whom it let
@@ -47,6 +58,7 @@ func (m *meeting) hear(p *post, from string, l *letter) {
 			g.ticket.Admitted = g.ticket.Admitted || l.Absent.Ticket.Admitted
 			p.old[g] = true
 		}
+	case m.past[l.Absent.Key]: // they have come here since
 	case !l.Gone:
 		known := false
 		for _, other := range m.guests {
@@ -118,6 +130,8 @@ func (s *Service) arrive(ctx context.Context, g *guest) (others []*guest, err er
 			others = append(others, a.guest(p))
 		case fhir.CodeOf(err) != fhir.NotFound:
 			return nil, err
+		case s.doubts():
+			others = append(others, a.guest(p))
 		default: // it ended without a word
 			if err := p.Remove(ctx, hereKind, e.Key, 0); err != nil {
 				return nil, err
@@ -125,6 +139,13 @@ func (s *Service) arrive(ctx context.Context, g *guest) (others []*guest, err er
 		}
 	}
 	return others, nil
+}
+
+// doubts reports whether servers may be there of which nothing was heard for too long.
+func (s *Service) doubts() bool {
+	s.alive.Lock()
+	defer s.alive.Unlock()
+	return time.Now().Before(s.post.doubt)
 }
 
 // depart takes back that somebody is here.
@@ -136,17 +157,30 @@ func (s *Service) depart(g *guest) {
 }
 
 // lookAround says that this server is there, and has the people of those that are not any
-// more leave.
+// more leave. A server that was silent itself for too long blames nobody: the machine stood
+// still, and the others are given the time to speak again.
 func (s *Service) lookAround(ctx context.Context) error {
 	s.alive.Lock()
 	defer s.alive.Unlock()
 	p := s.post
 	e, err := p.Entry(ctx, aliveKind, p.me)
-	if err != nil && fhir.CodeOf(err) != fhir.NotFound {
+	switch code := fhir.CodeOf(err); {
+	case err != nil && code != fhir.NotFound:
+		return err
+	case err != nil && p.spoken:
+		p.doubt = time.Now().Add(2 * aliveEvery)
+	}
+	e = fhir.Entry{Kind: aliveKind, Key: p.me, Version: e.Version, Value: []byte("1"), Expires: s.Now().Add(aliveLasts)}
+	if err = p.Put(ctx, e); fhir.CodeOf(err) == fhir.Conflict { // it has expired since it was read
+		e.Version = 0
+		err = p.Put(ctx, e)
+	}
+	if err != nil {
 		return err
 	}
-	if err := p.Put(ctx, fhir.Entry{Kind: aliveKind, Key: p.me, Version: e.Version, Value: []byte("1"), Expires: s.Now().Add(aliveLasts)}); err != nil {
-		return err
+	p.spoken = true
+	if time.Now().Before(p.doubt) {
+		return nil
 	}
 	for _, server := range s.elsewhere() {
 		if _, err := p.Entry(ctx, aliveKind, server); fhir.CodeOf(err) == fhir.NotFound {

@@ -121,3 +121,51 @@ func TestKilledServer(t *testing.T) {
 		t.Errorf("who comes back is told %v", m["people"])
 	}
 }
+
+// TestMachineStoodStill: when all servers were silent for longer than one is believed to be
+// there, each waits for the others to speak again: nobody is told that somebody left.
+func TestMachineStoodStill(t *testing.T) {
+	t.Parallel()
+	now := &clock{now: time.Now()}
+	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "post.db"), sqlite.Options{Now: now.time})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() }) // the folder goes anyway
+	g := newGate(room.Ticket{Seat: "son", Role: room.Family, Name: "Luis"})
+	serve := func() *httptest.Server {
+		_, server := site(t, g, func(c *video.Config) { c.Post, c.Now = store, now.time })
+		return server
+	}
+	one, two := serve(), serve()
+	g.Admit(t.Context(), theRoom, "doc", "pat")
+	g.Admit(t.Context(), theRoom, "doc", "son")
+	doc := call(t, one, theRoom, token("doc"))
+	doc.hear("welcome")
+	pat := call(t, two, theRoom, token("pat"))
+	pat.hear("welcome")
+	doc.hear("joined")
+	now.later(20 * time.Second)
+	// Who comes at that moment finds everybody.
+	if m := call(t, one, theRoom, token("son")).hear("welcome"); len(m["people"].([]any)) != 2 {
+		t.Errorf("who comes then is told %v", m["people"])
+	}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		if all, err := store.Entries(t.Context(), "visit-server", "", "", 10); err == nil && len(all) == 2 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the servers do not speak again")
+		}
+	}
+	doc.say(object{"type": "text", "id": "1", "text": "¿Me oye?"})
+	if m := pat.hear("text", "left"); m["type"] != "text" {
+		t.Errorf("heard %v", m)
+	}
+	pat.say(object{"type": "text", "id": "2", "text": "Sí"})
+	for m := doc.hear("text", "left"); m["from"] != "pat"; m = doc.hear("text", "left") {
+		if m["type"] == "left" {
+			t.Fatalf("heard %v", m)
+		}
+	}
+}

@@ -14,6 +14,10 @@ import (
 // done under it is quick, since nothing is sent but into queues.
 type meeting struct {
 	guests map[string]*guest // by seat
+
+	// past are the keys of sockets elsewhere whose seat was taken here since: what is told of
+	// them on its way is not so any more.
+	past map[string]bool
 }
 
 // guest is somebody with a socket.
@@ -89,6 +93,8 @@ func (s *Service) sit(ctx context.Context, g *guest, secret string) error {
 	for _, o := range others {
 		if m.guests[o.ticket.Seat] == nil {
 			m.guests[o.ticket.Seat] = o
+		} else if o.ticket.Seat == g.ticket.Seat && o.key != m.guests[g.ticket.Seat].key {
+			m.supersede(o) // their seat was taken here already, before this
 		}
 	}
 	before := m.guests[g.ticket.Seat]
@@ -103,8 +109,7 @@ func (s *Service) sit(ctx context.Context, g *guest, secret string) error {
 		msg.Help = g.ticket.Help
 	}
 	if before != nil {
-		before.tell(message{Type: moved})
-		before.cancel(errMoved)
+		m.supersede(before)
 	}
 	if before == nil || before.away != nil {
 		s.people++
@@ -124,9 +129,22 @@ func (s *Service) sit(ctx context.Context, g *guest, secret string) error {
 	return nil
 }
 
+// supersede ends a socket whose seat was taken by another one.
+func (m *meeting) supersede(before *guest) {
+	before.tell(message{Type: moved})
+	before.cancel(errMoved)
+	if before.away != nil && before.key != "" {
+		m.past[before.key] = true
+	}
+}
+
 // forget drops a room in which nobody is here.
 func (s *Service) forget(name string) {
-	for _, g := range s.rooms[name].guests {
+	m := s.rooms[name]
+	if m == nil {
+		return
+	}
+	for _, g := range m.guests {
 		if g.away == nil {
 			return
 		}

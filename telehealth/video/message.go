@@ -12,7 +12,7 @@ type message struct {
 	Type kind `json:"type"`
 
 	Token  string `json:"token,omitempty"`  // hello: good once
-	Secret string `json:"secret,omitempty"` // hello again, welcome
+	Secret string `json:"secret,omitempty"` // hello again, welcome, kept
 
 	Seat string `json:"seat,omitempty"` // admit, refuse: of whom
 	To   string `json:"to,omitempty"`   // signal: for whom
@@ -58,6 +58,7 @@ const (
 
 	// Of the server.
 	welcome  kind = "welcome"
+	kept     kind = "kept" // the token was spent, and the server failed then: come back with the secret
 	admitted kind = "admitted"
 	refused  kind = "refused"
 	joined   kind = "joined"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -41,6 +42,7 @@ type letter struct {
 	Room string
 
 	Seat   string   `json:",omitempty"` // whom Tell and End are for
+	Key    string   `json:",omitempty"` // and which socket of theirs; "" for whichever they have
 	Tell   *message `json:",omitempty"`
 	End    string   `json:",omitempty"` // why their socket ends, of ends
 	Absent *absent  `json:",omitempty"` // somebody of the sender came, changed, or went
@@ -59,6 +61,10 @@ type post struct {
 	out  map[string][]letter // by the server that they are for
 	old  map[*guest]bool     // of whom something else is to be told to servers that come later
 	wake chan struct{}
+
+	// Guarded by Service.alive.
+	spoken bool      // this server has said that it is there
+	doubt  time.Time // until then, who is silent may be there all the same
 
 	number int64            // of letters sent; of the loop alone
 	heard  map[string]int64 // number of the last one of each server; of the loop alone
@@ -135,8 +141,24 @@ func (s *Service) dispatch(ctx context.Context) error {
 	for g := range p.old {
 		old[g.key] = g.absence(p.me)
 	}
-	clear(p.old)
+	changed := p.old
+	p.old = map[*guest]bool{}
 	s.mu.Unlock()
+	err := s.deliver(ctx, out, old)
+	if err != nil { // they are tried again, in their order
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for to, letters := range out {
+			p.out[to] = append(letters, p.out[to]...)
+		}
+		maps.Copy(p.old, changed)
+	}
+	return err
+}
+
+// deliver writes letters, and how those stand who have changed, or nothing.
+func (s *Service) deliver(ctx context.Context, out map[string][]letter, old map[string]*absent) error {
+	p := s.post
 	var entries []fhir.Entry
 	for to, letters := range out {
 		value, err := json.Marshal(letters)
@@ -162,15 +184,7 @@ func (s *Service) dispatch(ctx context.Context) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	err := p.Put(ctx, entries...)
-	if err != nil { // they are tried again, in their order
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		for to, letters := range out {
-			p.out[to] = append(letters, p.out[to]...)
-		}
-	}
-	return err
+	return p.Put(ctx, entries...)
 }
 
 // collect reads the letters to this server.
@@ -217,11 +231,17 @@ func (s *Service) read(from string, letters []letter) {
 			continue // nobody is in it here any more
 		}
 		if l.Absent != nil {
-			m.hear(s.post, from, &l)
+			seat := l.Absent.Ticket.Seat
+			was := m.guests[seat]
+			if m.hear(s.post, from, &l); was != nil && was.away == nil && m.guests[seat] != was { // they moved there
+				s.people--
+			}
+			s.forget(l.Room)
+			s.Observe(s.people, len(s.rooms))
 			continue
 		}
 		g := m.guests[l.Seat]
-		if g == nil || g.away != nil {
+		if g == nil || g.away != nil || l.Key != "" && l.Key != g.key {
 			continue
 		}
 		if l.Tell != nil {

@@ -58,6 +58,9 @@ func (s *Service) socket(w http.ResponseWriter, r *http.Request, name string) {
 	err = s.sit(soon, g, secret)
 	giveUp()
 	if err != nil {
+		if secret != "" { // their token is spent: with this they come back
+			send(ctx, c, message{Type: kept, Secret: secret})
+		}
 		s.farewell(ctx, c, err)
 		return
 	}
@@ -74,14 +77,16 @@ func (s *Service) greet(ctx context.Context, c *websocket.Conn, name string) (*g
 	}
 	var t *room.Ticket
 	var err error
+	known, done := context.WithTimeout(ctx, greeting) // not what is left of the time they had to speak
+	defer done()
 	secret := m.Secret
 	switch {
 	case m.Type != hello || (m.Token == "") == (m.Secret == ""):
 		return nil, "", errProblem
 	case m.Token != "":
-		t, secret, err = s.Gate.Enter(soon, m.Token)
+		t, secret, err = s.Gate.Enter(known, m.Token)
 	default:
-		t, err = s.Gate.Resume(soon, m.Secret)
+		t, err = s.Gate.Resume(known, m.Secret)
 	}
 	switch {
 	case err != nil:

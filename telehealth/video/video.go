@@ -163,7 +163,7 @@ func (s *Service) enter() bool {
 func (s *Service) meeting(name string) *meeting {
 	m := s.rooms[name]
 	if m == nil {
-		m = &meeting{guests: map[string]*guest{}}
+		m = &meeting{guests: map[string]*guest{}, past: map[string]bool{}}
 		s.rooms[name] = m
 	}
 	return m

@@ -22,7 +22,8 @@ import (
 
 // site serves rooms of a gate.
 func site(t testing.TB, g room.Gate, change func(*video.Config)) (*video.Service, *httptest.Server) {
-	cfg := video.Config{Gate: g, Pace: video.Pace{Measure: 300 * time.Millisecond, Tell: 3, Weak: 30, Lost: time.Second, Part: 2 * time.Second}}
+	// A test reads from one socket after another: who is not read from is there all the same.
+	cfg := video.Config{Gate: g, Beat: time.Minute, Pace: video.Pace{Measure: 300 * time.Millisecond, Tell: 3, Weak: 30, Lost: time.Second, Part: 2 * time.Second}}
 	if change != nil {
 		change(&cfg)
 	}

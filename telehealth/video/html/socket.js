@@ -31,6 +31,8 @@ function take(m) {
   switch (m.type) {
     case "welcome":
       return welcome(m);
+    case "kept":
+      return keep(m.secret);
     case "admitted":
       visit.you = m.you;
       return enter(m);
@@ -71,15 +73,20 @@ function take(m) {
   }
 }
 
+// keep remembers with what this page comes back: the token is spent.
+function keep(secret) {
+  visit.secret = secret;
+  visit.token = "";
+  sessionStorage.setItem("visit:" + visit.room, secret);
+  history.replaceState(null, "", "#" + visit.room);
+}
+
 function welcome(m) {
   const again = document.body.dataset.socket === "lost";
-  visit.secret = m.secret || visit.secret;
-  visit.token = "";
+  keep(m.secret || visit.secret);
   visit.pause = 300;
   visit.you = m.you;
   document.body.dataset.socket = "open";
-  sessionStorage.setItem("visit:" + visit.room, visit.secret);
-  history.replaceState(null, "", "#" + visit.room); // the token is spent
   if (!m.you.admitted) return show("wait");
   visit.help = m.help;
   help();
