@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -108,7 +109,9 @@ func (l *Ledger) has(ctx context.Context, kind, key string) (bool, error) {
 	return err == nil, err
 }
 
-// remember notes what a card says of which doses.
+// remember notes what a card says of which doses. What is changed from then on takes the card
+// back; what has changed since it was read, while nobody knew of the card, does so here.
+// Errors: fhir.Conflict for that.
 func (l *Ledger) remember(ctx context.Context, patient, kid, rid string, doses []dose) error {
 	known, err := l.has(ctx, issuedKind, rid)
 	if err != nil || known {
@@ -124,7 +127,46 @@ func (l *Ledger) remember(ctx context.Context, patient, kid, rid string, doses [
 	if fhir.CodeOf(err) == fhir.Conflict { // another request has just issued the same
 		return nil
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	so, err := l.so(ctx, patient, doses)
+	if err != nil || so {
+		return err
+	}
+	if err := l.Revoke(ctx, kid, rid); err != nil {
+		return err
+	}
+	return &fhir.Error{Code: fhir.Conflict, RetryAfter: 1, Details: "the record has changed while the card was made: ask again"}
+}
+
+// so reports whether all doses of a Patient are as they were read, and may be shown.
+func (l *Ledger) so(ctx context.Context, patient string, doses []dose) (bool, error) {
+	if l.Standing != nil {
+		if stands, err := l.Standing(ctx, patient); err != nil || !stands {
+			return false, err
+		}
+	}
+	for some := range slices.Chunk(doses, pageOfEntries) {
+		ids, want := make([]string, len(some)), map[string]string{}
+		for i := range some {
+			ids[i] = some[i].ref.ID
+			want[ids[i]] = digest(some[i].doc)
+		}
+		found, err := l.Store.Search(ctx, &search.Query{
+			Type: "Immunization", Where: []search.Expr{search.IDs{Any: ids}}, Count: len(ids), Restriction: search.Unrestricted,
+		})
+		if err != nil || len(found.Matches) < len(want) {
+			return false, err
+		}
+		for i := range found.Matches {
+			d, err := element.Parse(found.Matches[i].JSON)
+			if err != nil || digest(d) != want[found.Matches[i].Ref.ID] {
+				return false, err
+			}
+		}
+	}
+	return true, nil
 }
 
 // Matters reports whether a version of a resource can make a card untrue: no card was
