@@ -69,7 +69,9 @@ func (o *opened) poll(ctx context.Context) error {
 		}
 		switch _, terms := terminology.KindOf(typ); {
 		case terms:
-			o.vocabulary.take(ctx, changed)
+			if err := o.vocabulary.take(ctx, changed); err != nil {
+				return err
+			}
 		case typ == "SearchParameter":
 			var ids []string
 			for i := range changed {

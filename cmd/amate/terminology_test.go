@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -100,6 +101,46 @@ func TestTerminologyLoad(t *testing.T) {
 		if _, err := o.Read(t.Context(), fhir.Ref{Type: "Binary", ID: fmt.Sprintf("e-large.part%d", n)}); fhir.CodeOf(err) != fhir.Gone {
 			t.Errorf("part %d is left over: %v", n, err)
 		}
+	}
+}
+
+// unreadable is an engine whose Binaries cannot be read for a while.
+type unreadable struct {
+	engine
+	times int
+}
+
+func (e *unreadable) Read(ctx context.Context, ref fhir.Ref) (fhir.Resource, error) {
+	if ref.Type == "Binary" && e.times > 0 {
+		e.times--
+		return fhir.Resource{}, errCutOff
+	}
+	return e.engine.Read(ctx, ref)
+}
+
+// TestVocabularyReadsAgain: a code system of which a part could not be read is read again, and
+// a server that cannot read one does not begin without it.
+func TestVocabularyReadsAgain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	o := openTerms(t, dir)
+	if status, said := loadFile(t, dir, "--system", "http://e/large", table(t, 30_000)); status != exitDone || !strings.Contains(said, "in 3 resources") {
+		t.Fatalf("%d %s", status, said)
+	}
+	real := o.engine
+	o.engine = &unreadable{real, 1}
+	if err := o.poll(t.Context()); !errors.Is(err, errCutOff) {
+		t.Errorf("poll: %v", err)
+	}
+	if err := o.poll(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if s, err := o.terminology().View().System("http://e/large", ""); err != nil || s.Len() != 30_000 {
+		t.Errorf("after it could be read: %v %v", s, err)
+	}
+	o.engine = &unreadable{real, 1}
+	if _, err := learn(t.Context(), o, o.log); !errors.Is(err, errCutOff) {
+		t.Errorf("learn: %v", err)
 	}
 }
 

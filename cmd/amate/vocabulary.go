@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"runtime/debug"
 	"sync"
@@ -36,7 +37,9 @@ func learn(ctx context.Context, store rest.Store, log *slog.Logger) (*vocabulary
 			if err != nil {
 				return nil, err
 			}
-			v.take(ctx, page.Matches)
+			if err := v.take(ctx, page.Matches); err != nil {
+				return nil, err
+			}
 			if page.Next == "" {
 				break
 			}
@@ -47,8 +50,9 @@ func learn(ctx context.Context, store rest.Store, log *slog.Logger) (*vocabulary
 	return v, nil
 }
 
-// take makes the registry know versions of resources, unless it knows later ones.
-func (v *vocabulary) take(ctx context.Context, resources []fhir.Resource) {
+// take makes the registry know versions of resources, unless it knows later ones. Errors:
+// those of a store that could not be read, after which it is to be called again.
+func (v *vocabulary) take(ctx context.Context, resources []fhir.Resource) (failed error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	items := map[fhir.Ref]*terminology.Item{}
@@ -58,15 +62,23 @@ func (v *vocabulary) take(ctx context.Context, resources []fhir.Resource) {
 		if v.known[ref] >= r.Ref.Version {
 			continue
 		}
-		v.known[ref] = r.Ref.Version
 		if r.Deleted() {
-			items[ref] = nil
+			v.known[ref], items[ref] = r.Ref.Version, nil
 			continue
 		}
+		var unread error
 		item, err := terminology.Read(r.JSON, func(id string) ([]byte, error) {
 			part, err := v.store.Read(ctx, fhir.Ref{Type: "Binary", ID: id})
+			if code := fhir.CodeOf(err); err != nil && (code == 0 || code == fhir.Unavailable) {
+				unread = err // it says nothing about the resource
+			}
 			return part.JSON, err
 		})
+		if unread != nil {
+			failed = errors.Join(failed, unread)
+			continue
+		}
+		v.known[ref] = r.Ref.Version
 		if err != nil {
 			v.log.Warn("a stored terminology resource cannot be used", "resource", r.Ref.String(), "error", err)
 		}
@@ -75,6 +87,7 @@ func (v *vocabulary) take(ctx context.Context, resources []fhir.Resource) {
 	if len(items) > 0 {
 		v.registry.Change(items)
 	}
+	return failed
 }
 
 // applied notices what a write of this process changed.
@@ -91,8 +104,11 @@ func (v *vocabulary) applied(ctx context.Context, results []bundle.Result) {
 			changed = append(changed, r.Resource)
 		}
 	}
-	if len(changed) > 0 {
-		v.take(context.WithoutCancel(ctx), changed)
+	if len(changed) == 0 {
+		return
+	}
+	if err := v.take(context.WithoutCancel(ctx), changed); err != nil {
+		v.log.Warn("terminology that was written is not known yet; it is looked for again", "error", err)
 	}
 }
 
