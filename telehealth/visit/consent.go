@@ -212,8 +212,22 @@ func (s *Service) giver(ctx context.Context, call *operation.Call, a *appointmen
 	return nil
 }
 
-// agreed writes a consent, and the text that it is to.
+// agreed writes a consent, and the text that it is to; again when somebody else was faster,
+// who may have recorded the same.
 func (s *Service) agreed(ctx context.Context, call *operation.Call, a *appointment, k *consenting) (*operation.Answer, error) {
+	for try := 1; ; try++ {
+		answer, err := s.agreedOnce(ctx, call, a, k)
+		if fhir.CodeOf(err) != fhir.Stale || try == mostTries {
+			return answer, err
+		}
+		if err := pause(ctx, try); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// agreedOnce is agreed. Errors: fhir.Stale when somebody else was faster.
+func (s *Service) agreedOnce(ctx context.Context, call *operation.Call, a *appointment, k *consenting) (*operation.Answer, error) {
 	consent, had, err := s.ours(ctx, "Consent", "-tc", a, "patient")
 	if err != nil {
 		return nil, err
