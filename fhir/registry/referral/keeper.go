@@ -69,7 +69,7 @@ func (k *Keeper) Follow(ctx context.Context, changes []fhir.Change) error {
 		if err := json.Unmarshal(e.Value, &id); err != nil {
 			return err
 		}
-		done, err := k.tried(k.signed(ctx, id, changes[i].Ref.Current()))
+		done, err := k.tried(again(func() (bool, error) { return k.signed(ctx, id, changes[i].Ref.Current()) }))
 		if err != nil {
 			return err
 		}
@@ -102,7 +102,7 @@ func (k *Keeper) Begin(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if _, err := k.tried(k.signed(ctx, t.r.Ref.ID, t.output("counter-note"))); err != nil {
+			if _, err := k.tried(again(func() (bool, error) { return k.signed(ctx, t.r.Ref.ID, t.output("counter-note")) })); err != nil {
 				return err
 			}
 		}
@@ -112,10 +112,24 @@ func (k *Keeper) Begin(ctx context.Context) error {
 	}
 }
 
+// overtaken is how often it is tried again to follow a note whose referral somebody else has
+// just written: of that nobody tells a second time, since the note stays as it is.
+const overtaken = 5
+
+// again does f, which reads what it is about, until nobody is faster.
+func again(f func() (bool, error)) (done bool, err error) {
+	for range overtaken {
+		if done, err = f(); fhir.CodeOf(err) != fhir.Conflict {
+			break
+		}
+	}
+	return done, err
+}
+
 // tried passes over what is refused, which would be refused again; it is counted.
 func (k *Keeper) tried(done bool, err error) (bool, error) {
 	switch fhir.CodeOf(err) {
-	case fhir.Conflict: // somebody else has just written it, and that is looked at too
+	case fhir.Conflict: // somebody else has just written it, and it is looked at the next time
 		return false, nil
 	case fhir.NotFound, fhir.Gone, fhir.Unprocessable, fhir.Invalid:
 		k.Tally.Failed++
