@@ -89,6 +89,8 @@ func (o *opened) ask(ctx context.Context, q *analytics.Query, begin func([]table
 	}
 	missing, failed := o.missing(ctx, q.Statement)
 	switch {
+	case failed != nil && fhir.CodeOf(failed) != fhir.Unprocessable: // it cannot be told now
+		return false, failed
 	case failed != nil:
 		return more, err
 	case missing == "": // if it was, it has been made since

@@ -449,3 +449,32 @@ func TestTableReplacedMeanwhile(t *testing.T) {
 		}
 	})
 }
+
+// hurried is a runner that has no time for a second query.
+type hurried struct {
+	analytics.Runner
+	asked int
+}
+
+func (r *hurried) Run(ctx context.Context, q *analytics.Query, begin func([]tables.Column) error, row func([]tables.Cell) error) (bool, error) {
+	if r.asked++; r.asked > 1 {
+		return false, fhir.Errorf(fhir.Unavailable, "there is no time")
+	}
+	return r.Runner.Run(ctx, q, begin, row)
+}
+
+// TestTablesNotToldMeanwhile: a query that failed, perhaps since its table is still to be
+// made, is not refused while that cannot be told.
+func TestTablesNotToldMeanwhile(t *testing.T) {
+	t.Parallel()
+	onBothTabulating(t, func(t *testing.T, k *tabulating) {
+		s, err := analytics.Parse(`SELECT count(*) AS n FROM amate_patients`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.analytic.runner = &hurried{Runner: k.runner}
+		if err := k.answered(s); fhir.CodeOf(err) != fhir.Unavailable {
+			t.Errorf("it is answered with %v", err)
+		}
+	})
+}
