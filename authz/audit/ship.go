@@ -17,23 +17,25 @@ type source struct {
 
 // run ships until ctx ends.
 func (t *Trail) run(ctx context.Context) {
+	defer close(t.ended)
 	t.prepare(ctx)
 	wait := shipEvery
 	for {
-		var asked chan struct{}
+		var asked chan error
 		select {
 		case <-ctx.Done():
 			return
 		case asked = <-t.wake:
 		case <-time.After(wait):
 		}
-		err := t.ship(ctx)
+		shipped := t.ship(ctx)
+		err := shipped
 		if err == nil {
 			err = t.sign(ctx)
 		}
 		wait = t.told(ctx, err, wait)
 		if asked != nil {
-			close(asked)
+			asked <- shipped
 		}
 	}
 }
@@ -61,17 +63,24 @@ func (t *Trail) told(ctx context.Context, err error, waited time.Duration) time.
 	return min(2*waited, patience)
 }
 
-// Flush returns when what was recorded so far is linked, or ctx ends.
-func (t *Trail) Flush(ctx context.Context) {
-	done := make(chan struct{})
+// Flush returns when what was recorded so far is linked, or could not be, or ctx ends. It
+// reports whether it is linked.
+func (t *Trail) Flush(ctx context.Context) bool {
+	asked := make(chan error, 1)
 	select {
-	case t.wake <- done:
+	case t.wake <- asked:
+	case <-t.ended:
+		return false
 	case <-ctx.Done():
-		return
+		return false
 	}
 	select {
-	case <-done:
+	case err := <-asked:
+		return err == nil
+	case <-t.ended:
+		return false
 	case <-ctx.Done():
+		return false
 	}
 }
 

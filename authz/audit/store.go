@@ -49,8 +49,11 @@ func (s *Store) event(ctx context.Context, id string) (fhir.Resource, error) {
 	}
 	e, err := s.trail.Chains.Event(ctx, parsed)
 	if fhir.CodeOf(err) == fhir.NotFound {
-		s.trail.settle(ctx) // it may be in the journal yet
+		settled := s.trail.settle(ctx) // it may be in the journal yet
 		e, err = s.trail.Chains.Event(ctx, parsed)
+		if fhir.CodeOf(err) == fhir.NotFound && !settled {
+			err = fhir.Errorf(fhir.Unavailable, "the audit trail takes long to take in what was just recorded: try again")
+		}
 	}
 	if err != nil {
 		return fhir.Resource{}, err
@@ -63,14 +66,15 @@ func (s *Store) shown(ctx context.Context, e *fhir.Event) (fhir.Resource, error)
 	return s.renderer.render(ctx, e)
 }
 
-// settleFor is how long a look into the trail waits for what was just recorded.
-const settleFor = 2 * time.Second
+// settleFor is how long a look into the trail waits for what was just recorded. It is only
+// so long where the database is slow: one that fails is waited for no longer.
+const settleFor = 10 * time.Second
 
-// settle waits until what this process recorded is linked.
-func (t *Trail) settle(ctx context.Context) {
+// settle waits until what this process recorded is linked, and reports whether it is.
+func (t *Trail) settle(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, settleFor)
 	defer cancel()
-	t.Flush(ctx)
+	return t.Flush(ctx)
 }
 
 // History returns the one version of an AuditEvent, or what the inner store has.

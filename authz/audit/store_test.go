@@ -1,9 +1,12 @@
 package audit
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -311,4 +314,42 @@ func TestSearchesApart(t *testing.T) {
 			t.Errorf("%s?%s: %v", tt.typ, tt.query, err)
 		}
 	}
+}
+
+// stuck are chains to which nothing can be added while they are.
+type stuck struct {
+	Chains
+	is atomic.Bool
+}
+
+func (s *stuck) LinkEvents(ctx context.Context, events []fhir.Event, again bool, inbox int, link func(fhir.Event, []fhir.Event) error) (int, error) {
+	if s.is.Load() {
+		return 0, errors.New("it is busy")
+	}
+	return s.Chains.LinkEvents(ctx, events, again, inbox, link)
+}
+
+// TestReadBeforeLinked: of an event that could not be linked yet nobody is told that there is
+// none.
+func TestReadBeforeLinked(t *testing.T) {
+	onEngines(t, func(l *lab) {
+		chains := &stuck{Chains: l.config.Chains}
+		l.config.Chains = chains
+		l.checkpoint() // closes the trail and opens another
+		s := NewStore(l.store, l.trail, "http://h/fhir")
+		chains.is.Store(true)
+		ctx := doctor.With(l.Context())
+		e := l.trail.Event(ctx, &rest.Access{Request: "r", Interaction: rest.Read, Type: "Observation", ID: "o1", Action: 'R', Status: 200})
+		if err := l.trail.Keep(ctx, []fhir.Event{e}); err != nil {
+			l.Fatal(err)
+		}
+		ref := fhir.Ref{Type: "AuditEvent", ID: uuid.UUID(e.ID).String()}
+		if _, err := s.Read(ctx, ref); fhir.CodeOf(err) != fhir.Unavailable {
+			l.Errorf("while it cannot be linked: %v", err)
+		}
+		chains.is.Store(false)
+		if _, err := s.Read(ctx, ref); err != nil {
+			l.Errorf("later: %v", err)
+		}
+	})
 }

@@ -92,7 +92,8 @@ type Trail struct {
 	journal *journal
 
 	inbox   atomic.Bool // this process put something there
-	wake    chan chan struct{}
+	wake    chan chan error
+	ended   chan struct{} // closed when nothing is shipped any more but by Close
 	stop    context.CancelFunc
 	stopped sync.WaitGroup
 
@@ -123,7 +124,7 @@ func Open(cfg Config) (*Trail, error) {
 	if err != nil {
 		return nil, fmt.Errorf("audit journal: %w", err)
 	}
-	t := &Trail{Config: cfg, journal: j, wake: make(chan chan struct{}), months: map[int]bool{}, signed: cfg.Now()}
+	t := &Trail{Config: cfg, journal: j, wake: make(chan chan error), ended: make(chan struct{}), months: map[int]bool{}, signed: cfg.Now()}
 	for _, f := range left {
 		t.left = append(t.left, &source{file: f})
 	}
