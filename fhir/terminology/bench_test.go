@@ -60,15 +60,16 @@ func TestStart(t *testing.T) {
 	if len(r4) > 1_200_000 {
 		t.Errorf("r4.bin has %d bytes", len(r4))
 	}
+	const most = 100 * time.Millisecond // 5 ms where nothing else runs
 	best := time.Hour
-	for range 5 {
+	for n := 0; n < 5 || best > most && n < 200; n++ { // among others it takes some tries to be undisturbed
 		start := time.Now()
 		if _, err := open(r4); err != nil {
 			t.Fatal(err)
 		}
 		best = min(best, time.Since(start))
 	}
-	if best > 100*time.Millisecond { // 5 ms where nothing else runs
+	if best > most {
 		t.Errorf("opening took %v", best)
 	}
 	c, err := open(r4)

@@ -9,8 +9,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/amate-health/amate/migrations"
 )
@@ -136,7 +138,7 @@ func (l *lender) lend(t testing.TB) string {
 		name, l.returned = l.returned[n-1], l.returned[:n-1]
 	} else {
 		name = fmt.Sprintf("amate_test_%d_%d", os.Getpid(), lent.Add(1))
-		if err := l.admin(ctx, `CREATE DATABASE `+name+` TEMPLATE `+l.template); err != nil {
+		if err := l.copy(ctx, name); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -146,6 +148,20 @@ func (l *lender) lend(t testing.TB) string {
 		}
 	})
 	return l.url(name)
+}
+
+// copy makes a database of the template. PostgreSQL refuses that while somebody is connected
+// to it, such as autovacuum, or who was before and whose process has not ended yet: it waits
+// for five seconds, which can be too short for a slow machine.
+func (l *lender) copy(ctx context.Context, name string) error {
+	const inUse = "55006"
+	for end := time.Now().Add(3 * time.Minute); ; {
+		err := l.admin(ctx, `CREATE DATABASE `+name+` TEMPLATE `+l.template)
+		var pg *pgconn.PgError
+		if !errors.As(err, &pg) || pg.Code != inUse || time.Now().After(end) {
+			return err
+		}
+	}
 }
 
 // empty removes all data, as a migrated database holds none.
