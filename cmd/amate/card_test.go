@@ -101,7 +101,7 @@ func TestCards(t *testing.T) {
 	shared(t, p, root)
 
 	put("Immunization/d1", dose("entered-in-error"))
-	for end := time.Now().Add(time.Minute); verify() != "revoked"; time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); verify() != "revoked"; time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the dose was refuted, and the card counts")
 		}

@@ -242,7 +242,7 @@ func (in *ingestion) refusals(where []string) {
 		}
 	}
 	m := in.order("import", inputsOf("Patient file:nowhere.ndjson"))
-	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		resp, text, err := in.ask(in.token, http.MethodGet, in.p.base+m, "")
 		if err != nil || time.Now().After(end) || resp.StatusCode == http.StatusOK {
 			in.t.Fatal(err, resp, text)

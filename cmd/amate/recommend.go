@@ -131,32 +131,37 @@ func (f *facilities) of(ctx context.Context, ref fhir.Ref) string {
 	if ok {
 		return clues
 	}
-	clues = f.read(ctx, ref, ref.Type == "Location")
+	clues, ok = f.read(ctx, ref, ref.Type == "Location")
+	if !ok {
+		return ""
+	}
 	f.mu.Lock()
 	f.known[ref] = clues
 	f.mu.Unlock()
 	return clues
 }
 
-func (f *facilities) read(ctx context.Context, ref fhir.Ref, managed bool) string {
+// read is false where it could not be read now, which says nothing about it.
+func (f *facilities) read(ctx context.Context, ref fhir.Ref, managed bool) (clues string, ok bool) {
 	r, err := f.engine.Read(ctx, ref)
 	if err != nil {
-		return ""
+		code := fhir.CodeOf(err)
+		return "", code == fhir.NotFound || code == fhir.Gone
 	}
 	var place struct {
 		Identifier []struct{ System, Value string }
 		Managing   struct{ Reference string } `json:"managingOrganization"`
 	}
 	if json.Unmarshal(r.JSON, &place) != nil {
-		return ""
+		return "", true
 	}
 	for _, id := range place.Identifier {
 		if id.System == identity.SystemCLUES {
-			return strings.TrimSpace(id.Value)
+			return strings.TrimSpace(id.Value), true
 		}
 	}
 	if to, ok := fhir.ParseRef(place.Managing.Reference); ok && managed && to.Type == "Organization" {
 		return f.read(ctx, to.Current(), false)
 	}
-	return ""
+	return "", true
 }

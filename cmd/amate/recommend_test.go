@@ -1,14 +1,18 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/amate-health/amate/fhir"
+	"github.com/amate-health/amate/fhir/registry/identity"
 	"github.com/amate-health/amate/fhir/registry/immunization/recommend"
 	"github.com/amate-health/amate/store/storetest"
 )
@@ -294,4 +298,42 @@ func (s forecastScene) untilHidden(patient string) {
 		}
 	}
 	s.Fatal("a recommendation is kept of a record that is blocked")
+}
+
+// blind is an engine that cannot read for a while.
+type blind struct {
+	engine
+	times int
+}
+
+func (e *blind) Read(ctx context.Context, ref fhir.Ref) (fhir.Resource, error) {
+	if e.times > 0 {
+		e.times--
+		return fhir.Resource{}, errCutOff
+	}
+	return e.engine.Read(ctx, ref)
+}
+
+// TestFacilityReadAgain: it is not believed that an establishment has no CLUES since it could
+// not be read.
+func TestFacilityReadAgain(t *testing.T) {
+	t.Parallel()
+	o, err := storage{Data: t.TempDir()}.open(t.Context(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	made := `{"resourceType":"Bundle","type":"transaction","entry":[
+		{"resource":{"resourceType":"Organization","id":"o","identifier":[{"system":"` + identity.SystemCLUES + `","value":"DFSSA000001"}]},"request":{"method":"PUT","url":"Organization/o"}},
+		{"resource":{"resourceType":"Location","id":"l","managingOrganization":{"reference":"Organization/o"}},"request":{"method":"PUT","url":"Location/l"}}]}`
+	if err := applyTransaction(t.Context(), o, []byte(made)); err != nil {
+		t.Fatal(err)
+	}
+	f := &facilities{engine: &blind{o.engine, 1}}
+	for _, ref := range []fhir.Ref{{Type: "Location", ID: "l"}, {Type: "Organization", ID: "nobody"}} {
+		f.of(t.Context(), ref)
+	}
+	if got := f.of(t.Context(), fhir.Ref{Type: "Location", ID: "l"}); got != "DFSSA000001" {
+		t.Errorf("the establishment is %q", got)
+	}
 }

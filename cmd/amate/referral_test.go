@@ -88,7 +88,7 @@ func (w *ward) task(at string) (m referralNow) {
 func (w *ward) is(at, status string, codes ...string) referralNow {
 	w.Helper()
 	var got string
-	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
+	for until := time.Now().Add(2 * time.Minute); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
 		m := w.task(at)
 		got = m.Status
 		for _, c := range m.BusinessStatus.Coding {
