@@ -44,6 +44,8 @@ type Keys struct {
 	state authz.State
 	now   func() time.Time
 
+	loading sync.Mutex // held from before they are read: who reads later has the last word
+
 	mu     sync.RWMutex
 	all    []*key // by algorithm, oldest first
 	loaded time.Time
@@ -179,6 +181,8 @@ func (k *Keys) remove(ctx context.Context, one *key) error {
 
 // load reads all keys.
 func (k *Keys) load(ctx context.Context) error {
+	k.loading.Lock()
+	defer k.loading.Unlock()
 	entries, err := k.state.Entries(ctx, keyKind, "", "", 1000)
 	if err != nil {
 		return fmt.Errorf("read the signing keys: %w", err)

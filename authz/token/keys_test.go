@@ -1,10 +1,12 @@
 package token
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
 
+	"github.com/amate-health/amate/authz"
 	"github.com/amate-health/amate/fhir"
 )
 
@@ -93,5 +95,59 @@ func TestRetire(t *testing.T) {
 	}
 	if _, err := h.verifier.Verify(t.Context(), h.mint(t), nil); err != nil {
 		t.Errorf("a token of the key that follows: %v", err)
+	}
+}
+
+// heldUp is a state of which one reading of the keys comes late, when a test says so.
+type heldUp struct {
+	authz.State
+	read, goOn chan struct{} // nil for no longer
+}
+
+func (h *heldUp) Entries(ctx context.Context, kind, group, after string, limit int) ([]fhir.Entry, error) {
+	all, err := h.State.Entries(ctx, kind, group, after, limit)
+	if read := h.read; read != nil {
+		h.read = nil
+		close(read)
+		<-h.goOn
+	}
+	return all, err
+}
+
+// TestLoadedLate: what was read of the keys before one was retired, and came late, does not
+// bring it back.
+func TestLoadedLate(t *testing.T) {
+	h := newHouse(t)
+	if err := h.keys.Rotate(t.Context(), string(accessAlg)); err != nil {
+		t.Fatal(err)
+	}
+	state := &heldUp{State: h.state, read: make(chan struct{}), goOn: make(chan struct{})}
+	read := state.read
+	h.keys.state = state
+	late, retired := make(chan error, 1), make(chan error, 1)
+	go func() { late <- h.keys.load(t.Context()) }()
+	<-read
+	go func() { retired <- h.keys.Retire(t.Context()) }()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		if all, err := h.state.Entries(t.Context(), keyKind, "", "", 10); err != nil || len(all) == 2 {
+			break // it is removed
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the key is not retired")
+		}
+	}
+	select { // it may be done with that, or waits for the other
+	case err := <-retired:
+		retired <- err
+	case <-time.After(300 * time.Millisecond):
+	}
+	close(state.goOn)
+	for _, done := range []chan error{late, retired} {
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(h.keys.Public().Keys); n != 2 {
+		t.Errorf("%d keys are good, want 2", n)
 	}
 }
