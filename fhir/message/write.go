@@ -3,8 +3,10 @@ package message
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/element"
@@ -26,8 +28,13 @@ func (p *Processor) write(ctx context.Context, units []*unit) {
 			open, tries = open[n:], 0
 			continue
 		}
-		if moved(err) && tries < 5 { // somebody else was faster: what they did is looked up anew
+		if moved(err) && tries < mostTries { // somebody else was faster: what they did is looked up anew
 			tries++
+			if fhir.CodeOf(err) == fhir.MultipleMatches { // time seldom heals it
+				tries++
+			} else {
+				pause(ctx, tries)
+			}
 			continue
 		}
 		if n > 1 { // the one at fault is in one of the halves
@@ -37,6 +44,18 @@ func (p *Processor) write(ctx context.Context, units []*unit) {
 			p.refused(open[0], err)
 		}
 		open, tries = open[n:], 0
+	}
+}
+
+// mostTries is how often messages are written again that meet other writers.
+const mostTries = 10
+
+// pause waits a little, not everybody as long: on a busy machine who was faster needs time
+// to be done.
+func pause(ctx context.Context, tries int) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(time.Duration(1+rand.IntN(8*tries)) * time.Millisecond):
 	}
 }
 
