@@ -73,6 +73,7 @@ func onEngines(t *testing.T, f func(l *lab)) {
 
 func newLab(t *testing.T, s engine, isSQLite bool, try func(string) error) *lab {
 	t.Helper()
+	withinOneDay()
 	signer, err := LoadSigner(filepath.Join(t.TempDir(), "key.pem"))
 	if err != nil {
 		t.Fatal(err)
@@ -90,6 +91,15 @@ func newLab(t *testing.T, s engine, isSQLite bool, try func(string) error) *lab 
 		}
 	})
 	return l
+}
+
+// withinOneDay waits for midnight where it is near: events have the time of the clock, and
+// tests speak of the day and the month in which they are recorded.
+func withinOneDay() {
+	now := time.Now().UTC()
+	if left := now.Truncate(24 * time.Hour).Add(24 * time.Hour).Sub(now); left < time.Minute {
+		time.Sleep(left + time.Second)
+	}
 }
 
 func (l *lab) open() {

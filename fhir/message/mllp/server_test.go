@@ -40,7 +40,7 @@ func TestStrangers(t *testing.T) {
 		}
 		t.Cleanup(func() { c.Close() })             // until then it takes up what place it has
 		_, _ = c.Write(Append(nil, []byte("hola"))) // who is refused may find it out here
-		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(time.Minute))
 		m, err := NewReader(c, 100).Next()
 		if err != nil && err != io.EOF && !isReset(err) {
 			t.Errorf("the connection is left open: %v", err)
