@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -50,6 +51,18 @@ type MomentReader interface {
 	// Ended waits until every transaction that was under way when it was called, of
 	// whatever process, has ended.
 	Ended(ctx context.Context) error
+}
+
+// InTime returns ErrMoved for a write that took its time at began, in an attempt without
+// locks, and comes to be written so much later that a moment may have passed it by which
+// another process gave out: the machine or the database is slow, or it stood still. slack is
+// that of Moment, of which half is left for the way to the database. Under locks a write
+// takes its time within its transaction.
+func InTime(began time.Time, slack time.Duration) error {
+	if late := time.Since(began); late > slack/2 {
+		return fmt.Errorf("%w: the write is %v late", ErrMoved, late.Round(time.Millisecond))
+	}
+	return nil
 }
 
 // momentWithin bounds how long it is waited for writes that do not end.

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/store"
@@ -13,6 +14,7 @@ import (
 // racingTx is an attempt without locks. It holds no connection between its steps.
 type racingTx struct {
 	s            *Store
+	began        time.Time // before its writes took their time
 	placeholders []store.Write
 	written      []store.Write
 }
@@ -102,10 +104,13 @@ func (t *racingTx) Write(ctx context.Context, writes []store.Write) error {
 	t.written = writes
 	if len(writes) > sharedJobs {
 		return t.s.with(ctx, func(c *connection) error {
+			if err := store.InTime(t.began, momentSlack); err != nil {
+				return err
+			}
 			alone := &tx{connection: *c, placeholders: t.placeholders}
 			return alone.finish(ctx, alone.writeNow(ctx, writes))
 		})
 	}
-	j := &writeJob{ctx: ctx, writes: writes, placeholders: t.placeholders, done: make(chan error, 1)}
+	j := &writeJob{ctx: ctx, began: t.began, writes: writes, placeholders: t.placeholders, done: make(chan error, 1)}
 	return await(ctx, t.s.writes, j, j.done)
 }

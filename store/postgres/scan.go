@@ -43,7 +43,7 @@ AND (coalesce(application_name, '') = '' OR application_name = 'amate' OR applic
 
 // momentSlack is how long it is waited for the writes of other servers that have taken their
 // time and not begun their transaction, and for clocks that differ, where there are any.
-const momentSlack = 2 * time.Second
+const momentSlack = 6 * time.Second
 
 // Scan reads all of a type; x says by what a resource is found. See search.Scanner.
 func (s *Store) Scan(ctx context.Context, scan *search.Scan, x store.Indexer, page func([]fhir.Resource, string) error) error {

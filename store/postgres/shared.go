@@ -38,6 +38,7 @@ type currentJob struct {
 // writeJob is a batch to be written without locks.
 type writeJob struct {
 	ctx          context.Context
+	began        time.Time // before the writes took their time
 	writes       []store.Write
 	placeholders []store.Write
 	done         chan error
@@ -165,6 +166,11 @@ func (s *Store) writeTogether(jobs []*writeJob) error {
 		return nil
 	}
 	return s.shared(func(ctx context.Context, c *connection) error {
+		for _, j := range jobs { // they may have waited for their turn, and for a connection
+			if err := store.InTime(j.began, momentSlack); err != nil {
+				return err
+			}
+		}
 		t := &tx{connection: *c, pending: []call{{name: stmtImpatient}}}
 		writes := jobs[0].writes
 		t.placeholders = jobs[0].placeholders

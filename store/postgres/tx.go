@@ -38,7 +38,7 @@ type tx struct {
 func (s *Store) Attempt(ctx context.Context, locked bool, f func(store.Tx) error) error {
 	epoch := s.keys.Epoch()
 	if !locked {
-		t := &racingTx{s: s}
+		t := &racingTx{s: s, began: time.Now()}
 		if err := f(t); err != nil {
 			return entryMoved(err)
 		}

@@ -26,7 +26,7 @@ FROM resource r JOIN version v ON v.rkey = r.rkey WHERE r.rkey = ?1 AND v.update
 
 // momentSlack is how long it is waited for the writes of other processes on the file that
 // have taken their time and not begun their transaction.
-const momentSlack = 500 * time.Millisecond
+const momentSlack = time.Second
 
 // Scan reads all of a type; x says by what a resource is found. See search.Scanner.
 func (s *Store) Scan(ctx context.Context, scan *search.Scan, x store.Indexer, page func([]fhir.Resource, string) error) error {

@@ -19,7 +19,7 @@ import (
 // hands its writes to the writer; a locked one is run by the writer as a whole.
 func (s *Store) Attempt(ctx context.Context, locked bool, f func(store.Tx) error) error {
 	if !locked {
-		return f(&racingTx{reader: reader{s}})
+		return f(&racingTx{reader: reader{s}, began: time.Now()})
 	}
 	tx := &lockedTx{s: s}
 	err := s.writer.do(ctx, func(conn *sqlite.Conn) error {
@@ -35,7 +35,8 @@ func (s *Store) Attempt(ctx context.Context, locked bool, f func(store.Tx) error
 // racingTx is an attempt without locks.
 type racingTx struct {
 	reader
-	reindexings  int64 // that there had been when the state of resources was read
+	began        time.Time // before its writes took their time
+	reindexings  int64     // that there had been when the state of resources was read
 	placeholders []store.Write
 }
 
@@ -100,6 +101,9 @@ func (t *racingTx) Write(ctx context.Context, writes []store.Write) error {
 	epoch := t.keys.Epoch()
 	words := t.words.New(writes)
 	err := t.writer.do(ctx, func(conn *sqlite.Conn) error {
+		if err := store.InTime(t.began, momentSlack); err != nil {
+			return err
+		}
 		if err := insertPlaceholders(conn, t.placeholders); err != nil {
 			return err
 		}
