@@ -16,6 +16,7 @@ import (
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/fhir/bundle"
 	tables "github.com/amate-health/amate/fhir/table"
+	"github.com/amate-health/amate/store"
 	"github.com/amate-health/amate/store/analytics"
 	"github.com/amate-health/amate/store/storetest"
 )
@@ -71,11 +72,16 @@ func (k *tabulating) rests(ctx context.Context) bool {
 	if k.at == nil || k.at.Feed == (fhir.Mark{}) || k.unfilled() != nil || k.ready() || k.at.Day != time.Now().UTC().Format(time.DateOnly) {
 		return false
 	}
+	// A transaction of anybody, in another database too, may hold back what was written.
+	held, err := k.engine.(store.FeedReader).FeedHeld(ctx)
+	if err != nil {
+		k.Fatal(err)
+	}
 	left, err := k.Feed().Changes(ctx, k.at.Feed, 1)
 	if err != nil {
 		k.Fatal(err)
 	}
-	return len(left) == 0
+	return held.Tx == 0 && len(left) == 0
 }
 
 // steps takes some steps, or fewer when there is nothing left to do.
