@@ -54,7 +54,7 @@ func browser(t *testing.T, language string) *tab {
 	if err := chromedp.Do(ctx); err != nil { // the browser lives as long as the context that it is started in
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	t.Cleanup(cancel)
 	return &tab{t, ctx}
 }
