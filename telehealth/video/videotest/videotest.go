@@ -117,11 +117,16 @@ func (p *Tab) Join() {
 		ctx, cancel := context.WithTimeout(p.ctx, patience/5)
 		err := chromedp.Do(ctx, chromedp.Click("#join"))
 		cancel()
-		if gone, _ := chromedp.Run(p.ctx, chromedp.Evaluate[bool](`document.body.dataset.step !== "check"`)); err == nil || gone {
-			return
+		for wait := time.Now().Add(patience / 10); ; time.Sleep(50 * time.Millisecond) {
+			if gone, _ := chromedp.Run(p.ctx, chromedp.Evaluate[bool](`document.body.dataset.step !== "check"`)); gone {
+				return
+			}
+			if time.Now().After(wait) {
+				break // the click was lost, whatever was said of it
+			}
 		}
 		if time.Now().After(deadline) {
-			p.fail(err)
+			p.fail(fmt.Errorf("the page is not left by the click: %v", err))
 		}
 	}
 }
