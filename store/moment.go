@@ -51,18 +51,26 @@ type MomentReader interface {
 	// Ended waits until every transaction that was under way when it was called, of
 	// whatever process, has ended.
 	Ended(ctx context.Context) error
+	// Give lets the writes of all processes know that a moment is given out.
+	Give(ctx context.Context, at time.Time) error
 }
 
-// InTime returns ErrMoved for a write that took its time at began, in an attempt without
-// locks, and comes to be written so much later that a moment may have passed it by which
-// another process gave out: the machine or the database is slow, or it stood still. slack is
-// that of Moment, of which half is left for the way to the database. Under locks a write
-// takes its time within its transaction.
-func InTime(began time.Time, slack time.Duration) error {
-	if late := time.Since(began); late > slack/2 {
-		return fmt.Errorf("%w: the write is %v late", ErrMoved, late.Round(time.Millisecond))
+// InTime returns ErrMoved for a write that took its time at began or later, in an attempt
+// without locks, comes to be written only now, and was passed by a moment that another process
+// gave out: there is a queue, the machine is slow, or it stood still. slack is that of Moment,
+// which half of it need not look for, and half is left for the way to the database; given
+// returns the latest moment that was given out. Under locks a write takes its time within its
+// transaction.
+func InTime(began time.Time, slack time.Duration, given func() (time.Time, error)) error {
+	late := time.Since(began)
+	if late <= slack/2 {
+		return nil
 	}
-	return nil
+	at, err := given()
+	if err == nil && !at.Before(began.Truncate(time.Millisecond)) {
+		err = fmt.Errorf("%w: the write is %v late", ErrMoved, late.Round(time.Millisecond))
+	}
+	return err
 }
 
 // momentWithin bounds how long it is waited for writes that do not end.
@@ -86,6 +94,11 @@ func Moment(ctx context.Context, r MomentReader, f *Flights, now func() time.Tim
 	}
 	if err = until(ctx, func() bool { return now().After(at.Add(time.Millisecond)) }); err != nil {
 		return at, err
+	}
+	if slack > 0 {
+		if err = r.Give(ctx, at); err != nil {
+			return at, err
+		}
 	}
 	begun := time.Now()
 	if err = until(ctx, func() bool { return time.Since(begun) >= slack && !f.before(begun) }); err == nil {

@@ -104,7 +104,7 @@ func (t *racingTx) Write(ctx context.Context, writes []store.Write) error {
 	t.written = writes
 	if len(writes) > sharedJobs {
 		return t.s.with(ctx, func(c *connection) error {
-			if err := store.InTime(t.began, momentSlack); err != nil {
+			if err := c.inTime(ctx, t.began); err != nil {
 				return err
 			}
 			alone := &tx{connection: *c, placeholders: t.placeholders}

@@ -43,7 +43,7 @@ AND (coalesce(application_name, '') = '' OR application_name = 'amate' OR applic
 
 // momentSlack is how long it is waited for the writes of other servers that have taken their
 // time and not begun their transaction, and for clocks that differ, where there are any.
-const momentSlack = 6 * time.Second
+const momentSlack = 2 * time.Second
 
 // Scan reads all of a type; x says by what a resource is found. See search.Scanner.
 func (s *Store) Scan(ctx context.Context, scan *search.Scan, x store.Indexer, page func([]fhir.Resource, string) error) error {
@@ -131,6 +131,33 @@ func (s *Store) Newest(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	}
 	return time.UnixMicro(n).UTC(), nil
+}
+
+// The latest moment that was given out, in microseconds since 1970, in the form in which
+// numbers and bytes are of one order.
+const (
+	giveMoment = `INSERT INTO entry (version, kind, key, "group", value) VALUES (1, 'moment', 'latest', '', int8send($1::bigint))
+ON CONFLICT (kind, key) DO UPDATE SET version = entry.version + 1, value = greatest(entry.value, excluded.value)`
+	latestMoment = `SELECT value FROM entry WHERE kind = 'moment' AND key = 'latest'`
+)
+
+// Give implements store.MomentReader.
+func (s *Store) Give(ctx context.Context, at time.Time) error {
+	return s.with(ctx, func(c *connection) error {
+		return trip(ctx, c.pg, call{sql: giveMoment, args: [][]byte{int64Bytes(at.UnixMicro())}})
+	})
+}
+
+// inTime is store.InTime for a write that is about to be written.
+func (c *connection) inTime(ctx context.Context, began time.Time) error {
+	return store.InTime(began, momentSlack, func() (at time.Time, err error) {
+		err = trip(ctx, c.pg, call{sql: latestMoment, row: func(_ []pgconn.FieldDescription, values [][]byte) error {
+			f := fields{values: values}
+			at = time.UnixMicro(f.int64())
+			return f.err()
+		}})
+		return at, err
+	})
 }
 
 // Ended implements store.MomentReader.

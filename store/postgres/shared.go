@@ -167,7 +167,7 @@ func (s *Store) writeTogether(jobs []*writeJob) error {
 	}
 	return s.shared(func(ctx context.Context, c *connection) error {
 		for _, j := range jobs { // they may have waited for their turn, and for a connection
-			if err := store.InTime(j.began, momentSlack); err != nil {
+			if err := c.inTime(ctx, j.began); err != nil {
 				return err
 			}
 		}

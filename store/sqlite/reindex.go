@@ -64,9 +64,15 @@ func noteReindexing(conn *sqlite.Conn) error {
 }
 
 // reindexings returns how often that has happened to this file.
-func reindexings(conn *sqlite.Conn) (n int64, err error) {
-	stmt, err := conn.Prepare(`SELECT next FROM counter WHERE name = 'reindexings'`)
+func reindexings(conn *sqlite.Conn) (int64, error) { return counted(conn, "reindexings") }
+
+// counted returns how far a counter of this file is.
+func counted(conn *sqlite.Conn, name string) (n int64, err error) {
+	stmt, err := conn.Prepare(`SELECT next FROM counter WHERE name = ?1`)
 	if err != nil {
+		return 0, err
+	}
+	if err := bind(stmt, []any{name}); err != nil {
 		return 0, err
 	}
 	err = steps(stmt, func(stmt *sqlite.Stmt) { n = stmt.ColumnInt64(0) })

@@ -26,7 +26,7 @@ FROM resource r JOIN version v ON v.rkey = r.rkey WHERE r.rkey = ?1 AND v.update
 
 // momentSlack is how long it is waited for the writes of other processes on the file that
 // have taken their time and not begun their transaction.
-const momentSlack = time.Second
+const momentSlack = 500 * time.Millisecond
 
 // Scan reads all of a type; x says by what a resource is found. See search.Scanner.
 func (s *Store) Scan(ctx context.Context, scan *search.Scan, x store.Indexer, page func([]fhir.Resource, string) error) error {
@@ -114,6 +114,19 @@ func (s *Store) Moment(ctx context.Context) (time.Time, error) {
 func (s *Store) Newest(ctx context.Context) (at time.Time, err error) {
 	err = s.onFeed(ctx, newest, func(stmt *sqlite.Stmt) { at = time.UnixMicro(stmt.ColumnInt64(0)).UTC() })
 	return at, err
+}
+
+// Give implements store.MomentReader.
+func (s *Store) Give(ctx context.Context, at time.Time) error {
+	return s.writer.do(ctx, func(conn *sqlite.Conn) error {
+		return run(conn, `INSERT INTO counter (name, next) VALUES ('moment', ?1) ON CONFLICT (name) DO UPDATE SET next = max(next, excluded.next)`, at.UnixMicro())
+	})
+}
+
+// given returns the latest moment that was given out.
+func given(conn *sqlite.Conn) (time.Time, error) {
+	n, err := counted(conn, "moment")
+	return time.UnixMicro(n), err
 }
 
 // Ended implements store.MomentReader: one writes at a time, so that whoever gets to write

@@ -101,7 +101,7 @@ func (t *racingTx) Write(ctx context.Context, writes []store.Write) error {
 	epoch := t.keys.Epoch()
 	words := t.words.New(writes)
 	err := t.writer.do(ctx, func(conn *sqlite.Conn) error {
-		if err := store.InTime(t.began, momentSlack); err != nil {
+		if err := store.InTime(t.began, momentSlack, func() (time.Time, error) { return given(conn) }); err != nil {
 			return err
 		}
 		if err := insertPlaceholders(conn, t.placeholders); err != nil {
