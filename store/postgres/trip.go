@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -141,7 +140,11 @@ func lost(err error) bool {
 		return false
 	}
 	var off broken
-	var network net.Error
+	var network interface { // as package net has it
+		error
+		Timeout() bool
+		Temporary() bool
+	}
 	return errors.As(err, &off) || errors.As(err, &network)
 }
 
