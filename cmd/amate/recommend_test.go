@@ -29,7 +29,7 @@ func newForecastScene(t *testing.T, where []string) forecastScene {
 // start starts the server, whose address is another one each time, and makes tokens for it.
 func (s forecastScene) start(names ...string) {
 	s.Helper()
-	s.p = startGuarded(s.T, s.where...)
+	s.p = startGuarded(s.T, append([]string{"--job-lease", "4s"}, s.where...)...)
 	for name, args := range map[string][]string{
 		"system": {"--role", "system"}, "officer": {"--role", "arco-officer"}, "identity": {"--role", "identity-officer"},
 		"clinic": {"--role", "clinic-system"}, "clinician": {"--role", "clinician", "--user", "Practitioner/d"}, "nurse": {"--role", "nurse", "--user", "Practitioner/d"},
