@@ -15,8 +15,14 @@ import (
 
 // within has the files of w take no more bytes than so many, of a disk that has volume.
 func (w *world) within(limit, volume int64) {
+	w.volume = volume
+	w.served(func(cfg *bulk.Config) { cfg.Disk = limit })
+}
+
+// served has w served with another configuration.
+func (w *world) served(change func(*bulk.Config)) {
 	cfg := w.service.Config
-	w.volume, cfg.Disk = volume, limit
+	change(&cfg)
 	x := &bulk.Exporter{Scanner: w, Search: w.search, History: w.history, Read: w.read, Index: indexOf}
 	w.service = bulk.New(cfg, x.Kind())
 }
@@ -109,10 +115,8 @@ func TestMostAtOnce(t *testing.T) {
 	w, _ := people(1)
 	m := &meeting{place: w.place}
 	m.both.Add(2)
-	cfg := w.service.Config
-	cfg.Store, cfg.Jobs, cfg.Most, cfg.Now = m, m, 1, nil
-	x := &bulk.Exporter{Scanner: w, Search: w.search, History: w.history, Read: w.read, Index: indexOf}
-	s := bulk.New(cfg, x.Kind())
+	w.served(func(cfg *bulk.Config) { cfg.Store, cfg.Jobs, cfg.Most, cfg.Now = m, m, 1, nil })
+	s := w.service
 	came := make(chan error, 2)
 	for range 2 {
 		go func() {
@@ -179,10 +183,7 @@ func TestEndsMeanwhile(t *testing.T) {
 	t.Parallel()
 	w, _ := people(3)
 	e := &ending{world: w}
-	cfg := w.service.Config
-	cfg.Jobs = e
-	x := &bulk.Exporter{Scanner: w, Search: w.search, History: w.history, Read: w.read, Index: indexOf}
-	w.service = bulk.New(cfg, x.Kind())
+	w.served(func(cfg *bulk.Config) { cfg.Jobs = e })
 	id, err := w.order("?_type=Patient")
 	if err != nil {
 		t.Fatal(err)
@@ -210,10 +211,7 @@ func TestGivenUpMeanwhile(t *testing.T) {
 	t.Parallel()
 	w, _ := people(3)
 	b := &beginning{world: w}
-	cfg := w.service.Config
-	cfg.Jobs = b
-	x := &bulk.Exporter{Scanner: w, Search: w.search, History: w.history, Read: w.read, Index: indexOf}
-	w.service = bulk.New(cfg, x.Kind())
+	w.served(func(cfg *bulk.Config) { cfg.Jobs = b })
 	id, err := w.order("?_type=Patient")
 	if err != nil {
 		t.Fatal(err)
