@@ -7,48 +7,25 @@ import (
 
 	"github.com/amate-health/amate/fhir"
 	"github.com/amate-health/amate/store"
+	"github.com/amate-health/amate/store/storetest"
 )
 
-// TestLateWrite: what took its time long before it comes to be written, since everything is
-// slow, takes another if somebody was told meanwhile that nothing of that time comes any more.
 func TestLateWrite(t *testing.T) {
+	storetest.LateWrite(t, open(t), momentSlack, func(tx store.Tx, at time.Time) { tx.(*racingTx).began = at })
+}
+
+// TestMomentIsGiven: a moment that is given out passes what began before it.
+func TestMomentIsGiven(t *testing.T) {
 	s := open(t)
-	write := func(key string, late time.Duration) error {
-		return s.Attempt(t.Context(), false, func(tx store.Tx) error {
-			tx.(*racingTx).began = time.Now().Add(-late)
-			return tx.Write(t.Context(), []store.Write{{Reindex: true, Entries: []fhir.Entry{{Kind: "k", Key: key}}}})
-		})
-	}
-	wrote := func(key string, want bool) {
-		t.Helper()
-		if _, err := s.Entry(t.Context(), "k", key); (err == nil) != want || err != nil && fhir.CodeOf(err) != fhir.NotFound {
-			t.Errorf("%s: %v", key, err)
-		}
-	}
-	if err := write("late", 10*momentSlack); err != nil {
-		t.Errorf("nobody was told anything: %v", err)
-	}
-	wrote("late", true)
-	for _, ago := range []time.Duration{5 * momentSlack, time.Hour} { // the latest counts
-		if err := s.Give(t.Context(), time.Now().Add(-ago)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := write("passed", 10*momentSlack); !errors.Is(err, store.ErrMoved) {
-		t.Errorf("one that was passed: %v", err)
-	}
-	wrote("passed", false)
-	for key, late := range map[string]time.Duration{"later": 2 * momentSlack, "in time": 0} {
-		if err := write(key, late); err != nil {
-			t.Errorf("%s: %v", key, err)
-		}
-		wrote(key, true)
-	}
+	before := time.Now().Add(-momentSlack)
 	if _, err := s.Moment(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := write("told", 2*momentSlack); !errors.Is(err, store.ErrMoved) {
-		t.Errorf("a moment was given out since: %v", err)
+	err := s.Attempt(t.Context(), false, func(tx store.Tx) error {
+		tx.(*racingTx).began = before
+		return tx.Write(t.Context(), []store.Write{{Reindex: true, Entries: []fhir.Entry{{Kind: "k", Key: "told"}}}})
+	})
+	if !errors.Is(err, store.ErrMoved) {
+		t.Errorf("it was written: %v", err)
 	}
-	wrote("told", false)
 }
